@@ -1,0 +1,1 @@
+"""Records, languages, manifests, errors: light imports only."""

@@ -1,0 +1,120 @@
+"""Atomic files, hashes, and JSONL in and out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from polypaca.core.errors import DataError
+from polypaca.core.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+R = TypeVar("R", bound=Record)
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[IO[str]]:
+    """Open a text file that appears at `path` whole, or not at all.
+
+    The parent folder is made. On an exception the previous file, if any, stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    # The only portable way to read the mask is to set it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` atomically."""
+    with atomic_write(path) as file:
+        file.write(text)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` to `path` atomically, as indented JSON."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def sha256_text(text: str) -> str:
+    """Hex SHA-256 of a text's UTF-8 bytes; lone surrogates are kept apart, not refused."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def to_line(record: Record) -> str:
+    """One record as a line of JSON, without the line end."""
+    text = json.dumps(record.model_dump(), ensure_ascii=False)
+    # A lone surrogate (half a character, as a model may emit) has no UTF-8; JSON escapes it.
+    return text if text.isprintable() or _encodable(text) else json.dumps(record.model_dump())
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def write_jsonl(path: Path, records: Iterable[Record]) -> int:
+    """Stream records to `path` atomically; returns how many were written."""
+    count = 0
+    with atomic_write(path) as file:
+        for record in records:
+            file.write(to_line(record) + "\n")
+            count += 1
+    return count
+
+
+def read_jsonl(path: Path, record: type[R]) -> Iterator[R]:
+    """Stream the records of a file that polypaca wrote; blank lines are skipped.
+
+    Raises:
+        DataError: with file, line and field, at the first line that is not such a record.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", path=path) from error
+    with file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield _parse(line, record, path, number)
+
+
+def _parse(line: bytes, record: type[R], path: Path, number: int) -> R:
+    try:
+        return record.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or None
+        raise DataError(first["msg"], path=path, line=number, field=field) from error

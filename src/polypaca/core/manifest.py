@@ -1,0 +1,167 @@
+"""Manifests: the one record of what is done.
+
+A stage fills a folder and seals it by writing `manifest.json` last. The manifest's identity is a
+hash of what determines the folder's content: the stage, its format number, the settings that
+affect results, and the identities of the inputs. Everything else on it (versions, device, counts,
+wall time, paths) is recorded and invalidates nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from polypaca.core.files import sha256_file, write_json, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+MANIFEST = "manifest.json"
+PARTIAL = "partial.json"  # the identity that an unsealed folder was begun with
+
+
+class Output(BaseModel):
+    """One file of a sealed folder."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: int
+    mtime_ns: int
+    sha256: str
+
+
+class Manifest(BaseModel):
+    """What a sealed folder holds and what made it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: str
+    format: int
+    identity: str
+    settings: dict[str, Any]
+    inputs: dict[str, str]
+    outputs: dict[str, Output]
+    facts: dict[str, Any]
+
+
+class State(Enum):
+    """What a folder's manifest says about an identity."""
+
+    DONE = "done"
+    MISSING = "not made yet"
+    PARTIAL = "begun, not finished"
+    STALE = "its settings or inputs changed"
+    DAMAGED = "a file of it was changed or removed"
+
+
+def identity_of(
+    stage: str, format_number: int, settings: Mapping[str, Any], inputs: Mapping[str, str]
+) -> str:
+    """The identity of a folder: 32 hex digits over everything that determines its content."""
+    canonical = json.dumps(
+        [stage, format_number, settings, inputs], sort_keys=True, ensure_ascii=True
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def files_of(folder: Path) -> Iterator[Path]:
+    """The files that a seal covers, in sorted order."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name not in (MANIFEST, PARTIAL):
+            yield path
+
+
+def begin(folder: Path, identity: str) -> None:
+    """Mark an unsealed folder as being filled for `identity`, so that a later run may resume."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    write_text(folder / PARTIAL, json.dumps({"identity": identity}))
+
+
+def seal(
+    folder: Path,
+    *,
+    stage: str,
+    format_number: int,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    facts: Mapping[str, Any],
+) -> Manifest:
+    """Hash the folder's files and write its manifest, which makes it done."""
+    outputs = {}
+    for path in files_of(folder):
+        stat = path.stat()
+        outputs[path.relative_to(folder).as_posix()] = Output(
+            size=stat.st_size, mtime_ns=stat.st_mtime_ns, sha256=sha256_file(path)
+        )
+    manifest = Manifest(
+        stage=stage,
+        format=format_number,
+        identity=identity_of(stage, format_number, settings, inputs),
+        settings=dict(settings),
+        inputs=dict(inputs),
+        outputs=outputs,
+        facts=dict(facts),
+    )
+    write_json(folder / MANIFEST, manifest.model_dump())
+    (folder / PARTIAL).unlink(missing_ok=True)
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The folder's manifest, or None where there is none that can be read."""
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def state_of(folder: Path, identity: str) -> State:
+    """Whether the folder is done for `identity`; files are compared by size and mtime.
+
+    A file whose size is right but whose mtime is not (a copied folder) is hashed.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        if _partial_identity(folder) == identity:
+            return State.PARTIAL
+        return State.STALE if folder.is_dir() and any(folder.iterdir()) else State.MISSING
+    if manifest.identity != identity:
+        return State.STALE
+    if any(_changed(folder / name, output) for name, output in manifest.outputs.items()):
+        return State.DAMAGED
+    return State.DONE
+
+
+def verify(folder: Path) -> list[str]:
+    """The names of the sealed files that are missing or whose hash differs."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return [MANIFEST]
+    return [
+        name
+        for name, output in manifest.outputs.items()
+        if not (folder / name).is_file() or sha256_file(folder / name) != output.sha256
+    ]
+
+
+def _partial_identity(folder: Path) -> str | None:
+    try:
+        begun = json.loads((folder / PARTIAL).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(begun.get("identity")) if isinstance(begun, dict) else None
+
+
+def _changed(path: Path, output: Output) -> bool:
+    try:
+        stat = path.stat()
+    except OSError:
+        return True
+    if stat.st_size != output.size:
+        return True
+    return stat.st_mtime_ns != output.mtime_ns and sha256_file(path) != output.sha256

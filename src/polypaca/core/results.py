@@ -1,0 +1,123 @@
+"""What `analyze` found: the numbers that `report` shows, and nothing that `report` would compute.
+
+A *row label* is what a person compares: a recipe under a method on a base model (averaged over
+seeds), or an untrained system such as a control.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from polypaca.core.records import Record
+
+TOTAL_PROMPTS = 50  # the paper's totals are over 50 prompts: 0..150 (arXiv 2309.08958, section 4)
+
+Scope = Literal["language", "seen", "unseen", "all"]
+
+
+class Result(BaseModel):
+    """Base of the parts of an analysis: immutable, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Interval(Result):
+    """An estimate with its bootstrap percentile interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class RowLabel(Result):
+    """One thing that is compared with others."""
+
+    id: str = Field(description="unique and stable: `tiny-neox.lora.multilingual`")
+    model: str
+    method: str | None = Field(description="None for an untrained system")
+    recipe: str | None = Field(description="None for an untrained system")
+    name: str = Field(description="what a table shows: `multilingual`, `untuned base`")
+    control: bool = Field(description="true for systems that are there to be beaten")
+    budgets: float | None = Field(
+        description="what supporting all training languages costs; None for an untrained system"
+    )
+    systems: list[str] = Field(description="the systems whose answers this row is made of")
+    seeds: list[int]
+
+
+class Score(Result):
+    """One row's score in one language, or averaged over the languages of a scope.
+
+    Totals are 50 times the mean over prompts, hence 0..150. They are None under `judge: none`.
+    """
+
+    row: str = Field(description="a RowLabel's id")
+    scope: Scope
+    language: str | None = Field(description="the language where scope is `language`, else None")
+    prompts: int = Field(description="prompts behind the number, per language")
+    rated: int = Field(description="responses that have a rating")
+    failed: int = Field(description="responses whose judgement failed or is missing")
+    before: Interval | None = Field(description="total of the ratings, before the gate")
+    after: Interval | None = Field(description="total of rating x gate")
+    robustness: Interval | None = Field(description="before minus after: what the gate takes")
+    gate: Interval = Field(description="share of responses that pass the gate, 0..1")
+
+
+class Comparison(Result):
+    """The paired difference `a` minus `b` in one scope, resampled over prompts."""
+
+    a: str
+    b: str
+    scope: Scope
+    language: str | None
+    measure: Literal["after", "before", "gate"]
+    difference: Interval
+    prompts: int
+
+
+class CellCost(Result):
+    """One trained cell in the ledger."""
+
+    cell: str
+    examples: int
+    tokens: int = Field(description="over the whole schedule, as the tokenizer counts")
+    supervised_tokens: int
+    steps: int
+    budgets: float
+    validation_loss: float
+    wall_seconds: float
+
+
+class Analysis(Result):
+    """All that the report shows."""
+
+    study: str
+    sentence: str = Field(description="the answer, in words")
+    notes: list[str] = Field(description="caveats that belong beside the answer")
+    rated: bool = Field(description="false under `judge: none`: only gate pass rates are known")
+    train_languages: list[str]
+    test_languages: list[str]
+    language_names: dict[str, str]
+    rows: list[RowLabel]
+    scores: list[Score]
+    comparisons: list[Comparison]
+    ledger: list[CellCost]
+    signature: dict[str, Any] = Field(description="what made the numbers: versions, seed, judge, …")
+
+
+class ScoredResponse(Record):
+    """One answer with all that is known of it, for reading."""
+
+    system: str
+    prompt_id: str
+    language: str
+    prompt: str
+    response: str
+    rating: float | None
+    explanation: str
+    status: str
+    detected: str | None
+    gate: Literal[0, 1]
+    score: float | None

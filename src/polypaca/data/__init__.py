@@ -1,0 +1,1 @@
+"""Readers, validation, splits, mixtures and budgets."""

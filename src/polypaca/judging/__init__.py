@@ -1,0 +1,1 @@
+"""Judges, their prompts, and the rating parser."""

@@ -1,0 +1,1 @@
+"""The eight stages: files in, component, files out."""

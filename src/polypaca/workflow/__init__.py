@@ -1,0 +1,1 @@
+"""What is pending, leases, and the engine that runs jobs."""
