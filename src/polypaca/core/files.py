@@ -71,18 +71,12 @@ def sha256_file(path: Path) -> str:
 
 
 def to_line(record: Record) -> str:
-    """One record as a line of JSON, without the line end."""
+    """One record as a line of JSON, without the line end.
+
+    Half characters (lone surrogates), which no UTF-8 file can hold, become U+FFFD.
+    """
     text = json.dumps(record.model_dump(), ensure_ascii=False)
-    # A lone surrogate (half a character, as a model may emit) has no UTF-8; JSON escapes it.
-    return text if text.isprintable() or _encodable(text) else json.dumps(record.model_dump())
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def write_jsonl(path: Path, records: Iterable[Record]) -> int:

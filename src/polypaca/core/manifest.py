@@ -4,6 +4,9 @@ A stage fills a folder and seals it by writing `manifest.json` last. The manifes
 hash of what determines the folder's content: the stage, its format number, the settings that
 affect results, and the identities of the inputs. Everything else on it (versions, device, counts,
 wall time, paths) is recorded and invalidates nothing.
+
+A manifest also remembers the digest of the content that each input had. An input that was made
+again and came out the same leaves its followers done; one that came out different does not.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST = "manifest.json"
-PARTIAL = "partial.json"  # the identity that an unsealed folder was begun with
+PARTIAL = "partial.json"  # what an unsealed folder was begun for
 
 
 class Output(BaseModel):
@@ -35,6 +38,24 @@ class Output(BaseModel):
     sha256: str
 
 
+class Input(BaseModel):
+    """A folder that a sealed folder was made from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    identity: str
+    digest: str
+
+
+class Begun(BaseModel):
+    """What an unsealed folder is being filled for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    identity: str
+    inputs: dict[str, Input]
+
+
 class Manifest(BaseModel):
     """What a sealed folder holds and what made it."""
 
@@ -44,9 +65,18 @@ class Manifest(BaseModel):
     format: int
     identity: str
     settings: dict[str, Any]
-    inputs: dict[str, str]
+    inputs: dict[str, Input]
     outputs: dict[str, Output]
     facts: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """A hash over the names and contents of the folder's files."""
+        return _hash([[name, output.sha256] for name, output in sorted(self.outputs.items())])
+
+    def as_input(self) -> Input:
+        """What a follower remembers of this folder."""
+        return Input(identity=self.identity, digest=self.digest)
 
 
 class State(Enum):
@@ -63,9 +93,11 @@ def identity_of(
     stage: str, format_number: int, settings: Mapping[str, Any], inputs: Mapping[str, str]
 ) -> str:
     """The identity of a folder: 32 hex digits over everything that determines its content."""
-    canonical = json.dumps(
-        [stage, format_number, settings, inputs], sort_keys=True, ensure_ascii=True
-    )
+    return _hash([stage, format_number, settings, inputs])
+
+
+def _hash(value: Any) -> str:
+    canonical = json.dumps(value, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
@@ -76,10 +108,11 @@ def files_of(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def begin(folder: Path, identity: str) -> None:
-    """Mark an unsealed folder as being filled for `identity`, so that a later run may resume."""
+def begin(folder: Path, identity: str, inputs: Mapping[str, Input]) -> None:
+    """Mark an unsealed folder as being filled, so that a later run may resume it."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
-    write_text(folder / PARTIAL, json.dumps({"identity": identity}))
+    write_text(folder / PARTIAL, Begun(identity=identity, inputs=dict(inputs)).model_dump_json())
 
 
 def seal(
@@ -88,7 +121,7 @@ def seal(
     stage: str,
     format_number: int,
     settings: Mapping[str, Any],
-    inputs: Mapping[str, str],
+    inputs: Mapping[str, Input],
     facts: Mapping[str, Any],
 ) -> Manifest:
     """Hash the folder's files and write its manifest, which makes it done."""
@@ -98,10 +131,11 @@ def seal(
         outputs[path.relative_to(folder).as_posix()] = Output(
             size=stat.st_size, mtime_ns=stat.st_mtime_ns, sha256=sha256_file(path)
         )
+    identities = {role: source.identity for role, source in inputs.items()}
     manifest = Manifest(
         stage=stage,
         format=format_number,
-        identity=identity_of(stage, format_number, settings, inputs),
+        identity=identity_of(stage, format_number, settings, identities),
         settings=dict(settings),
         inputs=dict(inputs),
         outputs=outputs,
@@ -120,17 +154,19 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
 
 
-def state_of(folder: Path, identity: str) -> State:
-    """Whether the folder is done for `identity`; files are compared by size and mtime.
+def state_of(folder: Path, identity: str, inputs: Mapping[str, Input] | None = None) -> State:
+    """Whether the folder is done for `identity` and, where given, for what its inputs hold now.
 
-    A file whose size is right but whose mtime is not (a copied folder) is hashed.
+    Files are compared by size and mtime; one whose size is right but whose mtime is not (a copied
+    folder) is hashed.
     """
     manifest = read_manifest(folder)
     if manifest is None:
-        if _partial_identity(folder) == identity:
+        begun = _begun(folder)
+        if begun and begun.identity == identity and inputs in (None, begun.inputs):
             return State.PARTIAL
         return State.STALE if folder.is_dir() and any(folder.iterdir()) else State.MISSING
-    if manifest.identity != identity:
+    if manifest.identity != identity or inputs not in (None, manifest.inputs):
         return State.STALE
     if any(_changed(folder / name, output) for name, output in manifest.outputs.items()):
         return State.DAMAGED
@@ -149,12 +185,11 @@ def verify(folder: Path) -> list[str]:
     ]
 
 
-def _partial_identity(folder: Path) -> str | None:
+def _begun(folder: Path) -> Begun | None:
     try:
-        begun = json.loads((folder / PARTIAL).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return Begun.model_validate_json((folder / PARTIAL).read_bytes())
+    except (OSError, ValidationError):
         return None
-    return str(begun.get("identity")) if isinstance(begun, dict) else None
 
 
 def _changed(path: Path, output: Output) -> bool:

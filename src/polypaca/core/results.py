@@ -14,7 +14,7 @@ from polypaca.core.records import Record
 
 TOTAL_PROMPTS = 50  # the paper's totals are over 50 prompts: 0..150 (arXiv 2309.08958, section 4)
 
-Scope = Literal["language", "seen", "unseen", "all"]
+Scope = Literal["language", "seen", "unseen", "all", "transfer"]  # transfer: not tuned on
 
 
 class Result(BaseModel):
