@@ -1,0 +1,76 @@
+"""Checks of single fields that instruction and prompt rows share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+
+class FieldError(Exception):
+    """A field that cannot be used; `field` names it and the message says why."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field, self.reason = field, reason
+        super().__init__(f"field {field}: {reason}")
+
+
+def text_field(fields: Mapping[str, Any], name: str, *, required: bool = True) -> str:
+    """The text of a field, unchanged; "" for an optional field that is missing or null.
+
+    Raises:
+        FieldError: if it is missing or blank though required, or is no text.
+    """
+    value = fields.get(name)
+    if value is None:
+        if required:
+            raise FieldError(name, "is null" if name in fields else "is missing")
+        return ""
+    if not isinstance(value, str):
+        raise FieldError(name, f"must be text, not {type(value).__name__} ({_short(value)})")
+    if required and not value.strip():
+        raise FieldError(name, "is empty")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise FieldError(name, "holds half a character (a lone surrogate)") from None
+    return value
+
+
+def id_field(fields: Mapping[str, Any]) -> str | None:
+    """The `id` as text, None where it is missing or null.
+
+    Raises:
+        FieldError: if it is neither text nor a whole number.
+    """
+    value = fields.get("id")
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise FieldError("id", f"must be text or a whole number, not {_short(value)}")
+    return text_field(fields, "id")
+
+
+def other_fields(fields: Mapping[str, Any], own: Collection[str], used: str) -> dict[str, Any]:
+    """The fields to keep beside a record's own.
+
+    Args:
+        fields: the row.
+        own: the names of the record's own fields.
+        used: the names, separated by spaces, of those that were read from the row. An own name
+            that the row used for something else (a `split` column, say) is kept as `row_<name>`.
+    """
+    names = used.split()
+    return {
+        f"row_{name}" if name in own else name: value
+        for name, value in fields.items()
+        if name not in names
+    }
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

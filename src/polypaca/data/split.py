@@ -1,0 +1,57 @@
+"""The held-out split: by source, so that no translation of a validation example is trained on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from polypaca.core.errors import DataError
+from polypaca.data.ranking import ranked
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from polypaca.core.records import Example
+    from polypaca.data.instructions import Item
+
+
+def validation_sources(
+    sources_by_language: Mapping[str, Collection[str]], count: int, seed: int
+) -> frozenset[str]:
+    """Choose the sources to hold out of training, the same ones in every language.
+
+    Sources that every language has are ranked by a hash of seed and source, and the first `count`
+    are held out: exactly `count`, whatever the order of the files. A source's rank does not depend
+    on the others, so a source that appears or goes changes at most one held-out source.
+
+    Args:
+        sources_by_language: the sources of each training language.
+        count: how many to hold out; 0 holds none out.
+        seed: chooses which.
+
+    Raises:
+        DataError: if fewer than `count + 1` sources are shared: none would be left to train on.
+    """
+    if count < 0:
+        raise ValueError(f"count must not be negative, is {count}")
+    sets = [set(sources) for sources in sources_by_language.values()]
+    shared = set.intersection(*sets) if sets else set()
+    if len(shared) < count + 1:
+        sizes = ", ".join(f"{code} {len(rows)}" for code, rows in sources_by_language.items())
+        raise DataError(
+            f"{count} validation examples and at least one to train on need {count + 1} sources "
+            f"that every language has, but there are {len(shared)} (rows: {sizes})",
+            hint="lower data.validation, or check that the files' ids agree",
+        )
+    return frozenset(ranked(shared, "validation", seed)[:count])
+
+
+def assign_splits(
+    items_by_language: Mapping[str, Iterable[Item]], held_out: Collection[str]
+) -> dict[str, list[Example]]:
+    """Make records of the items: `validation` where the source is held out, else `train`."""
+    return {
+        language: [
+            item.example("validation" if item.source in held_out else "train") for item in items
+        ]
+        for language, items in items_by_language.items()
+    }
