@@ -1,0 +1,58 @@
+"""Replies kept on disk, one JSON file each.
+
+A file appears whole or not at all, so that any number of processes may share the folder, network
+disks included. It holds what was asked and what came back, never a key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from polypaca.core.files import write_text
+from polypaca.llm.records import Endpoint, Reply, Request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FORMAT = 1
+
+
+def key(endpoint: Endpoint, request: Request) -> str:
+    """64 hex digits over all that determines an answer: server, model, messages and sampling."""
+    return hashlib.sha256(json.dumps(_asked(endpoint, request)).encode()).hexdigest()
+
+
+def read(folder: Path, endpoint: Endpoint, request: Request) -> Reply | None:
+    """The reply kept for this request, or None where there is none that can be read."""
+    try:
+        kept = json.loads(_path(folder, endpoint, request).read_text(encoding="utf-8"))
+        reply = Reply(**kept["reply"], cached=True)
+        return reply if isinstance(reply.text, str) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write(folder: Path, endpoint: Endpoint, request: Request, reply: Reply) -> None:
+    """Keep a reply, atomically; an earlier one to the same request is replaced."""
+    fields = asdict(replace(reply, cached=False))
+    del fields["cached"]
+    kept = {"asked": _asked(endpoint, request), "reply": fields}
+    # ASCII, since a reply may hold half a character, which has no UTF-8.
+    write_text(_path(folder, endpoint, request), json.dumps(kept, indent=1) + "\n")
+
+
+def _asked(endpoint: Endpoint, request: Request) -> dict[str, Any]:
+    return {
+        "format": _FORMAT,
+        "base_url": endpoint.base_url.rstrip("/"),
+        "model": endpoint.model,
+        **asdict(request),
+    }
+
+
+def _path(folder: Path, endpoint: Endpoint, request: Request) -> Path:
+    name = key(endpoint, request)
+    return folder / name[:2] / f"{name}.json"

@@ -1,0 +1,90 @@
+"""What is asked of a served model, and what comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from polypaca.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A model behind an OpenAI-compatible URL, and how hard it may be pressed.
+
+    Attributes:
+        base_url: up to and with the version, `https://api.openai.com/v1`.
+        model: the name by which the server knows the model.
+        api_key_env: the environment variable that holds the key; None for a server without one.
+        concurrency: requests in flight at once, at least 1.
+        timeout_seconds: for one attempt of one request.
+        max_retries: further attempts after connection errors, time-outs, 408, 409, 429 and 5xx.
+            The openai package waits between them as `Retry-After` says, up to two minutes, or
+            else 0.5 s doubling to 8 s.
+    """
+
+    base_url: str
+    model: str
+    api_key_env: str | None = None
+    concurrency: int = 8
+    timeout_seconds: float = 120.0
+    max_retries: int = 5
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1:
+            raise UserError(f"concurrency must be at least 1, not {self.concurrency}")
+        scheme, _, rest = self.base_url.partition("://")
+        if scheme not in ("http", "https") or not rest:
+            raise UserError(f"base_url must begin with http:// or https://, not {scheme[:20]!r}")
+        if "@" in rest.partition("/")[0] or "?" in rest or "#" in rest:
+            # The URL is shown in errors and written to the cache. This message does not repeat it.
+            raise UserError(
+                "base_url must hold no user, password or query; put the key in an environment "
+                "variable and name that in api_key_env"
+            )
+
+
+@dataclass(frozen=True)
+class Request:
+    """One chat completion to ask for.
+
+    Attributes:
+        messages: pairs of role and content.
+        temperature: None leaves it to the server.
+        max_tokens: the most tokens to generate; None leaves it to the server.
+        stop: strings at which generation ends.
+        seed: asks for a repeatable sample; None leaves it to the server.
+    """
+
+    messages: tuple[tuple[str, str], ...]
+    temperature: float | None = 0.0
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer.
+
+    Attributes:
+        text: what the model said.
+        model: the model version that the server says it was.
+        finish_reason: `stop`, `length`, ...
+        prompt_tokens: as the server counts, None where it does not.
+        completion_tokens: likewise.
+        cached: whether the reply was kept from an earlier call.
+    """
+
+    text: str
+    model: str
+    finish_reason: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why one request has no answer."""
+
+    reason: str
