@@ -1,1 +1,1 @@
-"""Figures, tables, and the page."""
+"""Figures, tables and the page: what a reader sees of an analysis."""

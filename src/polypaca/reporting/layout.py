@@ -1,0 +1,208 @@
+"""What goes beside what: groups of rows, order of languages, colours, and how numbers are written.
+
+Tables, figures and the page share it, so that a recipe has one place and one colour everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from polypaca.core.results import Analysis, Interval, RowLabel, Scope, Score
+
+Measure = Literal["after", "before", "gate", "robustness"]
+Index = dict[tuple[str, str, str | None], "Score"]
+
+# Okabe & Ito's colours, which people with any colour vision tell apart. Black is left out: it
+# vanishes on a dark page. The four recipes of the paper keep theirs from study to study.
+_RECIPE_COLOURS = {
+    "monolingual": "#0072B2",
+    "multilingual": "#E69F00",
+    "downsampled": "#009E73",
+    "english": "#CC79A7",
+}
+_OTHER_COLOURS = ("#56B4E9", "#D55E00", "#F0E442")
+_CONTROL_COLOURS = ("#8A8A8A", "#AFAFAF")
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that stand together: the recipes of one model and method, or what is not trained."""
+
+    title: str
+    rows: tuple[RowLabel, ...]
+    control: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of scores: a language, or the average over the languages of a scope."""
+
+    scope: Scope
+    language: str | None
+    title: str
+    seen: bool
+
+    @property
+    def average(self) -> bool:
+        """Whether the column is an average."""
+        return self.language is None
+
+
+def index_of(analysis: Analysis) -> Index:
+    """The scores, found by row, scope and language."""
+    return {(score.row, score.scope, score.language): score for score in analysis.scores}
+
+
+def groups_of(analysis: Analysis) -> list[Group]:
+    """Recipes by model and method, then other systems, then controls; each in the given order."""
+    trained: dict[tuple[str, str], list[RowLabel]] = {}
+    for row in analysis.rows:
+        if not row.control and row.method is not None:
+            trained.setdefault((row.model, row.method), []).append(row)
+    groups = [
+        Group(f"{model} · {method}", tuple(rows)) for (model, method), rows in trained.items()
+    ]
+    others = tuple(row for row in analysis.rows if not row.control and row.method is None)
+    controls = tuple(row for row in analysis.rows if row.control)
+    if others:
+        groups.append(Group("Not trained in this study", others))
+    if controls:
+        groups.append(Group("Controls", controls, control=True))
+    return groups
+
+
+def panels_of(analysis: Analysis) -> list[Group]:
+    """The groups as figures show them: controls join the recipes that they are controls of."""
+    groups = groups_of(analysis)
+    controls = [row for group in groups if group.control for row in group.rows]
+    panels: list[Group] = []
+    placed: set[str] = set()
+    for group in groups:
+        if group.control:
+            continue
+        first = group.rows[0]
+        mine = [
+            row
+            for row in controls
+            if first.method is not None
+            and row.model == first.model
+            and row.method in (None, first.method)
+        ]
+        placed.update(row.id for row in mine)
+        panels.append(Group(group.title, (*group.rows, *mine)))
+    rest = tuple(row for row in controls if row.id not in placed)
+    if rest:
+        panels.append(Group("Controls", rest, control=True))
+    return panels
+
+
+def names_of(rows: tuple[RowLabel, ...]) -> list[str]:
+    """What to call each row, unique among them: a name that stands twice gets its model."""
+    names = [row.name for row in rows]
+    unique = []
+    for row in rows:
+        parts = [row.name]
+        if names.count(row.name) > 1:
+            parts += [row.model, row.method or ""]
+        name = " · ".join(part for part in parts if part)
+        unique.append(row.id if name in unique else name)
+    return unique
+
+
+def columns_of(analysis: Analysis) -> list[Column]:
+    """Seen languages, their average, unseen languages, their average (where there are several)."""
+    columns = []
+    scopes: tuple[Literal["seen", "unseen"], ...] = ("seen", "unseen")
+    for scope in scopes:
+        seen = scope == "seen"
+        languages = [
+            language
+            for language in analysis.test_languages
+            if (language in analysis.train_languages) == seen
+        ]
+        columns += [
+            Column("language", language, language_name(analysis, language), seen)
+            for language in languages
+        ]
+        if len(languages) > 1:
+            columns.append(Column(scope, None, "average", seen))
+    return columns
+
+
+def language_name(analysis: Analysis, code: str) -> str:
+    """The name of a language as the analysis gives it, else the code itself."""
+    return analysis.language_names.get(code, code)
+
+
+def colours_of(analysis: Analysis) -> dict[str, str]:
+    """A colour for each row's id, the same for one recipe under all models and methods."""
+    by_recipe = dict(_RECIPE_COLOURS)
+    colours = {}
+    others = controls = 0
+    for row in analysis.rows:
+        key = row.recipe or row.name
+        if row.control:
+            # The same control of two models looks the same.
+            key = f"control:{row.name}"
+            if key not in by_recipe:
+                by_recipe[key] = _CONTROL_COLOURS[controls % len(_CONTROL_COLOURS)]
+                controls += 1
+        elif key not in by_recipe:
+            by_recipe[key] = _OTHER_COLOURS[others % len(_OTHER_COLOURS)]
+            others += 1
+        colours[row.id] = by_recipe[key]
+    return colours
+
+
+def interval_of(score: Score | None, measure: Measure) -> Interval | None:
+    """One measure of a score, where it is known."""
+    if score is None:
+        return None
+    value: Interval | None = getattr(score, measure)
+    return value if value is not None and math.isfinite(value.value) else None
+
+
+def measures_of(analysis: Analysis) -> list[Measure]:
+    """The measures that the analysis has, most important first."""
+    return ["after", "before", "gate", "robustness"] if analysis.rated else ["gate"]
+
+
+def text_of(value: float, measure: Measure) -> str:
+    """A total with one decimal, or a gate pass rate as whole percent."""
+    if measure == "gate":
+        return f"{100 * value:.0f}\u00a0%"
+    return f"{value:.1f}"
+
+
+def range_of(interval: Interval, measure: Measure) -> str:
+    """An interval as `81.2–92.0`."""
+    if measure == "gate":
+        return f"{100 * interval.low:.0f}–{100 * interval.high:.0f}"
+    return f"{interval.low:.1f}–{interval.high:.1f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: `48 s`, `3 min 20 s`, `17 h 5 min`."""
+    if not math.isfinite(seconds):
+        return DASH
+    if seconds < 9.95:
+        return f"{seconds:.1f}\u00a0s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}\u00a0s"
+    if whole < 3600:
+        return f"{whole // 60}\u00a0min {whole % 60}\u00a0s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60}\u00a0h {minutes % 60}\u00a0min"
+
+
+def plain_number(value: float, decimals: int) -> str:
+    """A number with thousands apart; trailing zeros dropped; a dash where it is not finite."""
+    if not math.isfinite(value):
+        return DASH
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

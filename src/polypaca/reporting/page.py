@@ -1,0 +1,325 @@
+"""The page: one HTML file with everything in it, opened from disk, asking nothing of a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polypaca.reporting.figures import (
+    Panel,
+    needs_ghost_note,
+    robustness_panels,
+    score_panels,
+    to_svg,
+)
+from polypaca.reporting.layout import (
+    DASH,
+    Column,
+    Measure,
+    colours_of,
+    columns_of,
+    duration,
+    groups_of,
+    index_of,
+    interval_of,
+    language_name,
+    measures_of,
+    names_of,
+    plain_number,
+    range_of,
+    text_of,
+)
+from polypaca.reporting.reader import reader_data, safe_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from polypaca.core.results import Analysis, RowLabel, Score, ScoredResponse
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+_TABS: dict[Measure, tuple[str, str]] = {
+    "after": (
+        "After the gate",
+        "Total per language after the gate, 0 to 150: an answer in the wrong language counts 0.",
+    ),
+    "before": (
+        "Before the gate",
+        "Total per language before the gate, 0 to 150: the ratings alone, whatever the language "
+        "of the answer.",
+    ),
+    "gate": (
+        "Gate pass rate",
+        "Share of answers that are in the language of their prompt.",
+    ),
+    "robustness": (
+        "Lost at the gate",
+        "Total before minus after the gate. Less is better: 0 means every answer is in the "
+        "language of its prompt.",
+    ),
+}
+
+
+def render_page(
+    analysis: Analysis, responses: Sequence[ScoredResponse], *, max_prompts: int = 50
+) -> str:
+    """The report as one self-contained HTML page.
+
+    Args:
+        analysis: what `analyze` found.
+        responses: every system's answers, for reading; order decides which prompts come first.
+        max_prompts: at most so many prompts per language are put in the page, which says so.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
+    data = reader_data(analysis, responses, max_prompts)
+    html = environment.get_template("page.html").render(
+        a=analysis,
+        policy=_policy(script),
+        style=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        data=Markup(safe_json(data)),  # noqa: S704
+        reader=data,
+        facts=_facts(analysis),
+        tables=[_table(analysis, measure) for measure in measures_of(analysis)],
+        comparisons=_comparisons(analysis),
+        score_groups=_figure(score_panels(analysis)),
+        robustness=_figure(robustness_panels(analysis)),
+        ghost=needs_ghost_note(analysis),
+        ledger=_ledger(analysis),
+        signature=_flat(analysis.signature),
+        dash=DASH,
+    )
+    # A study's own texts may hold half characters too; a file cannot.
+    return html.encode("utf-8", "replace").decode("utf-8")
+
+
+def _policy(script: str) -> str:
+    """Nothing may be fetched, and no script may run but ours."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _facts(analysis: Analysis) -> list[str]:
+    """What was trained and tested, in a few short phrases."""
+    seen = [lang for lang in analysis.test_languages if lang in analysis.train_languages]
+    unseen = [lang for lang in analysis.test_languages if lang not in analysis.train_languages]
+    names = [language_name(analysis, language) for language in analysis.train_languages]
+    facts = [f"Tuned on {', '.join(names)}"]
+    tested = []
+    if seen:
+        tested.append(f"{len(seen)} seen language{'s' * (len(seen) > 1)}")
+    if unseen:
+        tested.append(
+            f"{len(unseen)} unseen ({', '.join(language_name(analysis, u) for u in unseen)})"
+        )
+    facts.append(f"tested in {' and '.join(tested)}")
+    counts = sorted({s.prompts for s in analysis.scores if s.scope == "language"})
+    if counts:
+        number = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        facts.append(f"{number} prompts per language")
+    return facts
+
+
+def _table(analysis: Analysis, measure: Measure) -> dict[str, Any]:
+    """The main table for one measure, ready for the template."""
+    columns, scores = columns_of(analysis), index_of(analysis)
+    colours = colours_of(analysis)
+    groups: list[dict[str, Any]] = []
+    cells: list[dict[str, Any]] = []
+    for group in groups_of(analysis):
+        best = {} if group.control else _best(analysis, group.rows, measure)
+        rows = []
+        for row, name in zip(group.rows, names_of(group.rows), strict=True):
+            line = [
+                _cell(
+                    scores.get((row.id, column.scope, column.language)),
+                    column,
+                    measure,
+                    best.get(column),
+                )
+                for column in columns
+            ]
+            cells += line
+            rows.append(
+                {
+                    "name": name,
+                    "colour": colours[row.id],
+                    "budgets": DASH if row.budgets is None else plain_number(row.budgets, 2),
+                    "cells": line,
+                }
+            )
+        groups.append({"title": group.title, "control": group.control, "rows": rows})
+    title, caption = _TABS[measure]
+    return {
+        "measure": measure,
+        "title": title,
+        "caption": caption,
+        "columns": columns,
+        "seen": sum(column.seen for column in columns),
+        "unseen": sum(not column.seen for column in columns),
+        "groups": groups,
+        "failed": sum(cell["failed"] for cell in cells if not cell["average"]),
+        "marked": any(cell["best"] for cell in cells),
+    }
+
+
+def _cell(
+    score: Score | None, column: Column, measure: Measure, best: str | None
+) -> dict[str, Any]:
+    """One number of the main table; where there is none, `why` says why not."""
+    interval = interval_of(score, measure)
+    text = text_of(interval.value, measure) if interval else None
+    return {
+        "text": text,
+        "range": range_of(interval, measure) if interval else "",
+        "why": "not tested" if score is None else "no answer has a rating",
+        "average": column.average,
+        "best": text is not None and text == best,
+        "failed": score.failed if score is not None and measure != "gate" else 0,
+    }
+
+
+def _best(analysis: Analysis, rows: tuple[RowLabel, ...], measure: Measure) -> dict[Column, str]:
+    """Per column, the best value as it is written, where there is something to compare.
+
+    What is written decides, so that two equal numbers are both best; a column in which all are
+    equal has none.
+    """
+    scores = index_of(analysis)
+    best = {}
+    for column in columns_of(analysis):
+        found = [
+            interval_of(scores.get((row.id, column.scope, column.language)), measure)
+            for row in rows
+        ]
+        values = [interval.value for interval in found if interval is not None]
+        if len({text_of(value, measure) for value in values}) > 1:
+            pick = min(values) if measure == "robustness" else max(values)
+            best[column] = text_of(pick, measure)
+    return best
+
+
+def _comparisons(analysis: Analysis) -> list[dict[str, Any]]:
+    """Paired differences over the averages; single languages are in the CSV's reach, not here."""
+    titles = {}
+    for group in groups_of(analysis):
+        for row, name in zip(group.rows, names_of(group.rows), strict=True):
+            titles[row.id] = (name, group.title)
+    lines = []
+    for item in analysis.comparisons:
+        if item.scope == "language" or (item.measure != "gate" and not analysis.rated):
+            continue
+        (a, group_a), (b, group_b) = (
+            titles.get(item.a, (item.a, "")),
+            titles.get(item.b, (item.b, "")),
+        )
+        same = group_a == group_b
+        difference = item.difference
+        scale = 100 if item.measure == "gate" else 1
+        unit = "\u00a0pp" if item.measure == "gate" else ""
+        lines.append(
+            {
+                "a": a if same else f"{a} ({group_a})",
+                "b": b if same else f"{b} ({group_b})",
+                "group": group_a if same else "",
+                "scope": {"all": "all languages"}.get(item.scope, f"{item.scope} languages"),
+                "measure": {"after": "after the gate", "before": "before the gate"}.get(
+                    item.measure, "gate pass rate"
+                ),
+                "value": f"{_signed(scale * difference.value)}{unit}",
+                "range": f"{_signed(scale * difference.low)} to {_signed(scale * difference.high)}",
+                "beyond_chance": difference.low > 0 or difference.high < 0,
+            }
+        )
+    return lines
+
+
+def _signed(value: float) -> str:
+    text = f"{value:+.1f}".replace("-", "−")
+    return "0.0" if text in ("+0.0", "−0.0") else text
+
+
+def _figure(panels: list[Panel]) -> list[dict[str, Any]]:
+    """Panels by group, each drawn for inlining."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for number, panel in enumerate(panels):
+        label = f"{panel.group}, {panel.title}" if panel.title != panel.group else panel.title
+        groups.setdefault(panel.group, []).append(
+            {"title": panel.title, "svg": _inline(panel, f"{label}. {panel.words}.", number)}
+        )
+    return [{"title": title, "panels": inlined} for title, inlined in groups.items()]
+
+
+def _inline(panel: Panel, label: str, number: int) -> Any:
+    """A panel's SVG as part of the page: scales with its place, speaks its content."""
+    from markupsafe import Markup, escape
+
+    svg = to_svg(panel.chart)
+    head, body = svg.split(">", 1)
+    box = re.search(r'viewBox="[\d. ]+"', head)
+    # Identifiers are one name space for the whole page.
+    body = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>p{number}-", body)
+    view = box[0] if box else ""
+    # Vega escapes every text that it puts into an SVG.
+    return Markup(f'<svg {view} role="img" aria-label="{escape(label)}">{body}')  # noqa: S704
+
+
+def _ledger(analysis: Analysis) -> dict[str, Any]:
+    cells = analysis.ledger
+    return {
+        "rows": [
+            {
+                "cell": cell.cell,
+                "numbers": [
+                    f"{cell.examples:,}",
+                    f"{cell.tokens:,}",
+                    f"{cell.supervised_tokens:,}",
+                    f"{cell.steps:,}",
+                    plain_number(cell.budgets, 2),
+                    f"{cell.validation_loss:.3f}" if cell.validation_loss < float("inf") else DASH,
+                    duration(cell.wall_seconds),
+                ],
+            }
+            for cell in cells
+        ],
+        "total": [
+            "",
+            f"{sum(cell.tokens for cell in cells):,}",
+            f"{sum(cell.supervised_tokens for cell in cells):,}",
+            f"{sum(cell.steps for cell in cells):,}",
+            plain_number(sum(cell.budgets for cell in cells), 2),
+            "",
+            duration(sum(cell.wall_seconds for cell in cells)),
+        ],
+    }
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as lines: `judge.kind`, `reference`."""
+    lines = []
+    for key, item in value.items():
+        name = f"{prefix}{key}"
+        if isinstance(item, dict) and item:
+            lines += _flat(item, f"{name}.")
+        elif isinstance(item, str):
+            lines.append((name, item))
+        else:
+            lines.append((name, json.dumps(item, ensure_ascii=False, default=str)))
+    return lines

@@ -1,0 +1,135 @@
+"""The scores as rows, as CSV, and as a table for the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from polypaca.reporting.layout import (
+    DASH,
+    columns_of,
+    groups_of,
+    index_of,
+    interval_of,
+    names_of,
+    text_of,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from polypaca.core.results import Analysis, Interval
+
+Cell = str | int | float | bool | None
+
+_INTERVALS = ("after", "before", "robustness", "gate")
+
+
+def score_table(analysis: Analysis) -> list[dict[str, Cell]]:
+    """The scores in tidy form: one row per row label, scope and language.
+
+    Every measure has three columns: `after`, `after_low`, `after_high`, and so on. `n` counts the
+    prompts per language, `rated` and `failed` the responses.
+    """
+    order = {row.id: row for row in analysis.rows}
+    place = {row.id: number for number, row in enumerate(analysis.rows)}
+    tidy = []
+    for score in sorted(analysis.scores, key=lambda score: place.get(score.row, len(place))):
+        label = order.get(score.row)
+        line: dict[str, Cell] = {
+            "row": score.row,
+            "name": label.name if label else score.row,
+            "model": label.model if label else None,
+            "method": label.method if label else None,
+            "recipe": label.recipe if label else None,
+            "control": label.control if label else None,
+            "budgets": label.budgets if label else None,
+            "scope": score.scope,
+            "language": score.language,
+            "n": score.prompts,
+            "rated": score.rated,
+            "failed": score.failed,
+        }
+        for measure in _INTERVALS:
+            line.update(_three(measure, getattr(score, measure)))
+        tidy.append(line)
+    return tidy
+
+
+def _three(measure: str, interval: Interval | None) -> dict[str, Cell]:
+    # Six decimals are finer than any interval and keep the last bits' noise out of a diff.
+    if interval is None:
+        return {measure: None, f"{measure}_low": None, f"{measure}_high": None}
+    return {
+        measure: round(interval.value, 6),
+        f"{measure}_low": round(interval.low, 6),
+        f"{measure}_high": round(interval.high, 6),
+    }
+
+
+def to_csv(analysis: Analysis) -> str:
+    """`score_table` as CSV with a header; what is unknown is empty."""
+    rows = score_table(analysis)
+    columns = list(rows[0]) if rows else ["row", "scope", "language"]
+    if not analysis.rated:
+        # Columns that can only be empty would look like lost data.
+        columns = [c for c in columns if c.split("_")[0] not in ("after", "before", "robustness")]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: str(v).lower() if isinstance(v, bool) else v for k, v in row.items()})
+    return out.getvalue()
+
+
+def to_text(analysis: Analysis) -> Table:
+    """The main table for the terminal: totals after the gate, and the gate pass rate dimmed."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
+
+    columns = columns_of(analysis)
+    scores = index_of(analysis)
+    caption = (
+        f"total after the gate (0..150), below it the share that passes the gate; {DASH} not tested"
+        if analysis.rated
+        else f"no judge: the share of answers that pass the gate; {DASH} not tested"
+    )
+    table = Table(
+        title=Text(analysis.study, style="bold"),
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("", min_width=12)
+    table.add_column("budgets", justify="right", min_width=3, overflow="fold")
+    for column in columns:
+        title = column.language or ("seen" if column.seen else "unseen")
+        # A total is never broken in two.
+        table.add_column(
+            escape(title),
+            justify="right",
+            min_width=5 if analysis.rated else 4,
+            style="bold" if column.average else "",
+        )
+    for group in groups_of(analysis):
+        table.add_section()
+        table.add_row(Text(group.title, style="dim italic"))
+        for row, name in zip(group.rows, names_of(group.rows), strict=True):
+            cells = []
+            for column in columns:
+                score = scores.get((row.id, column.scope, column.language))
+                after, gate = interval_of(score, "after"), interval_of(score, "gate")
+                cell = Text(text_of(after.value, "after") if after else "", justify="right")
+                if gate is not None:
+                    # Below the total, so that ten columns fit a terminal of eighty.
+                    share = text_of(gate.value, "gate").replace("\u00a0", "")
+                    cell.append(f"\n{share}" if after else share, style="not bold dim")
+                cells.append(cell if cell.plain else Text(DASH, style="dim"))
+            budgets = DASH if row.budgets is None else f"{row.budgets:g}"
+            table.add_row(Text(name), Text(budgets), *cells, style="dim" if group.control else None)
+    return table

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from polypaca.reporting import figures
+
+if TYPE_CHECKING:
+    from polypaca.core.results import Analysis
+
+NAMES = ["English", "Spanish", "Arabic", "Chinese", "Norwegian (unseen)"]
+
+
+def texts(svg: str) -> list[str]:
+    root = ET.fromstring(svg)
+    assert root.tag.endswith("svg")
+    return [
+        "".join(element.itertext())
+        for element in root.iter()
+        if element.tag.rpartition("}")[2] in ("text", "tspan")
+    ]
+
+
+@pytest.fixture(scope="module")
+def files(analysis: Analysis) -> dict[str, bytes]:
+    return figures.figure_files(analysis)
+
+
+@pytest.fixture(scope="module")
+def unrated_files(unrated: Analysis) -> dict[str, bytes]:
+    return figures.figure_files(unrated)
+
+
+def test_score_figure_is_svg_with_languages_recipes_and_values(
+    analysis: Analysis, files: dict[str, bytes]
+) -> None:
+    found = texts(files["scores.svg"].decode())
+    for name in [*NAMES, "tiny-neox · lora", "tiny-neox · full", "multilingual", "untuned base"]:
+        assert name in found
+    score = next(
+        s for s in analysis.scores if s.row.endswith("lora.english") and s.language == "es"
+    )
+    assert score.after is not None
+    assert f"{score.after.value:.1f}" in found
+
+
+def test_a_row_that_was_not_tested_is_a_dash_in_its_place(analysis: Analysis) -> None:
+    panel = next(p for p in figures.score_panels(analysis) if p.title == "Norwegian (unseen)")
+    found = texts(figures.to_svg(panel.chart))
+    assert "monolingual" in found
+    assert "–" in found
+    assert "monolingual: no score" in panel.words
+
+
+def test_robustness_figure_shows_points_lost_over_seen_languages(
+    analysis: Analysis, files: dict[str, bytes]
+) -> None:
+    found = texts(files["robustness.svg"].decode())
+    lost = next(
+        s.robustness
+        for s in analysis.scores
+        if s.row.endswith("lora.english") and s.scope == "seen"
+    )
+    assert lost is not None
+    assert f"{lost.value:.1f}" in found
+    assert any("Linear scale" in text for text in found)
+
+
+def test_unrated_figures_are_of_the_gate_alone(
+    unrated: Analysis, unrated_files: dict[str, bytes]
+) -> None:
+    assert figures.robustness_figure(unrated) is None
+    found = texts(unrated_files["scores.svg"].decode())
+    assert "Share of answers that pass the gate, in percent" in found
+    assert "7\u00a0%" in found
+
+
+def test_names_cannot_become_markup(analysis: Analysis) -> None:
+    names = {**analysis.language_names, "es": "</svg><script>alert(1)</script>"}
+    hostile = analysis.model_copy(update={"language_names": names})
+    svg = figures.to_svg(figures.score_figure(hostile))
+    assert "<script" not in svg
+    assert names["es"] in texts(svg)
+
+
+def test_figure_files(files: dict[str, bytes], unrated_files: dict[str, bytes]) -> None:
+    assert set(files) == {"scores.svg", "scores.pdf", "robustness.svg", "robustness.pdf"}
+    assert set(unrated_files) == {"scores.svg", "scores.pdf"}
+    for name, content in [*files.items(), *unrated_files.items()]:
+        assert content.startswith(b"%PDF" if name.endswith("pdf") else b"<svg")
+
+
+def test_an_analysis_without_scores_still_has_a_figure(analysis: Analysis) -> None:
+    nothing = analysis.model_copy(update={"scores": []})
+    assert "No scores" in texts(figures.to_svg(figures.score_figure(nothing)))
+    assert figures.robustness_figure(nothing) is None

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from polypaca.core.results import Interval
+from polypaca.reporting.page import render_page
+from polypaca.reporting.reader import reader_data, safe_json
+
+from .conftest import HOSTILE, make_responses
+
+if TYPE_CHECKING:
+    from polypaca.core.results import Analysis, ScoredResponse
+
+
+class Page(HTMLParser):
+    """The tags, attributes and visible text of a page, as a browser would find them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.words: list[str] = []
+        self._in: str | None = None
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._in = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in = None
+
+    def handle_data(self, data: str) -> None:
+        if self._in == "script":
+            self.scripts.append(data)
+        elif self._in != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.scripts[0])
+        return value
+
+
+@pytest.fixture(scope="module")
+def html(analysis: Analysis, responses: list[ScoredResponse]) -> str:
+    return render_page(analysis, responses)
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def test_the_answer_comes_first(analysis: Analysis, page: Page) -> None:
+    assert analysis.sentence in page.text
+    assert page.text.index(analysis.sentence) < page.text.index(analysis.notes[0])
+    assert page.text.index(analysis.notes[0]) < page.text.index("monolingual")
+
+
+def test_the_page_asks_nothing_of_a_network(html: str, page: Page) -> None:
+    assert not re.search(r"https?://", html)
+    assert "@import" not in html
+    assert "url(" not in html
+    policy = next(a for t, a in page.tags if t == "meta" and "http-equiv" in a)["content"]
+    assert policy is not None
+    assert "default-src 'none'" in policy
+    assert "'unsafe-inline'" not in policy.split("script-src")[1].split(";")[0]
+    for _, attributes in page.tags:
+        assert "src" not in attributes
+        assert not any(name.startswith("on") for name in attributes)
+        assert (attributes.get("href") or "#").startswith("#")
+
+
+def test_what_models_wrote_is_data_only(html: str, page: Page) -> None:
+    assert [tag for tag, _ in page.tags].count("script") == 2
+    assert not [tag for tag, _ in page.tags if tag in ("img", "u", "iframe")]
+    found = {
+        answer["t"]
+        for language in page.data["languages"]
+        for prompt in language["prompts"]
+        for answer in prompt["answers"]
+    }
+    assert found == set(HOSTILE)
+    assert "\u2028" not in html
+    assert "innerHTML" not in html
+
+
+def test_half_characters_do_not_stop_the_page(analysis: Analysis) -> None:
+    broken = make_responses(prompts=1)
+    broken[0] = broken[0].model_copy(update={"response": "half \ud83d of one"})
+    html = render_page(analysis.model_copy(update={"study": "odd \udc00"}), broken)
+    assert "half \\ud83d of one" in html.encode("utf-8").decode("utf-8")
+
+
+def test_safe_json_reads_back_as_it_was() -> None:
+    value = {"a": "</script><!--&\u2028\u2029 é 中 \U0001f600"}
+    text = safe_json(value)
+    assert not set(text) & set("<>&\u2028\u2029")
+    assert json.loads(text) == value
+
+
+def test_the_table_has_each_total_with_its_interval(analysis: Analysis, page: Page) -> None:
+    for score in analysis.scores:
+        assert score.after is not None
+        assert f"{score.after.value:.1f}" in page.text
+        assert f"{score.after.low:.1f}–{score.after.high:.1f}" in page.text
+
+
+def test_best_is_marked_per_method_and_not_among_controls(html: str) -> None:
+    table = html.split('<div class="tab" data-measure="after">')[1].partition("</table>")[0]
+    bodies = table.split("<tbody")[1:]
+    # 4 seen languages, their average, and one unseen language, which needs no average.
+    assert [body.count("(best)") for body in bodies] == [6, 6, 0]
+    assert 'class="control"' in bodies[2]
+
+
+def test_provenance_and_cost_are_there(analysis: Analysis, page: Page) -> None:
+    for word in ("judge.metric", "chrF++", "bootstrap.resamples", "1,284,310", "All cells"):
+        assert word in page.text
+    assert "<b>key</b>" in page.text, "keys are text, not markup"
+    for cell in analysis.ledger:
+        assert cell.cell in "".join(page.words).replace("\n", "")
+
+
+def test_unrated_speaks_of_the_gate_alone(unrated: Analysis) -> None:
+    page = Page(render_page(unrated, make_responses(rated=False)))
+    assert "No judge." in page.text
+    assert "Gate pass rates" in page.text
+    for word in ("After the gate", "Before the gate", "0 to 150", "None", "null"):
+        assert word not in page.text
+    assert not [a for tag, a in page.tags if tag == "input"], "one measure needs no tabs"
+    assert {a.get("id") for tag, a in page.tags if tag == "section"} == {
+        *("scores", "languages", "cost", "answers", "words")
+    }
+
+
+def test_failed_judgements_are_counted_beside_the_numbers(analysis: Analysis) -> None:
+    scores = [
+        score.model_copy(update={"failed": 2, "rated": 22}) if number == 0 else score
+        for number, score in enumerate(analysis.scores)
+    ]
+    page = Page(render_page(analysis.model_copy(update={"scores": scores}), []))
+    assert "† 2 answers have no rating" in page.text
+    assert "There are no answers to show." in page.text
+
+
+def test_a_score_without_ratings_is_a_dash(analysis: Analysis) -> None:
+    scores = [
+        score.model_copy(update={"before": None, "after": None, "robustness": None})
+        if score.row.endswith("lora.english")
+        else score
+        for score in analysis.scores
+    ]
+    html = render_page(analysis.model_copy(update={"scores": scores}), [])
+    assert 'title="no answer has a rating"' in html
+
+
+def test_a_big_study_shows_some_prompts_and_says_how_many(analysis: Analysis) -> None:
+    data = reader_data(analysis, make_responses(prompts=7), max_prompts=3)
+    assert [language["code"] for language in data["languages"]] == analysis.test_languages
+    for language in data["languages"]:
+        assert len(language["prompts"]) == 3
+        assert language["total"] == 7
+
+
+def test_one_checkpoint_goes_by_the_rows_that_count_it(
+    analysis: Analysis, responses: list[ScoredResponse]
+) -> None:
+    data = reader_data(analysis, responses, 50)
+    names = {
+        language["code"]: {system["id"]: system["rows"] for system in language["systems"]}
+        for language in data["languages"]
+    }
+    shared = "tiny-neox.lora.monolingual-en.s1"
+    assert names["en"][shared] == ["monolingual", "english"]
+    assert names["es"][shared] == ["english"]
+    assert names["es"]["tiny-neox.lora.monolingual-es.s1"] == ["monolingual"]
+
+
+def test_answers_of_systems_outside_the_table_are_shown_too(analysis: Analysis) -> None:
+    stray = make_responses(prompts=1)[0].model_copy(
+        update={"system": "elsewhere", "detected": "hi", "score": float("nan")}
+    )
+    data = reader_data(analysis, [stray], 50)
+    (system,) = data["languages"][0]["systems"]
+    assert system["group"] == "Not in the table"
+    assert data["names"]["hi"] == "Hindi"
+    assert "NaN" not in safe_json(data)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "interval", "beyond"),
+    [(-3.1, 2.2, "−3.1 to +2.2", "no"), (0.4, 2.2, "+0.4 to +2.2", "yes")],
+)
+def test_differences_within_chance_are_called_so(
+    analysis: Analysis, low: float, high: float, interval: str, beyond: str
+) -> None:
+    difference = Interval(value=1.5, low=low, high=high)
+    item = analysis.comparisons[0].model_copy(update={"difference": difference})
+    html = render_page(analysis.model_copy(update={"comparisons": [item], "scores": []}), [])
+    assert f"{interval}</td><td>{beyond}</td>" in html

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from polypaca.reporting import layout
+from polypaca.reporting.tables import score_table, to_csv, to_text
+
+if TYPE_CHECKING:
+    from polypaca.core.results import Analysis
+
+
+def terminal(analysis: Analysis, width: int) -> str:
+    from rich.console import Console
+
+    out = io.StringIO()
+    Console(file=out, width=width, force_terminal=False).print(to_text(analysis))
+    return out.getvalue()
+
+
+def test_one_tidy_row_per_score(analysis: Analysis) -> None:
+    rows = score_table(analysis)
+    assert len(rows) == len(analysis.scores)
+    assert len({(row["row"], row["scope"], row["language"]) for row in rows}) == len(rows)
+
+
+def test_csv_holds_the_numbers_of_the_analysis(analysis: Analysis) -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(analysis))))
+    scores = layout.index_of(analysis)
+    for row in rows:
+        score = scores[row["row"], row["scope"], row["language"] or None]
+        assert score.after is not None
+        assert float(row["after"]) == pytest.approx(score.after.value, abs=1e-6)
+        assert float(row["after_low"]) == pytest.approx(score.after.low, abs=1e-6)
+        assert float(row["gate_high"]) == pytest.approx(score.gate.high, abs=1e-6)
+        assert int(row["n"]) == score.prompts
+    assert {row["control"] for row in rows} == {"true", "false"}
+
+
+def test_unrated_csv_has_no_empty_columns(unrated: Analysis) -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(unrated))))
+    assert "gate" in rows[0]
+    assert not {"after", "before_low", "robustness_high"} & set(rows[0])
+
+
+def test_terminal_table_names_rows_languages_and_totals(analysis: Analysis) -> None:
+    text = terminal(analysis, 120)
+    for word in ("tiny-neox · lora", "multilingual", "Controls", "shuffled answers", "es", "seen"):
+        assert word in text
+    score = layout.index_of(analysis)["tiny-neox.lora.english", "language", "es"]
+    assert score.after is not None
+    assert f"{score.after.value:.1f}" in text
+    assert "7%" in text
+
+
+def test_terminal_table_fits_eighty_columns(analysis: Analysis) -> None:
+    lines = terminal(analysis, 80).splitlines()
+    assert max(map(len, lines)) <= 80
+    multilingual = next(line for line in lines if "multilingual" in line)
+    for language in ("en", "es", "ar", "zh", "no"):
+        score = layout.index_of(analysis)["tiny-neox.lora.multilingual", "language", language]
+        assert score.after is not None
+        assert f" {score.after.value:.1f}" in multilingual, "no total is cut or broken"
+
+
+def test_unrated_terminal_table_shows_gate_rates_only(unrated: Analysis) -> None:
+    text = terminal(unrated, 100)
+    assert "no judge" in text
+    assert "7%" in text
+    assert not re.search(r"\d\.\d", text)
+
+
+def test_a_recipe_has_one_colour_under_all_methods(analysis: Analysis) -> None:
+    colours = layout.colours_of(analysis)
+    assert colours["tiny-neox.lora.multilingual"] == colours["tiny-neox.full.multilingual"]
+    recipes = {colours[row.id] for row in analysis.rows if row.method == "lora"}
+    assert len(recipes) == 4
+
+
+def test_controls_stand_last_in_tables_and_beside_their_model_in_figures(
+    analysis: Analysis,
+) -> None:
+    assert [group.title for group in layout.groups_of(analysis)] == [
+        "tiny-neox · lora",
+        "tiny-neox · full",
+        "Controls",
+    ]
+    for panel in layout.panels_of(analysis):
+        assert [row.name for row in panel.rows][-2:] == ["untuned base", "shuffled answers"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (3.14, "3.1 s"),
+        (9.99, "10 s"),
+        (59.7, "1 min 0 s"),
+        (127, "2 min 7 s"),
+        (61500, "17 h 5 min"),
+        (float("nan"), "–"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert layout.duration(seconds).replace("\u00a0", " ") == text
