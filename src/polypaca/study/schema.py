@@ -1,0 +1,288 @@
+"""What a study file may say: every key, its type, range and default."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from polypaca.core import languages
+from polypaca.study.names import nearest
+
+BUILTIN_RECIPES = ("monolingual", "multilingual", "downsampled", "english")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def _language(code: str) -> str:
+    if not languages.is_language(code):
+        meant = languages.suggestion(code)
+        raise ValueError(
+            f"unknown language {code!r}" + (f"; did you mean {meant}?" if meant else "")
+        )
+    return code
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    repeated = sorted({str(value) for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(f"listed twice: {', '.join(repeated)}")
+    return values
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(
+            f"{value!r} cannot name a folder; use letters, digits, dots, dashes and underscores"
+        )
+    return value
+
+
+def _detector(value: str) -> str:
+    from polypaca.langid.detectors import DETECTORS
+
+    if value not in DETECTORS:
+        raise ValueError(f"unknown detector {value!r}{nearest(value, DETECTORS)}")
+    return value
+
+
+Language = Annotated[str, AfterValidator(_language)]
+LanguageList = Annotated[list[Language], Field(min_length=1), AfterValidator(_distinct)]
+Name = Annotated[str, AfterValidator(_name)]
+BadRows = Literal["error", "reject", "repair"]
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, unknown keys are errors.
+
+    Defaults are validated too, so that a default of 16 and a 16 read from a file are one number.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Languages(Section):
+    """Which languages the models are tuned on and tested in."""
+
+    train: LanguageList
+    test: LanguageList
+
+
+class Data(Section):
+    """The instruction data."""
+
+    instructions: str = Field(
+        description="`builtin:tiny`, `hf:dataset-{language}`, or a path with {language}"
+    )
+    translate: None = Field(
+        default=None, description="null: the data is given in each language (engines: later)"
+    )
+    validation: int = Field(
+        default=1000, ge=1, description="held-out sources; their loss selects the best checkpoint"
+    )
+    rows: int | None = Field(default=None, ge=2, description="at most so many rows per language")
+    on_bad_row: BadRows = "error"
+
+
+class Prompts(Section):
+    """The test prompts, parallel over languages."""
+
+    source: str = Field(description="`builtin:tiny`, or a path with {language}")
+    count: int | None = Field(default=None, ge=1, description="only the first so many prompts")
+    on_bad_row: BadRows = "error"
+
+
+class Model(Section):
+    """A base model: from the Hub, a folder, built in, or freshly initialised from a config."""
+
+    name: Name
+    source: str | None = Field(
+        default=None, description="Hub id, folder, or `builtin:tiny-neox`; not with `config`"
+    )
+    revision: str | None = Field(default=None, description="Hub commit, tag or branch")
+    config: dict[str, Any] | None = Field(
+        default=None, description="a Transformers config with `model_type`: random weights"
+    )
+    tokenizer: str | None = Field(
+        default=None, description="Hub id, folder or tokenizer.json, with `config`"
+    )
+    seed: int = Field(default=1, description="of the random weights, with `config`")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"source": value}
+        if isinstance(value, dict) and "name" not in value and isinstance(value.get("source"), str):
+            value = {**value, "name": re.split(r"[/:]", value["source"].rstrip("/"))[-1].lower()}
+        return value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Model:
+        if (self.source is None) == (self.config is None):
+            raise ValueError(f"model {self.name!r} needs either `source` or `config`")
+        if self.config is not None and (self.tokenizer is None or "model_type" not in self.config):
+            raise ValueError(
+                f"model {self.name!r}: `config` needs `model_type` in it and `tokenizer` beside it"
+            )
+        return self
+
+
+class _Method(Section):
+    learning_rate: float = Field(gt=0, lt=1)
+    batch_size: int = Field(ge=1, description="global: examples an optimizer step")
+    micro_batch_size: int | None = Field(default=None, ge=1, description="examples a forward pass")
+    epochs: float = Field(gt=0)
+    warmup_steps: int | None = Field(default=None, ge=0)
+    warmup_ratio: float | None = Field(default=None, ge=0, lt=1)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_length: int = Field(default=512, ge=16, description="tokens; longer examples are cut")
+    loss_on: Literal["all", "response"] = "response"
+    template: Literal["alpaca"] = "alpaca"
+    evaluations: int = Field(
+        default=4, ge=1, description="validation loss is taken so many times, evenly spread"
+    )
+    checkpoint: Literal["best", "last"] = "best"
+    models: list[str] | None = Field(default=None, description="only these models of the study")
+    recipes: list[str] | None = Field(default=None, description="only these recipes of the study")
+
+    @model_validator(mode="after")
+    def _one_warmup(self) -> _Method:
+        if self.warmup_steps is not None and self.warmup_ratio is not None:
+            raise ValueError("give `warmup_steps` or `warmup_ratio`, not both")
+        return self
+
+
+class Lora(_Method):
+    """Low-rank adapters; the defaults are the paper's (arXiv 2309.08958, Table 1)."""
+
+    kind: Literal["lora"] = "lora"
+    rank: int = Field(default=8, ge=1)
+    alpha: float = Field(default=16, gt=0)
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    targets: Literal["attention-qkv"] | list[str] = "attention-qkv"
+    learning_rate: float = Field(default=3e-4, gt=0, lt=1)
+    batch_size: int = Field(default=128, ge=1)
+    epochs: float = Field(default=5, gt=0)
+
+
+class Full(_Method):
+    """Full fine-tuning; the defaults are the paper's (arXiv 2309.08958, Table 1)."""
+
+    kind: Literal["full"] = "full"
+    learning_rate: float = Field(default=2e-5, gt=0, lt=1)
+    batch_size: int = Field(default=256, ge=1)
+    epochs: float = Field(default=3, gt=0)
+
+
+Method = Annotated[Lora | Full, Field(discriminator="kind")]
+
+
+class Recipe(Section):
+    """How a cell's data is mixed; the four built-in recipes need neither field."""
+
+    languages: LanguageList | None = None
+    budgets: float | None = Field(default=None, gt=0, description="training cost, in budgets")
+
+
+class BaseSystem(Section):
+    """The untuned base model, as a control."""
+
+    base: str = Field(description="the name of a model of the study")
+
+
+class ShuffledSystem(Section):
+    """A recipe's own answers, dealt out to other prompts of the same language: a control."""
+
+    shuffle: str = Field(description="the name of a recipe of the study")
+
+
+class Generate(Section):
+    """How systems answer prompts; the defaults are the paper's (arXiv 2309.08958, section 3)."""
+
+    backend: Literal["transformers"] = "transformers"
+    max_new_tokens: int = Field(default=256, ge=1)
+    num_beams: int = Field(default=4, ge=1)
+    no_repeat_ngram_size: int = Field(default=6, ge=0)
+    batch_size: int = Field(default=16, ge=1)
+
+
+class ReferenceJudge(Section):
+    """chrF++ against the parallel reference in the language that the answer was detected in."""
+
+    kind: Literal["reference"] = "reference"
+
+
+class NoJudge(Section):
+    """No ratings: the report shows gate pass rates alone."""
+
+    kind: Literal["none"] = "none"
+
+
+class LlmJudge(Section):
+    """A served model behind an OpenAI-compatible URL, with the paper's prompt (Figure 6)."""
+
+    kind: Literal["llm"] = "llm"
+    model: str
+    base_url: str = "https://api.openai.com/v1"
+    api_key_env: str | None = "OPENAI_API_KEY"
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    max_tokens: int = Field(default=512, ge=8)
+    concurrency: int = Field(default=8, ge=1)
+    timeout_seconds: float = Field(default=120, gt=0)
+
+
+Judge = Annotated[ReferenceJudge | NoJudge | LlmJudge, Field(discriminator="kind")]
+
+
+class Gate(Section):
+    """The language check."""
+
+    detector: Annotated[str, AfterValidator(_detector)] = "lid176"
+
+
+class Analyze(Section):
+    """The statistics."""
+
+    resamples: int = Field(default=5000, ge=100, description="bootstrap resamples of the prompts")
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    seed: int = 1
+
+
+class Study(Section):
+    """One study: languages x models x methods x recipes x seeds, and how to evaluate them."""
+
+    name: Name
+    seeds: Annotated[list[int], Field(min_length=1), AfterValidator(_distinct)] = [1]
+    languages: Languages
+    data: Data
+    prompts: Prompts
+    models: Annotated[list[Model], Field(min_length=1)]
+    methods: Annotated[dict[Name, Method], Field(min_length=1)]
+    recipes: Annotated[dict[Name, Recipe], Field(min_length=1)]
+    systems: list[BaseSystem | ShuffledSystem] = []
+    generate: Generate = Generate()
+    judge: Judge = ReferenceJudge()
+    gate: Gate = Gate()
+    analyze: Analyze = Analyze()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        value = dict(value)
+        if isinstance(value.get("prompts"), str):
+            value["prompts"] = {"source": value["prompts"]}
+        if isinstance(value.get("recipes"), list):
+            value["recipes"] = {recipe: {} for recipe in value["recipes"]}
+        elif isinstance(value.get("recipes"), dict):
+            value["recipes"] = {key: body or {} for key, body in value["recipes"].items()}
+        if isinstance(value.get("methods"), dict):
+            value["methods"] = {
+                name: {"kind": name, **(body or {})} if name in ("lora", "full") else body
+                for name, body in value["methods"].items()
+            }
+        return value
