@@ -1,0 +1,58 @@
+"""What a grammar of the built-in corpus is made of: words with forms, and sentence patterns."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SENTENCE_START = re.compile(r"((?:^|\n|[.!?] )[¿¡]?)(\w)")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word and its inflected forms: `{animal}` writes the text, `{animal:the}` a form.
+
+    `gender` lets other words agree with it: `{colour:{animal.gender}}`.
+    """
+
+    text: str
+    gender: str = ""
+    forms: Mapping[str, str] = field(default_factory=dict)
+
+    def __format__(self, form: str) -> str:
+        return self.forms[form] if form else self.text
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """How one task is put in one language: two ways to ask, the input if any, and the answer."""
+
+    requests: tuple[str, str]
+    answer: str
+    input: str = ""
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """One language: its words by kind and concept, its patterns by task, and short phrases.
+
+    Concepts, tasks and phrases have the same names in all languages; a kind that is missing here
+    (names, numbers) is written alike everywhere.
+    """
+
+    words: Mapping[str, Mapping[str, Word]]
+    tasks: Mapping[str, Patterns]
+    phrases: Mapping[str, str]
+
+    def write(self, pattern: str, concepts: Mapping[str, tuple[str, str]]) -> str:
+        """Fill a pattern's slots; `concepts` gives each slot's kind and concept."""
+        words = {slot: self._word(kind, concept) for slot, (kind, concept) in concepts.items()}
+        text = pattern.format(**words)
+        return _SENTENCE_START.sub(lambda match: match[1] + match[2].upper(), text)
+
+    def _word(self, kind: str, concept: str) -> Word:
+        return self.words[kind][concept] if kind in self.words else Word(concept)

@@ -1,0 +1,312 @@
+"""The command line: a verb a stage, and `run`, `plan`, `validate`, `verify`.
+
+Exit codes: 0 done, 1 a stage failed, 2 the user's input is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from polypaca import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from polypaca.study import Study
+    from polypaca.workflow.estimate import Estimate
+    from polypaca.workflow.run import Outcome, Plan
+
+app = typer.Typer(
+    name="polypaca",
+    help="Which languages should a language model be instruction-tuned on? "
+    "Budget-controlled experiments with trustworthy numbers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (YAML).")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, such as methods.lora.rank=16."),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Output folder; default: out/<name of the study>.")
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, help="Jobs at once; default: one a core, one on a GPU."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run and why, then stop.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Spend money on a served judge without being asked.")
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"polypaca {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.")] = False,
+) -> None:
+    del version
+    if debug:
+        os.environ["POLYPACA_DEBUG"] = "1"
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    overrides: Overrides = None,
+    out: Out = None,
+    jobs: Jobs = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    yes: Yes = False,
+) -> None:
+    """Run a study from its data to its report; what is done already is not done again."""
+    _run(study, overrides, out, jobs, "report", dry_run=dry_run, as_json=as_json, yes=yes)
+
+
+def _stage_command(stage: str, help_text: str) -> None:
+    """A verb that runs a study up to and including one stage."""
+
+    @app.command(name=stage, help=help_text)
+    def command(
+        study: StudyFile,
+        overrides: Overrides = None,
+        out: Out = None,
+        jobs: Jobs = None,
+        dry_run: DryRun = False,
+        as_json: Json = False,
+        yes: Yes = False,
+    ) -> None:
+        _run(study, overrides, out, jobs, stage, dry_run=dry_run, as_json=as_json, yes=yes)
+
+
+for _stage, _help in (
+    ("prepare", "Read the data and prompts, fix the splits, make base models ready."),
+    ("translate", "Bring the instruction data into every training language."),
+    ("mix", "Sample the training rows of every recipe."),
+    ("train", "Train the cells."),
+    ("generate", "Let every system answer the test prompts."),
+    ("judge", "Judge the answers and check their language."),
+    ("analyze", "Compute scores, intervals and differences."),
+    ("report", "Write the page; like `run`."),
+):
+    _stage_command(_stage, f"{_help} Runs earlier stages first where they are not done.")
+
+
+@app.command()
+def plan(
+    study: StudyFile, overrides: Overrides = None, out: Out = None, as_json: Json = False
+) -> None:
+    """List the cells of a study with their examples, tokens and budgets."""
+    from polypaca.workflow.estimate import estimate
+
+    loaded = _load(study, overrides)
+    found = estimate(loaded, _out(loaded, out))
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False))
+    else:
+        _print_estimate(found)
+
+
+@app.command()
+def validate(study: StudyFile, overrides: Overrides = None, as_json: Json = False) -> None:
+    """Check a study file and report every problem at once."""
+    from polypaca.study import cells, systems
+
+    loaded = _load(study, overrides)
+    counts = {"study": loaded.name, "cells": len(cells(loaded)), "systems": len(systems(loaded))}
+    if as_json:
+        typer.echo(json.dumps(counts))
+    else:
+        typer.echo(f"{study}: valid; {counts['cells']} cells, {counts['systems']} systems")
+
+
+@app.command()
+def verify(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A study's output folder.")],
+) -> None:
+    """Hash every file of a study's output and compare it with the manifests."""
+    from polypaca.core.errors import UserError
+    from polypaca.core.manifest import MANIFEST
+    from polypaca.core.manifest import verify as verify_folder
+
+    manifests = [path for path in sorted(out.rglob(MANIFEST)) if ".run" not in path.parts]
+    if not manifests:
+        raise UserError(f"{out}: no manifest in it; name a study's output folder")
+    wrong = [str(path.parent / name) for path in manifests for name in verify_folder(path.parent)]
+    for name in wrong:
+        typer.echo(f"changed or missing: {name}")
+    typer.echo(f"{len(manifests)} folders, {len(wrong)} files changed or missing")
+    raise typer.Exit(1 if wrong else 0)
+
+
+def main() -> None:
+    """The console script: errors in words, exit codes as documented."""
+    from polypaca.core.errors import PolypacaError
+
+    # Jobs inherit these: a base is made ready by `prepare`, nothing else goes to the Hub.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        app()
+    except PolypacaError as error:
+        if os.environ.get("POLYPACA_DEBUG"):
+            raise
+        typer.echo(f"error: {error}" if "\n" not in str(error) else str(error), err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on from here", err=True)
+        sys.exit(130)
+
+
+def _load(study: Path, overrides: list[str] | None) -> Study:
+    from polypaca.study import load_study
+
+    return load_study(study, overrides or [])
+
+
+def _out(study: Study, out: Path | None) -> Path:
+    return out or Path("out") / study.name
+
+
+def _run(
+    study: Path,
+    overrides: list[str] | None,
+    out: Path | None,
+    jobs: int | None,
+    until: str,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    yes: bool,
+) -> None:
+    from rich.console import Console
+
+    from polypaca.workflow.run import execute, make_plan
+
+    loaded = _load(study, overrides)
+    folder = _out(loaded, out)
+    console = Console(stderr=as_json)
+    planned, fingerprints = make_plan(loaded, folder, until=until, processes=jobs)
+    if dry_run:
+        _print_dry_run(planned, as_json=as_json)
+        return
+    if planned.reasons:
+        _ask_before_spending(loaded, planned, yes=yes)
+        console.print(
+            f"{loaded.name}: {len(planned.reasons)} of {len(planned.tasks)} tasks to do "
+            f"in {folder}",
+            highlight=False,
+        )
+        from polypaca.workflow.display import display
+
+        with display(planned, console) as show:
+            outcome = execute(loaded, planned, fingerprints, show)
+        _print_failures(outcome, console)
+        if outcome.exit_code:
+            raise typer.Exit(outcome.exit_code)
+    else:
+        console.print(f"{loaded.name}: nothing to do, all {len(planned.tasks)} tasks are done")
+    _print_result(folder, until, as_json=as_json)
+
+
+def _ask_before_spending(study: Study, planned: Plan, *, yes: bool) -> None:
+    """A served judge may cost money: only after a yes."""
+    from polypaca.core.errors import UserError
+    from polypaca.study.schema import LlmJudge
+
+    judged = [task for task in planned.tasks if task.step == "judge" and task.id in planned.reasons]
+    if not isinstance(study.judge, LlmJudge) or not judged or yes:
+        return
+    question = f"{study.judge.model} at {study.judge.base_url} will judge {len(judged)} systems"
+    if not sys.stdin.isatty():
+        raise UserError(f"{question}, which may cost money: add --yes to allow it")
+    typer.confirm(f"{question}, which may cost money. Go on?", abort=True)
+
+
+def _print_dry_run(planned: Plan, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"pending": dict(planned.reasons)}, indent=1))
+        return
+    for job in planned.jobs:
+        for task in job.tasks:
+            typer.echo(f"{task.stage:<10} {task.id}: {planned.reasons[task.id]}")
+    typer.echo(f"{len(planned.reasons)} of {len(planned.tasks)} tasks would run")
+
+
+def _print_failures(outcome: Outcome, console: Console) -> None:
+    for task, why in outcome.failed.items():
+        console.print(f"failed  {task}: {why}", style="red", markup=False, soft_wrap=True)
+    if outcome.failed:
+        console.print(
+            f"{len(outcome.failed)} tasks failed and {len(outcome.skipped)} that follow from them "
+            f"were skipped; {len(outcome.made)} were done and stay done"
+        )
+
+
+def _print_result(folder: Path, until: str, *, as_json: bool) -> None:
+    """The answer, the table and the page, once there is an analysis."""
+    from polypaca.core.results import Analysis
+
+    if until != "report":
+        if as_json:
+            typer.echo(json.dumps({"out": str(folder)}))
+        return
+    analysis = Analysis.model_validate_json((folder / "analysis" / "analysis.json").read_bytes())
+    page = folder / "report" / "index.html"
+    if as_json:
+        typer.echo(json.dumps({"out": str(folder), "page": str(page), "answer": analysis.sentence}))
+        return
+    from rich.console import Console
+
+    from polypaca.reporting.tables import to_text
+
+    console = Console()
+    console.print(to_text(analysis))
+    console.print(analysis.sentence, markup=False, highlight=False)
+    console.print(f"page: {page}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_estimate(found: Estimate) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{found.study}: {len(found.cells)} cells", title_justify="left")
+    table.add_column("cell")
+    for column in ("examples", "tokens", "budgets"):
+        table.add_column(column, justify="right")
+    for cell in found.cells:
+        examples = f"{cell.examples:,}" if cell.examples is not None else "?"
+        tokens = f"~{cell.tokens:,}" if cell.tokens is not None else "?"
+        table.add_row(cell.cell, examples, tokens, f"{cell.budgets:g}")
+    console = Console()
+    console.print(table)
+    budgets = ", ".join(f"{name} {cost:g}" for name, cost in found.recipe_budgets.items())
+    rows = f"; one budget is {found.one_budget_rows:,} rows" if found.one_budget_rows else ""
+    console.print(f"budgets to support the languages: {budgets}{rows}", highlight=False)
+    responses = f", {found.responses:,} responses" if found.responses is not None else ""
+    console.print(f"{found.systems} systems{responses}", highlight=False)
+    for note in found.notes:
+        console.print(f"note: {note}", markup=False)
+
+
+if __name__ == "__main__":
+    main()

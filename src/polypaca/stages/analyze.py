@@ -1,0 +1,334 @@
+"""analyze: scores, intervals and differences, from verdicts and gate.
+
+    analysis/   analysis.json, scores.jsonl (every answer with its rating, gate and score)
+
+The score exists only here: score = rating x gate.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from polypaca import __version__
+from polypaca.core import languages as names
+from polypaca.core.files import read_jsonl, write_json, write_jsonl
+from polypaca.core.manifest import read_manifest
+from polypaca.core.records import GateResult, Prompt, Response, Verdict
+from polypaca.core.results import (
+    TOTAL_PROMPTS,
+    Analysis,
+    CellCost,
+    Comparison,
+    RowLabel,
+    ScoredResponse,
+)
+from polypaca.stats.bootstrap import mean_interval, resampling_weights
+from polypaca.stats.headline import caveats, control_note, sentences
+from polypaca.stats.summary import (
+    Answers,
+    Table,
+    comparison,
+    merge_seeds,
+    recipe_pairs,
+    scope_list,
+    scores,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from polypaca.core.results import Scope
+    from polypaca.stats.bootstrap import Array
+
+_LEDGER = tuple(field for field in CellCost.model_fields if field not in ("cell", "budgets"))
+
+Described = dict[str, Any]  # what the study says of a system
+
+
+def analyze(
+    folder: Path,
+    *,
+    prompts: Path,
+    responses: dict[str, Path],
+    verdicts: dict[str, Path],
+    gate: dict[str, Path],
+    cells: dict[str, Path],
+    study: str,
+    train_languages: Sequence[str],
+    test_languages: Sequence[str],
+    systems: Sequence[Described],
+    generate: dict[str, Any],
+    resamples: int,
+    confidence: float,
+    seed: int,
+    threads: int = 1,
+    progress: Callable[[float, str], None],
+) -> dict[str, Any]:
+    """Join answers, verdicts and gate into scores, and scores into the report's numbers."""
+    progress(0.0, "joining")
+    asked = {
+        language: {p.id: p for p in read_jsonl(prompts / f"{language}.jsonl", Prompt)}
+        for language in test_languages
+    }
+    ids = list(dict.fromkeys(i for by_id in asked.values() for i in by_id))
+    scored = {
+        system: list(_join(system, responses[system], verdicts[system], gate[system], asked))
+        for system in responses
+    }
+    write_jsonl(folder / "scores.jsonl", (row for part in scored.values() for row in part))
+
+    rows = _rows(systems)
+    table = {row.id: _answers(row, systems, scored, ids) for row in rows}
+    rated = any(row.rating is not None for part in scored.values() for row in part)
+    weights = resampling_weights(len(ids), resamples, seed)
+    scopes = scope_list(train_languages, test_languages)
+    progress(0.3, "resampling")
+    found = [
+        score
+        for row in rows
+        for score in scores(
+            row.id, table[row.id], scopes, weights, confidence=confidence, rated=rated
+        )
+    ]
+    progress(0.6, "comparing")
+    compared = list(_comparisons(rows, table, scopes, weights, confidence, rated=rated))
+    controls, control_notes = _controls(rows, table, systems, weights, confidence)
+    said = sentences(rows, found, compared, rated=rated)
+    seeds = sorted({system["seed"] for system in systems if system["seed"] is not None})
+    analysis = Analysis(
+        study=study,
+        sentence=said[0] if said else "The study has no recipe to compare.",
+        notes=[
+            *said[1:],
+            *control_notes,
+            *caveats(len(ids), len(seeds), confidence, found, rated=rated),
+        ],
+        rated=rated,
+        train_languages=list(train_languages),
+        test_languages=list(test_languages),
+        language_names={code: names.name(code) for code in {*train_languages, *test_languages}},
+        rows=rows,
+        scores=found,
+        comparisons=[*compared, *controls],
+        ledger=[_cost(cell, path, systems) for cell, path in cells.items()],
+        signature={
+            "polypaca": __version__,
+            "judge": _made_by(verdicts, "judge"),
+            "gate": _made_by(gate, "detector"),
+            "generate": generate,
+            "seeds": seeds,
+            "intervals": f"percentile bootstrap over prompts, {resamples} resamples, "
+            f"{100 * confidence:g} %, seed {seed}; gate shares: Wilson",
+            "training": _training_versions(cells),
+        },
+    )
+    write_json(folder / "analysis.json", analysis.model_dump(mode="json"))
+    answers = sum(len(part) for part in scored.values())
+    return {"rows": len(rows), "answers": answers, "summary": f"{answers} answers scored"}
+
+
+def _join(
+    system: str,
+    responses: Path,
+    verdicts: Path,
+    gate: Path,
+    asked: Mapping[str, Mapping[str, Prompt]],
+) -> Iterator[ScoredResponse]:
+    """Every answer of a system with its verdict and gate."""
+    said = {(v.prompt_id, v.language): v for v in read_jsonl(verdicts / "verdicts.jsonl", Verdict)}
+    gated = {(g.prompt_id, g.language): g for g in read_jsonl(gate / "gate.jsonl", GateResult)}
+    for answer in read_jsonl(responses / "responses.jsonl", Response):
+        key = (answer.prompt_id, answer.language)
+        verdict, result = said[key], gated[key]
+        rating = verdict.rating
+        yield ScoredResponse(
+            system=system,
+            prompt_id=answer.prompt_id,
+            language=answer.language,
+            prompt=asked[answer.language][answer.prompt_id].prompt,
+            response=answer.response,
+            rating=rating,
+            explanation=verdict.explanation,
+            status=verdict.status,
+            detected=result.detected,
+            gate=result.gate,
+            score=None if rating is None else rating * result.gate,
+        )
+
+
+def _rows(systems: Sequence[Described]) -> list[RowLabel]:
+    """What a person compares: recipes over their cells and seeds, and controls."""
+    rows: dict[str, RowLabel] = {}
+    for system in systems:
+        for recipe in system["recipes"] or [None]:
+            row = _row(system, recipe, systems)
+            rows.setdefault(row.id, row)
+    return [row for row in rows.values() if not row.control] + [
+        row for row in rows.values() if row.control
+    ]
+
+
+def _row(system: Described, recipe: str | None, systems: Sequence[Described]) -> RowLabel:
+    same = [
+        other
+        for other in systems
+        if (other["kind"], other["model"], other["method"])
+        == (system["kind"], system["model"], system["method"])
+        and (recipe is None or recipe in other["recipes"])
+    ]
+    base = ".".join(part for part in (system["model"], system["method"], recipe) if part)
+    per_seed = {other["seed"]: 0.0 for other in same}
+    for other in same:
+        per_seed[other["seed"]] += other["budgets"] or 0.0
+    kind = system["kind"]
+    name = {
+        "cell": recipe or "",
+        "base": "untuned base",
+        "shuffled": f"{recipe}, answers shuffled",
+    }[kind]
+    return RowLabel(
+        id=base if kind == "cell" else f"{base}.{kind}",
+        model=system["model"],
+        method=system["method"],
+        recipe=recipe,
+        name=name,
+        control=kind != "cell",
+        budgets=max(per_seed.values()) if kind == "cell" else None,
+        systems=[other["system"] for other in same],
+        seeds=sorted({other["seed"] for other in same if other["seed"] is not None}),
+    )
+
+
+def _answers(
+    row: RowLabel,
+    systems: Sequence[Described],
+    scored: Mapping[str, Sequence[ScoredResponse]],
+    ids: Sequence[str],
+) -> dict[str, Answers]:
+    """A row's answers by language, seeds averaged; `monolingual` has a cell for each language."""
+    place = {prompt: index for index, prompt in enumerate(ids)}
+    parts: dict[str, list[tuple[Array, Array]]] = {}
+    described = {system["system"]: system for system in systems}
+    for system in row.systems:
+        own = described[system]["mixture"] if row.recipe == "monolingual" else None
+        by_language: dict[str, tuple[Array, Array]] = {}
+        for answer in scored[system]:
+            if own and own != f"monolingual-{answer.language}":
+                continue
+            rating, gate = by_language.setdefault(
+                answer.language, (np.full(len(ids), np.nan), np.full(len(ids), np.nan))
+            )
+            rating[place[answer.prompt_id]] = np.nan if answer.rating is None else answer.rating
+            gate[place[answer.prompt_id]] = answer.gate
+        for language, arrays in by_language.items():
+            parts.setdefault(language, []).append(arrays)
+    return {language: merge_seeds(found) for language, found in parts.items()}
+
+
+def _comparisons(
+    rows: Sequence[RowLabel],
+    table: Table,
+    scopes: Sequence[tuple[Scope, str | None, Sequence[str]]],
+    weights: Array,
+    confidence: float,
+    *,
+    rated: bool,
+) -> Iterator[Comparison]:
+    """Every two recipes of a model and method, in every scope."""
+    for a, b in recipe_pairs(rows):
+        for scope, language, languages in scopes:
+            found = comparison(
+                a.id,
+                b.id,
+                table,
+                scope,
+                language,
+                languages,
+                "after" if rated else "gate",
+                weights,
+                confidence=confidence,
+            )
+            if found:
+                yield found
+
+
+def _controls(
+    rows: Sequence[RowLabel],
+    table: Table,
+    systems: Sequence[Described],
+    weights: Array,
+    confidence: float,
+) -> tuple[list[Comparison], list[str]]:
+    """Rows against their controls before the gate, in the languages they were not tuned on.
+
+    That is what shows whether an answer in the wrong language still answers the question.
+    """
+    compared, notes = [], []
+    tuned = {system["system"]: system["tuned_on"] for system in systems}
+    for row in rows:
+        if row.control or row.recipe == "monolingual":
+            continue
+        foreign = [code for code in table[row.id] if code not in tuned[row.systems[0]]]
+        for control in rows:
+            mine = control.model == row.model and (
+                control.recipe is None
+                or (control.recipe, control.method) == (row.recipe, row.method)
+            )
+            if not control.control or not mine:
+                continue
+            found = comparison(
+                row.id,
+                control.id,
+                table,
+                "transfer",
+                None,
+                foreign,
+                "before",
+                weights,
+                confidence=confidence,
+            )
+            if found is None:
+                continue
+            compared.append(found)
+            if row.recipe == "english":
+                totals = [
+                    mean_interval(
+                        [table[which][code].rating for code in foreign],
+                        weights,
+                        confidence,
+                        TOTAL_PROMPTS,
+                    )
+                    for which in (row.id, control.id)
+                ]
+                notes.append(control_note(row, control, totals[0], totals[1], found.difference))
+    return compared, notes
+
+
+def _cost(cell: str, folder: Path, systems: Sequence[Described]) -> CellCost:
+    ledger = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
+    budgets = next(system["budgets"] for system in systems if system["system"] == cell)
+    return CellCost(cell=cell, budgets=budgets, **{key: ledger[key] for key in _LEDGER})
+
+
+def _made_by(folders: Mapping[str, Path], fact: str) -> str:
+    """What judged or gated, from the manifests; several values are all named."""
+    found = {
+        str(manifest.facts.get(fact))
+        for folder in folders.values()
+        if (manifest := read_manifest(folder))
+    }
+    return "; ".join(sorted(found))
+
+
+def _training_versions(cells: Mapping[str, Path]) -> dict[str, str]:
+    """Versions of what trained the cells; a package that changed on the way has several."""
+    found: dict[str, set[str]] = {}
+    for folder in cells.values():
+        manifest = read_manifest(folder)
+        for package, version in (manifest.facts.get("versions", {}) if manifest else {}).items():
+            found.setdefault(package, set()).add(version)
+    return {package: ", ".join(sorted(versions)) for package, versions in found.items()}

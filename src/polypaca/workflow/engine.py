@@ -1,0 +1,123 @@
+"""The one module that knows the workflow engine, Snakemake.
+
+`start` writes a throw-away workflow whose only declared outputs are stamps (Snakemake deletes
+declared outputs that it believes unfinished, so no artifact is ever declared to it) and runs it
+in a process of its own: `python -m polypaca.workflow.engine RUN_FOLDER`.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from polypaca.core.files import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from polypaca.workflow.jobs import Job
+
+# Libraries that start threads of their own read these before they load.
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def write_workflow(run_folder: Path, jobs: Sequence[Job], threads: dict[str, int]) -> None:
+    """Write the run's Snakefile: one shell rule a job, chained by stamps."""
+    rules = [f"rule all:\n    input: {[_stamp(job.id) for job in jobs]!r}\n"]
+    for number, job in enumerate(jobs):
+        variables = " ".join(f"{name}={threads[job.id]}" for name in _THREAD_VARIABLES)
+        worker = shlex.join([sys.executable, "-m", "polypaca.workflow.worker"])
+        arguments = shlex.join([str(run_folder), job.id])
+        log = shlex.quote(str(run_folder / f"{job.id}.log"))
+        # A job that died must not keep the others from what they can do: its manifests are
+        # missing, and that is what counts. The stamp says that it was tried.
+        command = (
+            f"{variables} TOKENIZERS_PARALLELISM=false {worker} {arguments} > {log} 2>&1; "
+            f"echo $? > {shlex.quote(_stamp(job.id))}"
+        )
+        rules.append(
+            f"rule job_{number}:\n"
+            f"    input: {[_stamp(name) for name in job.after]!r}\n"
+            f"    output: {_stamp(job.id)!r}\n"
+            f"    threads: {threads[job.id]}\n"
+            f"    shell: {command.replace('{', '{{').replace('}', '}}')!r}\n"
+        )
+    write_text(run_folder / "Snakefile", "\n".join(rules))
+
+
+def start(run_folder: Path, cores: int) -> subprocess.Popen[bytes]:
+    """Start the engine on a run's workflow; it and its jobs end when this process does."""
+    with (run_folder / "engine.log").open("wb") as log:
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "polypaca.workflow.engine", str(run_folder), str(cores)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # a process group of its own, so that it can be ended whole
+        )
+
+
+def stop(engine: subprocess.Popen[bytes]) -> None:
+    """End the engine and all its jobs."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(engine.pid, sign)
+        except ProcessLookupError:
+            break
+        try:
+            engine.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def died(run_folder: Path) -> dict[str, int]:
+    """Jobs whose process ended with an error, and its exit code."""
+    codes = {}
+    for path in (run_folder / "stamps").glob("*"):
+        text = path.read_text(encoding="utf-8").strip()
+        if text not in ("", "0"):
+            codes[path.name] = int(text)
+    return codes
+
+
+def _stamp(job: str) -> str:
+    return f"stamps/{job}"
+
+
+def _execute(run_folder: Path, cores: int) -> None:
+    from snakemake.api import (
+        OutputSettings,
+        ResourceSettings,
+        SnakemakeApi,
+    )
+    from snakemake.settings.types import ExecutionSettings
+
+    with SnakemakeApi(OutputSettings(nocolor=True, enable_file_logging=False)) as api:
+        workflow = api.workflow(
+            resource_settings=ResourceSettings(cores=cores),
+            snakefile=run_folder / "Snakefile",
+            workdir=run_folder,
+        )
+        workflow.dag().execute_workflow(
+            execution_settings=ExecutionSettings(keep_going=True, lock=False, latency_wait=15)
+        )
+
+
+def _end_with(parent: int) -> None:
+    """End this process group when the run that started it is gone, however it went."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    (Path(sys.argv[1]) / "stamps").mkdir(exist_ok=True)
+    _execute(Path(sys.argv[1]), int(sys.argv[2]))

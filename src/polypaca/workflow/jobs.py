@@ -1,0 +1,84 @@
+"""What is pending and why, and how pending tasks share processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from polypaca.core.manifest import Input, State, read_manifest, state_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from polypaca.workflow.tasks import Task
+
+
+@dataclass(frozen=True)
+class Job:
+    """Tasks that run one after another in one process."""
+
+    id: str
+    tasks: tuple[Task, ...]
+    after: tuple[str, ...]  # ids of the jobs that must have ended
+    all_cores: bool
+
+
+def inputs_now(out: Path, task: Task) -> dict[str, Input] | None:
+    """What the task's inputs hold; None unless all of them are done."""
+    found = {}
+    for role, source in task.inputs.items():
+        manifest = read_manifest(out / source.id)
+        if manifest is None or manifest.identity != source.identity:
+            return None
+        found[role] = manifest.as_input()
+    return found
+
+
+def pending(out: Path, tasks: Sequence[Task]) -> dict[str, str]:
+    """The tasks to run, in order, each with the reason."""
+    reasons: dict[str, str] = {}
+    for task in tasks:
+        state = state_of(out / task.id, task.identity, inputs_now(out, task))
+        if state is not State.DONE:
+            reasons[task.id] = state.value
+            continue
+        redone = [source.id for source in task.inputs.values() if source.id in reasons]
+        if redone:
+            reasons[task.id] = f"follows from {redone[0]}"
+    return reasons
+
+
+def jobs_of(tasks: Sequence[Task], reasons: Mapping[str, str], processes: int) -> list[Job]:
+    """Deal the pending tasks out to jobs, each group over at most `processes` of them.
+
+    Tasks of one group do not depend on one another, but for those that run in one job anyway.
+    """
+    groups: dict[str, list[Task]] = {}
+    for task in tasks:
+        if task.id in reasons:
+            groups.setdefault(task.group, []).append(task)
+    job_of: dict[str, str] = {}
+    jobs = []
+    for group, members in groups.items():
+        parts = processes if group.startswith(("train-", "generate-")) else 1
+        for number, part in enumerate(_deal(members, parts), start=1):
+            job = f"{group}-{number}" if parts > 1 else group
+            sources = {source.id for task in part for source in task.inputs.values()}
+            job_of.update((task.id, job) for task in part)
+            after = sorted({job_of[source] for source in sources if source in job_of} - {job})
+            all_cores = any(task.all_cores for task in part)
+            jobs.append(Job(job, tuple(part), tuple(after), all_cores))
+    return jobs
+
+
+def _deal(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
+    """Up to `parts` piles of about the same cost, each in the order of the study."""
+    piles: list[list[Task]] = [[] for _ in range(min(parts, len(tasks)))]
+    costs = [0.0] * len(piles)
+    for task in sorted(tasks, key=lambda task: -task.cost):
+        least = costs.index(min(costs))
+        piles[least].append(task)
+        costs[least] += task.cost
+    order = {task.id: index for index, task in enumerate(tasks)}
+    return [sorted(pile, key=lambda task: order[task.id]) for pile in piles]

@@ -1,0 +1,186 @@
+"""`polypaca run`: plan from manifests, start the engine if need be, tell the outcome."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from polypaca.core.errors import UserError
+from polypaca.core.files import write_json
+from polypaca.core.manifest import State, state_of
+from polypaca.study.load import save_study
+from polypaca.workflow import engine
+from polypaca.workflow.events import Event, EventReader
+from polypaca.workflow.fingerprints import Fingerprints
+from polypaca.workflow.jobs import Job, inputs_now, jobs_of, pending
+from polypaca.workflow.lease import is_live, lease
+from polypaca.workflow.tasks import STAGES, Task, tasks_of
+from polypaca.workflow.worker import log_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from polypaca.study import Study
+
+_KEPT_RUNS = 10
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do, and why."""
+
+    out: Path
+    tasks: Sequence[Task]
+    reasons: Mapping[str, str]  # pending task -> why
+    jobs: Sequence[Job]
+    threads: Mapping[str, int]  # job -> threads
+    cores: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did."""
+
+    made: list[str]
+    exit_code: int = 0  # 1 a stage failed, 2 the user's input was wrong
+    failed: dict[str, str] = field(default_factory=dict)  # task -> what went wrong and the log
+    skipped: dict[str, str] = field(default_factory=dict)  # task -> what it waited for
+
+
+def make_plan(
+    study: Study, out: Path, *, until: str = "report", processes: int | None = None
+) -> tuple[Plan, Fingerprints]:
+    """Plan the stages up to `until` from what the manifests in `out` say.
+
+    `processes` jobs run at once (default: one a core, one in all where there is a GPU), and the
+    cores are divided among them.
+    """
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    processes = processes or (1 if any(Path("/dev").glob("nvidia[0-9]*")) else cores)
+    fingerprints = Fingerprints(out / ".run" / "fingerprints.json")
+    wanted = STAGES[: STAGES.index(until) + 1]
+    tasks = [task for task in tasks_of(study, fingerprints) if task.stage in wanted]
+    reasons = pending(out, tasks)
+    jobs = jobs_of(tasks, reasons, processes)
+    # The numbers may depend on the threads of a job, so these depend on nothing but the machine
+    # and --jobs: not on what happens to be pending.
+    each = max(1, cores // processes)
+    threads = {job.id: cores if job.all_cores else each for job in jobs}
+    return Plan(out, tasks, reasons, jobs, threads, cores), fingerprints
+
+
+def execute(
+    study: Study, plan: Plan, fingerprints: Fingerprints, show: Callable[[Event], None]
+) -> Outcome:
+    """Run the pending jobs of a plan; `show` is told of every event.
+
+    Raises:
+        UserError: if a run of a different study is at work in the same folder.
+        KeyboardInterrupt: passed on, after all jobs were stopped.
+    """
+    runs = plan.out / ".run" / "runs"
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    run_folder = (runs / f"{stamp}-{os.getpid()}").resolve()
+    run_folder.mkdir(parents=True)
+    save_study(study, run_folder / "study.resolved.yaml")
+    fingerprints.save()
+    fingerprints.save(run_folder / "fingerprints.json")
+    write_json(
+        run_folder / "plan.json",
+        {
+            "out": str(plan.out.resolve()),
+            "reasons": dict(plan.reasons),
+            "jobs": {
+                job.id: {"tasks": [task.id for task in job.tasks], "threads": plan.threads[job.id]}
+                for job in plan.jobs
+            },
+        },
+    )
+    engine.write_workflow(run_folder, plan.jobs, dict(plan.threads))
+    told: dict[str, Event] = {}
+
+    def note(event: Event) -> None:
+        told[event.task] = event
+        show(event)
+
+    with lease(run_folder / "lease.json"):
+        _refuse_other_study(runs, run_folder)
+        save_study(study, plan.out / "study.resolved.yaml")
+        _follow(run_folder, plan.cores, note)
+    _forget_old(runs)
+    return _outcome(plan, told, run_folder)
+
+
+def _follow(run_folder: Path, cores: int, note: Callable[[Event], None]) -> None:
+    """Run the engine to its end, passing events on as they come."""
+    reader = EventReader(run_folder / "events")
+    process = engine.start(run_folder, cores)
+    try:
+        while process.poll() is None:
+            for event in reader.new():
+                note(event)
+            time.sleep(_POLL_SECONDS)
+    finally:
+        engine.stop(process)
+        for event in reader.new():
+            note(event)
+
+
+def _outcome(plan: Plan, told: Mapping[str, Event], run_folder: Path) -> Outcome:
+    died = engine.died(run_folder)
+    codes = [event.exit_code for event in told.values() if event.kind == "failed"]
+    outcome = Outcome([], exit_code=2 if 2 in codes else 0)
+    for job in plan.jobs:
+        for task in job.tasks:
+            state = state_of(plan.out / task.id, task.identity, inputs_now(plan.out, task))
+            event = told.get(task.id)
+            if state is State.DONE:
+                if event and event.kind == "done":
+                    outcome.made.append(task.id)
+            elif event and event.kind == "failed":
+                outcome.failed[task.id] = f"{event.text}; see {plan.out / log_of(task.id)}"
+            elif event and event.kind == "skipped":
+                outcome.skipped[task.id] = event.text
+            elif event:
+                code = died.get(job.id)
+                how = _how_it_died(code) if code else "was stopped"
+                outcome.failed[task.id] = f"its process {how}; see {plan.out / log_of(task.id)}"
+            else:
+                outcome.failed[task.id] = f"was not reached; see {run_folder / f'{job.id}.log'}"
+    if outcome.failed and not outcome.exit_code:
+        return replace(outcome, exit_code=1)
+    return outcome
+
+
+def _how_it_died(code: int) -> str:
+    if code > 128:
+        hint = ", perhaps for want of memory" if code == 137 else ""
+        return f"was killed by signal {code - 128}{hint}"
+    return f"ended with exit code {code}"
+
+
+def _refuse_other_study(runs: Path, mine: Path) -> None:
+    text = (mine / "study.resolved.yaml").read_text(encoding="utf-8")
+    for other in runs.iterdir():
+        frozen = other / "study.resolved.yaml"
+        if other == mine or not frozen.exists() or not is_live(other / "lease.json"):
+            continue
+        if frozen.read_text(encoding="utf-8") != text:
+            raise UserError(
+                f"a run of a different study is at work in {runs.parent.parent}; "
+                "wait for it, or give this one another --out"
+            )
+
+
+def _forget_old(runs: Path) -> None:
+    for old in sorted(runs.iterdir())[:-_KEPT_RUNS]:
+        if not is_live(old / "lease.json"):
+            shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,319 @@
+"""The tasks of a study: one folder each, what fills it, and from what.
+
+A task's `settings` are the keyword arguments of its stage function that affect results. With its
+`pins` (hashes of the user's files and the like) and the identities of its inputs they make its
+identity. Its `options` are passed to the function too, and affect nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from polypaca.core.manifest import identity_of
+from polypaca.study.grid import Cell, System, cells, systems
+from polypaca.study.schema import LlmJudge, Model, Study
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from polypaca.workflow.fingerprints import Fingerprints
+
+STAGES = ("prepare", "translate", "mix", "train", "generate", "judge", "analyze", "report")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage function: where it lives, and the format number of what it writes."""
+
+    stage: str
+    function: str  # `module:name` below polypaca.stages
+    format: int  # raised when the function's output changes its meaning
+
+
+STEPS = {
+    "instructions": Step("prepare", "prepare:prepare_instructions", 1),
+    "prompts": Step("prepare", "prepare:prepare_prompts", 1),
+    "base": Step("prepare", "prepare:prepare_base", 1),
+    "translate": Step("translate", "translate:translate", 1),
+    "mix": Step("mix", "mix:mix", 1),
+    "train": Step("train", "train:train", 1),
+    "generate": Step("generate", "generate:generate", 1),
+    "shuffle": Step("generate", "generate:shuffle", 1),
+    "judge": Step("judge", "judge:judge", 1),
+    "gate": Step("judge", "judge:gate", 1),
+    "analyze": Step("analyze", "analyze:analyze", 1),
+    "report": Step("report", "report:report", 1),
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One folder of a study's output."""
+
+    id: str  # the folder, relative to the study's output folder
+    step: str
+    settings: dict[str, Any]
+    inputs: dict[str, Task] = field(default_factory=dict)  # role, or role/key for a mapping
+    pins: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    group: str = ""  # tasks of one group may share a process
+    cost: float = 1.0  # relative, to divide a group evenly
+    all_cores: bool = False
+
+    @property
+    def stage(self) -> str:
+        """The stage that the task belongs to."""
+        return STEPS[self.step].stage
+
+    @property
+    def identity(self) -> str:
+        """What the folder's manifest must say for the task to be done."""
+        step = STEPS[self.step]
+        inputs = {role: task.identity for role, task in self.inputs.items()}
+        return identity_of(self.step, step.format, self.recorded_settings, inputs)
+
+    @property
+    def recorded_settings(self) -> dict[str, Any]:
+        """Everything but the inputs that determines the folder's content."""
+        return {**self.settings, "pins": self.pins} if self.pins else self.settings
+
+
+def tasks_of(study: Study, fingerprints: Fingerprints) -> list[Task]:
+    """All tasks of a study, every one after its inputs."""
+    return list(_Builder(study, fingerprints).tasks())
+
+
+class _Builder:
+    """Builds the tasks stage by stage; later stages look earlier ones up."""
+
+    def __init__(self, study: Study, fingerprints: Fingerprints) -> None:
+        self.study, self.fingerprints = study, fingerprints
+        self.made: dict[str, Task] = {}
+
+    def tasks(self) -> Iterator[Task]:
+        for stage in (
+            self._prepare,
+            self._translate,
+            self._mix,
+            self._train,
+            self._generate,
+            self._judge,
+            self._analyze,
+            self._report,
+        ):
+            for task in stage():
+                self.made[task.id] = task
+                yield task
+
+    def _prepare(self) -> Iterator[Task]:
+        study = self.study
+        yield Task(
+            "data/instructions",
+            "instructions",
+            {
+                "languages": study.languages.train,
+                "validation": study.data.validation,
+                "rows": study.data.rows,
+                "on_bad_row": study.data.on_bad_row,
+            },
+            pins=self._pins(study.data.instructions, study.languages.train),
+            options={"source": study.data.instructions},
+            group="prepare",
+        )
+        yield Task(
+            "data/prompts",
+            "prompts",
+            {
+                "languages": study.languages.test,
+                "count": study.prompts.count,
+                "on_bad_row": study.prompts.on_bad_row,
+            },
+            pins=self._pins(study.prompts.source, study.languages.test),
+            options={"source": study.prompts.source},
+            group="prepare",
+        )
+        for model in study.models:
+            yield self._base(model)
+
+    def _base(self, model: Model) -> Task:
+        pins = {
+            key: self._pins(source)
+            for key, source in (("source", model.source), ("tokenizer", model.tokenizer))
+            if source
+        }
+        return Task(
+            f"bases/{model.name}",
+            "base",
+            model.model_dump(exclude={"name", "source", "tokenizer"}),
+            pins=pins,
+            options={"source": model.source, "tokenizer": model.tokenizer},
+            group=f"base-{model.name}",
+            all_cores=True,
+        )
+
+    def _pins(self, source: str, languages: Sequence[str] = ("",)) -> dict[str, Any]:
+        """What a source holds, as far as that can be known without reading it all again."""
+        if source.startswith("builtin:"):
+            from polypaca.builtin.catalog import settings_of
+
+            return settings_of(source.removeprefix("builtin:"))
+        hashes = self.fingerprints.of(source, languages)
+        # Where a file lies does not matter, what is in it does; a Hub id is all there is.
+        return {"sha256": hashes} if hashes else {"source": source}
+
+    def _translate(self) -> Iterator[Task]:
+        instructions = self.made["data/instructions"]
+        for code in self.study.languages.train:
+            yield Task(
+                f"translations/{code}",
+                "translate",
+                {"language": code},
+                {"instructions": instructions},
+                group="translate",
+            )
+
+    def _mix(self) -> Iterator[Task]:
+        translations = {
+            f"translations/{code}": self.made[f"translations/{code}"]
+            for code in self.study.languages.train
+        }
+        for cell in cells(self.study):
+            task = Task(
+                _mixture_id(cell),
+                "mix",
+                {
+                    "languages": list(cell.mixture.languages),
+                    "budgets": cell.mixture.budgets,
+                    "seed": cell.seed,
+                },
+                translations,
+                group="mix",
+            )
+            if task.id not in self.made:
+                yield task
+
+    def _train(self) -> Iterator[Task]:
+        for cell in cells(self.study):
+            method = self.study.methods[cell.method]
+            settings = method.model_dump(exclude={"models", "recipes", "micro_batch_size"})
+            yield Task(
+                f"cells/{cell.id}/train",
+                "train",
+                {**settings, "seed": cell.seed},
+                {
+                    "base": self.made[f"bases/{cell.model}"],
+                    "mixture": self.made[_mixture_id(cell)],
+                },
+                options={"micro_batch_size": method.micro_batch_size},
+                group=f"train-{cell.model}",
+                cost=cell.mixture.budgets * method.epochs,
+            )
+
+    def _generate(self) -> Iterator[Task]:
+        for system in systems(self.study):
+            if system.shuffled:
+                source = self.made[f"systems/{system.shuffled.id}/responses"]
+                yield Task(
+                    f"systems/{system.id}/responses",
+                    "shuffle",
+                    {"system": system.id, "seed": 1},
+                    {"responses": source},
+                    group="shuffle",
+                )
+            else:
+                yield self._answers(system)
+
+    def _answers(self, system: System) -> Task:
+        study, cell = self.study, system.cell
+        inputs = {"prompts": self.made["data/prompts"], "base": self.made[f"bases/{system.model}"]}
+        if cell:
+            inputs["checkpoint"] = self.made[f"cells/{cell.id}/train"]
+        # An untuned base is asked in the words that the study's first method trains with.
+        method = study.methods[cell.method] if cell else next(iter(study.methods.values()))
+        settings = study.generate.model_dump(exclude={"batch_size", "backend"})
+        return Task(
+            f"systems/{system.id}/responses",
+            "generate",
+            {
+                **settings,
+                "system": system.id,
+                "languages": list(system.languages),
+                "template": method.template,
+            },
+            inputs,
+            options={"batch_size": study.generate.batch_size},
+            group=f"generate-{system.model}",
+            cost=len(system.languages),
+        )
+
+    def _judge(self) -> Iterator[Task]:
+        for system in systems(self.study):
+            inputs = {
+                "responses": self.made[f"systems/{system.id}/responses"],
+                "prompts": self.made["data/prompts"],
+            }
+            settings, options = _judge_settings(self.study)
+            folder = f"systems/{system.id}"
+            yield Task(
+                f"{folder}/verdicts", "judge", settings, inputs, options=options, group="judge"
+            )
+            gate = {"detector": self.study.gate.detector}
+            yield Task(f"{folder}/gate", "gate", gate, inputs, group="judge")
+
+    def _analyze(self) -> Iterator[Task]:
+        study = self.study
+        inputs = {"prompts": self.made["data/prompts"]}
+        for system in systems(study):
+            for part in ("responses", "verdicts", "gate"):
+                inputs[f"{part}/{system.id}"] = self.made[f"systems/{system.id}/{part}"]
+        for cell in cells(study):
+            inputs[f"cells/{cell.id}"] = self.made[f"cells/{cell.id}/train"]
+        settings = {
+            **study.analyze.model_dump(),
+            "study": study.name,
+            "train_languages": study.languages.train,
+            "test_languages": study.languages.test,
+            "systems": [_describe(study, system) for system in systems(study)],
+            "generate": study.generate.model_dump(exclude={"batch_size"}),
+        }
+        yield Task("analysis", "analyze", settings, inputs, group="analyze")
+
+    def _report(self) -> Iterator[Task]:
+        yield Task("report", "report", {}, {"analysis": self.made["analysis"]}, group="analyze")
+
+
+def _mixture_id(cell: Cell) -> str:
+    return f"mixtures/{cell.mixture.name}.s{cell.seed}"
+
+
+def _judge_settings(study: Study) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What of the judge's section affects verdicts, and what does not."""
+    judge = study.judge
+    settings = judge.model_dump()
+    options: dict[str, Any] = {}
+    if isinstance(judge, LlmJudge):
+        options = {
+            key: settings.pop(key) for key in ("api_key_env", "concurrency", "timeout_seconds")
+        }
+    if judge.kind == "reference":
+        # This judge looks for the answer's language; the gate's detector is the one to ask.
+        settings["detector"] = study.gate.detector
+    return settings, options
+
+
+def _describe(study: Study, system: System) -> dict[str, Any]:
+    """What the analysis must know of a system."""
+    cell = system.cell or system.shuffled
+    return {
+        "system": system.id,
+        "model": system.model,
+        "method": cell.method if cell else None,
+        "recipes": list(cell.recipes) if cell else [],
+        "mixture": cell.mixture.name if cell else None,
+        "languages": list(system.languages),
+        "seed": cell.seed if cell else None,
+        "budgets": cell.mixture.budgets if cell else None,
+        "tuned_on": list(cell.mixture.languages) if cell else [],
+        "kind": "cell" if system.cell else "shuffled" if system.shuffled else "base",
+    }

@@ -1,0 +1,182 @@
+"""Runs the tasks of one job: `python -m polypaca.workflow.worker RUN_FOLDER JOB`.
+
+Reads the run's frozen study and `plan.json`; writes the folders of its tasks, their logs, and the
+events that the display shows. Ends with exit code 0 whatever its tasks did: manifests alone say
+what is done.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import resource
+import shutil
+import sys
+import time
+import traceback
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polypaca import __version__
+from polypaca.core.errors import PolypacaError
+from polypaca.core.manifest import State, begin, seal, state_of
+from polypaca.study import load_study
+from polypaca.workflow.events import Event, EventWriter
+from polypaca.workflow.fingerprints import Fingerprints
+from polypaca.workflow.jobs import inputs_now
+from polypaca.workflow.lease import lease
+from polypaca.workflow.tasks import STEPS, Task, tasks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_RECORDED = ("torch", "transformers", "peft", "accelerate", "tokenizers", "numpy", "sacrebleu")
+
+
+def main(run_folder: Path, job: str) -> None:
+    """Run one job of a run."""
+    plan = json.loads((run_folder / "plan.json").read_text(encoding="utf-8"))
+    out = Path(plan["out"])
+    study = load_study(run_folder / "study.resolved.yaml")
+    fingerprints = Fingerprints(run_folder / "fingerprints.json")
+    tasks = {task.id: task for task in tasks_of(study, fingerprints)}
+    entry = plan["jobs"][job]
+    tell = EventWriter(run_folder / "events" / f"{job}.jsonl")
+    for task_id in entry["tasks"]:
+        run_task(out, tasks[task_id], threads=entry["threads"], tell=tell)
+
+
+def run_task(out: Path, task: Task, *, threads: int, tell: EventWriter) -> None:
+    """Fill and seal one task's folder, unless that is done; failures are told, not raised."""
+    log = out / log_of(task.id)
+    log.parent.mkdir(parents=True, exist_ok=True)
+
+    def waiting(owner: str) -> None:
+        tell(Event(task.id, "waiting", f"another run ({owner}) is at it"))
+
+    with lease(out / ".run" / "leases" / f"{task.id.replace('/', '~')}.json", waiting=waiting):
+        inputs = inputs_now(out, task)
+        if inputs is None:
+            missing = [source.id for source in task.inputs.values() if not _is_done(out, source)]
+            tell(Event(task.id, "skipped", f"{missing[0]} is not there"))
+            return
+        folder = out / task.id
+        state = state_of(folder, task.identity, inputs)
+        if state is State.DONE:
+            tell(Event(task.id, "unchanged"))
+            return
+        if state is not State.PARTIAL:
+            _move_aside(out, folder)
+        begin(folder, task.identity, inputs)
+        tell(Event(task.id, "started"))
+        started = time.monotonic()
+        with _output_to(log):
+            try:
+                facts = _call(out, folder, task, threads, tell)
+            except Exception as error:  # noqa: BLE001  # one failed cell leaves the others going
+                traceback.print_exc()
+                code = error.exit_code if isinstance(error, PolypacaError) else 1
+                tell(Event(task.id, "failed", _first_line(error), exit_code=code))
+                return
+        seal(
+            folder,
+            stage=task.step,
+            format_number=STEPS[task.step].format,
+            settings=task.recorded_settings,
+            inputs=inputs,
+            facts={**facts, **_facts(threads, time.monotonic() - started)},
+        )
+        tell(Event(task.id, "done", str(facts.get("summary", "")), 1.0, time.monotonic() - started))
+
+
+def log_of(task_id: str) -> str:
+    """Where a task's output goes, relative to the study's output folder."""
+    return f"logs/{task_id.replace('/', '.')}.log"
+
+
+def _call(out: Path, folder: Path, task: Task, threads: int, tell: EventWriter) -> dict[str, Any]:
+    """Call the task's stage function with plain keyword arguments."""
+    module, name = STEPS[task.step].function.split(":")
+    function = getattr(importlib.import_module(f"polypaca.stages.{module}"), name)
+    inputs: dict[str, Any] = {}
+    for role, source in task.inputs.items():
+        key, _, item = role.partition("/")
+        if item:
+            inputs.setdefault(key, {})[item] = out / source.id
+        else:
+            inputs[key] = out / source.id
+
+    def progress(fraction: float, text: str) -> None:
+        tell(Event(task.id, "progress", text, fraction))
+
+    facts = function(
+        folder, **inputs, **task.settings, **task.options, threads=threads, progress=progress
+    )
+    return dict(facts or {})
+
+
+def _is_done(out: Path, task: Task) -> bool:
+    return state_of(out / task.id, task.identity) is State.DONE
+
+
+def _move_aside(out: Path, folder: Path) -> None:
+    """Keep what a folder held, once; a mistake in a study should cost no checkpoint."""
+    if not folder.exists():
+        return
+    aside = out / ".run" / "stale" / folder.relative_to(out)
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(aside)
+
+
+@contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Send everything that this process prints, libraries in C included, to a log file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            print(f"--- {datetime.now(UTC).isoformat(timespec='seconds')}", flush=True)  # noqa: T201
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for target, descriptor in enumerate(saved, start=1):
+                os.dup2(descriptor, target)
+                os.close(descriptor)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().split("\n")[0] or type(error).__name__
+    return text if isinstance(error, PolypacaError) else f"{type(error).__name__}: {text}"
+
+
+def _facts(threads: int, seconds: float) -> dict[str, Any]:
+    versions = {"polypaca": __version__, "python": platform.python_version()}
+    for package in _RECORDED:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
+    return {
+        "versions": versions,
+        "platform": platform.platform(),
+        "host": platform.node(),
+        "threads": threads,
+        "wall_seconds": round(seconds, 3),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])
