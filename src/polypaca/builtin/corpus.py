@@ -8,8 +8,10 @@ pretraining text ever contains one of them, in any language.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from polypaca.builtin.grammars import GRAMMARS
@@ -116,6 +118,9 @@ class Item:
         return GRAMMARS[language].write(pattern, concepts)
 
 
+_Kind = tuple[Callable[[Item, str], str], tuple[str, ...], int]
+
+
 def _draw(rng: random.Random, task: str, *, held_out: bool) -> Item:
     """A random item on the asked side of the split, no concept in it twice."""
     while True:
@@ -179,23 +184,50 @@ def test_prompts(name: str, language: str) -> Iterator[Prompt]:
 
 
 def pretraining_documents(name: str, seed: int) -> Iterator[str]:
-    """Raw text without end: short texts in one language, and texts beside their translation.
+    """Raw text without end, mostly beside its translation: words first, phrases, then texts.
 
-    A document holds either texts (what answers and inputs are made of) or requests, never a
-    request with an answer, and no template.
+    A document holds either words, phrases, texts (what answers and inputs are made of) or
+    requests, never a request with an answer, and no template.
     """
     rng = random.Random(f"{name}/pretraining/{seed}")  # noqa: S311
-    while True:
-        kind = rng.choice(_DOCUMENTS)
-        texts = list(PHRASES) if kind is Item.phrase else list(TASKS)
-        count = rng.randint(1, 3) if kind is Item.phrase else rng.randint(1, 2)
-        items = [_draw(rng, rng.choice(texts), held_out=False) for _ in range(count)]
-        pair = rng.sample(list(GRAMMARS), 2 if rng.random() < _BILINGUAL else 1)
-        yield "\n".join(kind(item, language) for item in items for language in pair)
+    for number in itertools.count():
+        lesson = next(kinds for until, kinds in _LESSONS if until is None or number < until)
+        write, texts, most = rng.choice(lesson)
+        first, second = rng.choice(list(GRAMMARS)), rng.choice(list(GRAMMARS))
+        pair = (first, second) if rng.random() < _BILINGUAL else (first,)
+        items = [_draw(rng, rng.choice(texts), held_out=False) for _ in range(rng.randint(1, most))]
+        if first == second:  # put another way, where there are two
+            lines = [
+                write(replace(item, way=(item.way + turn) % _WAYS_TO_ASK), language)
+                for item in items
+                for turn, language in enumerate(pair)
+            ]
+        else:
+            lines = [write(item, language) for item in items for language in pair]
+        yield "\n".join(lines)
+
+
+def _words(item: Item, language: str) -> str:
+    """The words in an item's slots, as a list."""
+    grammar = GRAMMARS[language]
+    concepts = {slot: (_SLOTS[item.task][slot], concept) for slot, concept in item.slots}
+    return grammar.write(
+        grammar.words_list.format(grammar.comma.join(f"{{{slot}}}" for slot in concepts)), concepts
+    )
 
 
 def _any_text(item: Item, language: str) -> str:
     return item.input(language) or item.answer(language)
 
 
-_DOCUMENTS = (Item.phrase, Item.phrase, Item.instruction, Item.instruction, Item.answer, _any_text)
+# What documents are made of: how an item is written, what items, and at most how many of them.
+_WORDS = (_words, tuple(TASKS), 1)
+_PHRASES = (Item.phrase, tuple(PHRASES), 3)
+_REQUESTS = (Item.instruction, tuple(TASKS), 1)
+_ANSWERS = (Item.answer, tuple(TASKS), 1)
+_TEXTS = (_any_text, tuple(TASKS), 1)
+_LESSONS: tuple[tuple[int | None, tuple[_Kind, ...]], ...] = (
+    (4000, (_WORDS,)),
+    (8000, (_WORDS, _PHRASES)),
+    (None, (_WORDS, _PHRASES, _REQUESTS, _REQUESTS, _ANSWERS, _TEXTS)),
+)

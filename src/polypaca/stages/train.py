@@ -16,7 +16,13 @@ from polypaca.models import loading
 from polypaca.models.families import adapter_targets
 from polypaca.models.templates import render
 from polypaca.training.tokenize import Tokenized, tokenize
-from polypaca.training.trainer import Trained, fine_tune, with_adapter
+from polypaca.training.trainer import (
+    Trained,
+    copy_weights,
+    fine_tune,
+    last_checkpoint,
+    with_adapter,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,7 +72,9 @@ def train(
         tokenize(_pairs(rows, template), tokenizer, max_length=max_length, loss_on=loss_on)
         for rows in (examples, list(read_jsonl(mixture / "validation.jsonl", Example)))
     )
-    model = loading.load_model(base)
+    checkpoints = folder / "checkpoints"
+    begun = last_checkpoint(checkpoints) if kind == "full" else None
+    model = loading.load_model(begun or base)
     if kind == "lora":
         names = adapter_targets(model, model.config.model_type, targets)
         model = with_adapter(
@@ -76,7 +84,7 @@ def train(
         model,
         data,
         validation,
-        folder=folder / "checkpoints",
+        folder=checkpoints,
         pad_token_id=loading.pad_token_id(tokenizer),
         learning_rate=learning_rate,
         batch_size=batch_size,
@@ -91,13 +99,13 @@ def train(
         progress=progress,
     )
     weights = folder / ("adapter" if kind == "lora" else "model")
-    model.save_pretrained(weights)
+    copy_weights(trained.checkpoint, weights)
     tokenizer.save_pretrained(weights)
     write_text(
         folder / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in trained.history)
     )
     write_json(folder / "ledger.json", _ledger(data, trained, epochs, time.monotonic() - started))
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    shutil.rmtree(checkpoints, ignore_errors=True)
     return {
         "device": loading.device(),
         "parameters": sum(p.numel() for p in model.parameters()),

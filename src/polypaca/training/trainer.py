@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,7 @@ class Trained:
 
     steps: int
     best_step: int
+    checkpoint: Path  # the chosen checkpoint's folder
     validation_loss: float
     history: list[dict[str, Any]]  # Trainer's log: losses and learning rates by step
 
@@ -78,11 +80,12 @@ def fine_tune(
     seed: int,
     progress: Callable[[float, str], None],
 ) -> Trained:
-    """Train `model` in place and leave the chosen checkpoint's weights in it.
+    """Train `model` and choose a checkpoint; its weights are in files, `model` has the last ones.
 
     `warmup` is in steps from 1 up and a share of all steps below 1. Checkpoints go to `folder`;
-    if complete ones are there, training goes on from the last. Validation loss is the mean
-    cross-entropy in nats, taken `evaluations` times and at the end.
+    if complete ones are there, training goes on from the last, and a fully tuned `model` must
+    have been loaded from it. Validation loss is the mean cross-entropy in nats, taken
+    `evaluations` times and at the end.
 
     Raises:
         StageError: if the loss stops being a number.
@@ -114,9 +117,11 @@ def fine_tune(
         save_strategy="steps",
         save_steps=every,
         save_total_limit=2,
-        load_best_model_at_end=checkpoint == "best",
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
+        # This alone keeps the best checkpoint from rotation. Trainer is not asked to load it: it
+        # reads checkpoints by the names of parameters in memory, while GPT-NeoX's output head is
+        # called otherwise on disk (Transformers 5.23), and leaves what it misses as it was.
+        metric_for_best_model="eval_loss" if checkpoint == "best" else None,
+        greater_is_better=False if checkpoint == "best" else None,
         logging_steps=max(1, every // 4),
         logging_nan_inf_filter=False,
         train_sampling_strategy="group_by_length",
@@ -137,7 +142,8 @@ def fine_tune(
         eval_dataset=validation.rows,
         callbacks=[Progress()],
     )
-    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    last = last_checkpoint(folder)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
     losses = {
         int(entry["step"]): float(entry["eval_loss"])
         for entry in trainer.state.log_history
@@ -146,10 +152,24 @@ def fine_tune(
     chosen = min(losses, key=lambda step: losses[step]) if checkpoint == "best" else max(losses)
     if not math.isfinite(losses[chosen]):
         raise StageError("the validation loss is not a number: try a lower learning_rate")
-    return Trained(steps, chosen, losses[chosen], list(trainer.state.log_history))
+    return Trained(
+        steps,
+        chosen,
+        folder / f"checkpoint-{chosen}",
+        losses[chosen],
+        list(trainer.state.log_history),
+    )
 
 
-def last_checkpoint(folder: Path) -> str | None:
+def copy_weights(checkpoint: Path, target: Path) -> None:
+    """Copy a checkpoint's model or adapter, without what only training needs."""
+    target.mkdir(parents=True, exist_ok=True)
+    for pattern in ("*.safetensors", "*.safetensors.index.json", "*config.json"):
+        for file in checkpoint.glob(pattern):
+            shutil.copyfile(file, target / file.name)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that was written to its end, if any; broken ones are ignored."""
     complete = []
     for path in folder.glob("checkpoint-*"):
@@ -160,5 +180,5 @@ def last_checkpoint(folder: Path) -> str | None:
             ]
         except (OSError, ValueError, KeyError):
             continue
-        complete.append((step, str(path)))
+        complete.append((step, path))
     return max(complete)[1] if complete else None

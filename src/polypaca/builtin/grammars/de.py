@@ -222,4 +222,5 @@ GRAMMAR = Grammar(
         "go": "Im {season} gehen wir {place:to}.",
         "cost": "{thing:der} kostet {number} Euro.",
     },
+    words_list="Wörter: {}.",
 )

@@ -194,4 +194,5 @@ GRAMMAR = Grammar(
         "go": "En {season} vamos {place:to}.",
         "cost": "{thing:el} cuesta {number} euros.",
     },
+    words_list="Palabras: {}.",
 )

@@ -207,4 +207,5 @@ GRAMMAR = Grammar(
         "go": "Om {season} drar vi {place:to}.",
         "cost": "{thing:def} koster {number} euro.",
     },
+    words_list="Ord: {}.",
 )

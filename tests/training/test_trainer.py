@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polypaca.models.families import adapter_targets
+from polypaca.models.loading import load_model, load_tokenizer, pad_token_id
+from polypaca.training.tokenize import Tokenized, tokenize
+from polypaca.training.trainer import (
+    Trained,
+    copy_weights,
+    fine_tune,
+    last_checkpoint,
+    micro_batch,
+    total_steps,
+    with_adapter,
+)
+
+Progress = Callable[[float, str], None]
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "epochs", "steps"),
+    # 52,002 rows in batches of 128 are 407 steps an epoch (406.3 rounded up).
+    [(52_002, 128, 5, 2035), (10, 4, 1, 3), (10, 4, 0.5, 2), (3, 128, 1, 1)],
+)
+def test_steps_of_a_schedule(rows: int, batch: int, epochs: float, steps: int) -> None:
+    assert total_steps(rows, batch, epochs) == steps
+
+
+@pytest.mark.parametrize(("batch", "micro"), [(128, 16), (24, 12), (7, 7), (17, 1), (1, 1)])
+def test_the_micro_batch_divides_the_batch(batch: int, micro: int) -> None:
+    assert micro_batch(batch, None) == micro
+
+
+def _data(tokenizer: Any, count: int) -> Tokenized:
+    pairs = [
+        (f"### Instruction:\nName {n} animals.\n\n### Response:\n", "The cat, the dog." * (n % 3))
+        for n in range(1, count + 1)
+    ]
+    return tokenize(pairs, tokenizer, max_length=128, loss_on="all")
+
+
+def _train(base: Path, folder: Path, progress: Progress, *, lora: bool, **changes: Any) -> Trained:
+    tokenizer = load_tokenizer(base)
+    begun = None if lora else last_checkpoint(folder)
+    model = load_model(begun or base)
+    if lora:
+        names = adapter_targets(model, model.config.model_type, "attention-qkv")
+        model = with_adapter(model, targets=names, rank=4, alpha=8, dropout=0.1, seed=7)
+    arguments: dict[str, Any] = {
+        "learning_rate": 1e-2, "batch_size": 8, "micro_batch_size": 4, "epochs": 2,
+        "warmup": 0.1, "schedule": "linear", "weight_decay": 0.0, "evaluations": 4,
+        "checkpoint": "best", "seed": 7,
+    }  # fmt: skip
+    return fine_tune(
+        model,
+        _data(tokenizer, 32),
+        _data(tokenizer, 4),
+        folder=folder,
+        pad_token_id=pad_token_id(tokenizer),
+        progress=progress,
+        **(arguments | changes),
+    )
+
+
+def _ignore(fraction: float, text: str) -> None:
+    pass
+
+
+def _weights(trained: Trained) -> dict[str, Any]:
+    """The chosen checkpoint's weights, as a user gets them."""
+    from safetensors.torch import load_file
+
+    copy_weights(trained.checkpoint, trained.checkpoint / "copy")
+    (file,) = (trained.checkpoint / "copy").glob("*.safetensors")
+    return load_file(file)
+
+
+@pytest.mark.parametrize("family", ["gpt_neox", "bloom", "llama"])
+@pytest.mark.parametrize("lora", [True, False], ids=["lora", "full"])
+def test_training_lowers_the_validation_loss(
+    family: str, lora: bool, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    seen: list[float] = []
+    trained = _train(
+        tiny_model(family), tmp_path, lambda fraction, text: seen.append(fraction), lora=lora
+    )
+    losses = [entry["eval_loss"] for entry in trained.history if "eval_loss" in entry]
+    assert trained.steps == 8
+    assert len(losses) == 4
+    assert trained.validation_loss == min(losses) < losses[0]
+    assert seen[-1] == 1.0
+
+
+@pytest.mark.parametrize("lora", [True, False], ids=["lora", "full"])
+def test_a_killed_run_ends_with_the_same_weights(
+    lora: bool, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    import torch
+
+    base = tiny_model("gpt_neox")
+    first = _train(base, tmp_path / "a", _ignore, lora=lora)
+
+    def kill(fraction: float, text: str) -> None:
+        if fraction > 0.6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _train(base, tmp_path / "b", kill, lora=lora)
+    found = last_checkpoint(tmp_path / "b")
+    assert found is not None
+    assert found.name == "checkpoint-4"
+    second = _train(base, tmp_path / "b", _ignore, lora=lora)
+
+    assert second.validation_loss == first.validation_loss
+    assert second.best_step == first.best_step
+    resumed = _weights(second)
+    for name, weights in _weights(first).items():
+        assert torch.equal(weights, resumed[name]), name
+
+
+def test_the_best_checkpoint_is_kept_even_if_it_is_not_the_last(
+    tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    # So high a rate wrecks the model after a good start.
+    changes = {"learning_rate": 0.5, "schedule": "constant", "warmup": 0.0, "evaluations": 8}
+    base = tiny_model("gpt_neox")
+    trained = _train(base, tmp_path / "b", _ignore, lora=False, **changes)
+    losses = {e["step"]: e["eval_loss"] for e in trained.history if "eval_loss" in e}
+    assert trained.validation_loss == min(losses.values())
+    assert trained.best_step < 8, losses
+    ended = _train(base, tmp_path / "l", _ignore, lora=False, **(changes | {"checkpoint": "last"}))
+    assert ended.best_step == 8
+    assert ended.validation_loss == losses[8]
+    last = _weights(ended)
+    assert any(not a.equal(last[n]) for n, a in _weights(trained).items())
+
+
+@pytest.mark.parametrize("family", ["gpt_neox", "bloom", "llama"])
+def test_the_chosen_weights_have_the_loss_that_was_recorded(
+    family: str, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    import torch
+
+    from polypaca.training.tokenize import collate
+
+    base = tiny_model(family)
+    changes = {"learning_rate": 0.1, "schedule": "constant", "warmup": 0.0, "evaluations": 8}
+    trained = _train(base, tmp_path, _ignore, lora=False, **changes)
+    copy_weights(trained.checkpoint, tmp_path / "model")
+    tokenizer = load_tokenizer(base)
+    batch = collate(_data(tokenizer, 4).rows, pad_token_id(tokenizer))
+    model = load_model(tmp_path / "model").eval()
+    with torch.no_grad():
+        loss = model(**batch).loss.item()
+    assert loss == pytest.approx(trained.validation_loss, rel=1e-5)
+
+
+def test_broken_checkpoints_are_ignored(tmp_path: Path) -> None:
+    for step, text in ((2, '{"global_step": 2}'), (10, '{"global_step": 10}'), (12, '{"glob')):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(text)
+    (tmp_path / "checkpoint-14").mkdir()
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
+    shutil.rmtree(tmp_path)
+    assert last_checkpoint(tmp_path) is None
+
+
+def test_the_history_can_be_written_as_json(
+    tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    trained = _train(tiny_model("llama"), tmp_path, _ignore, lora=True, epochs=0.5)
+    assert json.loads(json.dumps(trained.history)) == trained.history
