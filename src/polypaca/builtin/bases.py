@@ -33,14 +33,14 @@ _SETTINGS: Mapping[str, Any] = {
     "corpus": "tiny",
     "seed": 1,
     "vocabulary": 2400,
-    "tokenizer_documents": 14000,
+    "tokenizer_documents": 26000,
     "steps": 1000,
     "batch_tokens": 1024,
     "learning_rate": 3e-3,
     "warmup": 0.06,
     "weight_decay": 0.05,
-    "initial_std": 0.06,
-    "embedding_std": 1.0,
+    "initial_std": 0.04,
+    "embedding_std": 0.1,
 }
 
 # Transformers' class and its configuration, beside what all bases share.

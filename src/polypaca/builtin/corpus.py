@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -191,9 +192,11 @@ def pretraining_documents(name: str, seed: int) -> Iterator[str]:
     """
     rng = random.Random(f"{name}/pretraining/{seed}")  # noqa: S311
     for number in itertools.count():
-        lesson = next(kinds for until, kinds in _LESSONS if until is None or number < until)
-        write, texts, most = rng.choice(lesson)
-        first, second = rng.choice(list(GRAMMARS)), rng.choice(list(GRAMMARS))
+        lesson = next(lesson for lesson in _LESSONS if number < lesson.until)
+        write, texts, most = rng.choice(lesson.kinds)
+        first, second = rng.sample(list(GRAMMARS), 2)
+        if rng.random() < lesson.same_language:
+            second = first
         pair = (first, second) if rng.random() < _BILINGUAL else (first,)
         items = [_draw(rng, rng.choice(texts), held_out=False) for _ in range(rng.randint(1, most))]
         if first == second:  # put another way, where there are two
@@ -226,8 +229,24 @@ _PHRASES = (Item.phrase, tuple(PHRASES), 3)
 _REQUESTS = (Item.instruction, tuple(TASKS), 1)
 _ANSWERS = (Item.answer, tuple(TASKS), 1)
 _TEXTS = (_any_text, tuple(TASKS), 1)
-_LESSONS: tuple[tuple[int | None, tuple[_Kind, ...]], ...] = (
-    (4000, (_WORDS,)),
-    (8000, (_WORDS, _PHRASES)),
-    (None, (_WORDS, _PHRASES, _REQUESTS, _REQUESTS, _ANSWERS, _TEXTS)),
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """A stretch of the raw text: to which document, what of, and how often in one language.
+
+    The order is what lets so small a model learn so fast: to repeat words, to translate them,
+    and only then to do so within sentences.
+    """
+
+    until: float
+    kinds: tuple[_Kind, ...]
+    same_language: float
+
+
+_LESSONS = (
+    _Lesson(6000, (_WORDS,), 1.0),
+    _Lesson(15000, (_WORDS,), 0.2),
+    _Lesson(21000, (_WORDS, _PHRASES, _PHRASES), 0.2),
+    _Lesson(math.inf, (_WORDS, _PHRASES, _REQUESTS, _REQUESTS, _ANSWERS, _TEXTS), 0.2),
 )

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from polypaca.core.files import sha256_file
+from polypaca.workflow import fingerprints as module
+from polypaca.workflow.fingerprints import Fingerprints
+
+
+def test_files_are_hashed_by_language_and_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.en.json").write_text("[]")
+    (tmp_path / "a.es.json").write_text("[1]")
+    pattern, store = str(tmp_path / "a.{language}.json"), tmp_path / "store.json"
+    first = Fingerprints(store)
+    hashes = first.of(pattern, ["en", "es", "fr"])
+    assert hashes == {code: sha256_file(tmp_path / f"a.{code}.json") for code in ("en", "es")}
+    first.save()
+
+    hashed: list[Path] = []
+
+    def count(path: Path) -> str:
+        hashed.append(path)
+        return sha256_file(path)
+
+    monkeypatch.setattr(module, "sha256_file", count)
+    assert Fingerprints(store).of(pattern, ["en", "es"]) == hashes
+    assert hashed == []
+    (tmp_path / "a.en.json").write_text("[2]")
+    assert Fingerprints(store).of(pattern, ["en"]) != {"en": hashes["en"]}
+    assert hashed == [tmp_path / "a.en.json"]
+    os.utime(tmp_path / "a.es.json", ns=(1, 1))
+    assert Fingerprints(store).of(pattern, ["es"]) == {"es": hashes["es"]}
+
+
+def test_folders_are_hashed_file_by_file_and_names_are_not(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "config.json").write_text("{}")
+    assert list(Fingerprints().of(str(tmp_path / "m"), [""])) == ["config.json"]
+    assert Fingerprints().of("EleutherAI/pythia-70m", [""]) == {}
+    assert Fingerprints().of("builtin:tiny", ["en"]) == {}
