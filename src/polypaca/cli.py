@@ -172,9 +172,6 @@ def main() -> None:
             raise
         typer.echo(f"error: {error}" if "\n" not in str(error) else str(error), err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from here", err=True)
-        sys.exit(130)
 
 
 def _load(study: Path, overrides: list[str] | None) -> Study:
@@ -218,8 +215,12 @@ def _run(
         )
         from polypaca.workflow.display import display
 
-        with display(planned, console) as show:
-            outcome = execute(loaded, planned, fingerprints, show)
+        try:
+            with display(planned, console) as show:
+                outcome = execute(loaded, planned, fingerprints, show)
+        except KeyboardInterrupt:
+            typer.echo("stopped; the same command goes on from here", err=True)
+            raise typer.Exit(130) from None
         _print_failures(outcome, console)
         if outcome.exit_code:
             raise typer.Exit(outcome.exit_code)
