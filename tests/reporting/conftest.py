@@ -157,6 +157,7 @@ def make_analysis(rated: bool = True) -> Analysis:
             "The ratings come from the reference judge, which compares with a reference answer.",
             "24 prompts per language: differences smaller than about 8 points are noise.",
         ][: 2 if rated else 0],
+        confidence=0.95,
         rated=rated,
         train_languages=TRAIN,
         test_languages=TEST,

@@ -96,6 +96,7 @@ class Analysis(Result):
     study: str
     sentence: str = Field(description="the answer, in words")
     notes: list[str] = Field(description="caveats that belong beside the answer")
+    confidence: float = Field(gt=0, lt=1, description="of all intervals, such as 0.95")
     rated: bool = Field(description="false under `judge: none`: only gate pass rates are known")
     train_languages: list[str]
     test_languages: list[str]
@@ -114,6 +115,7 @@ class ScoredResponse(Record):
     prompt_id: str
     language: str
     prompt: str
+    reference: str | None = None
     response: str
     rating: float | None
     explanation: str

@@ -18,6 +18,7 @@ from polypaca.reporting.layout import (
     columns_of,
     index_of,
     interval_of,
+    level_of,
     names_of,
     panels_of,
     text_of,
@@ -65,7 +66,14 @@ def score_panels(analysis: Analysis) -> list[Panel]:
             title = column.title if column.seen else f"{column.title} (unseen)"
             values = _values(analysis, group, scores, column.scope, column.language)
             if any(value["value"] is not None for value in values):
-                panels.append(Panel(group.title, title, _filled(form, values), _words(values)))
+                panels.append(
+                    Panel(
+                        group.title,
+                        title,
+                        _filled(form, values),
+                        _words(values, level_of(analysis)),
+                    )
+                )
     return panels
 
 
@@ -86,7 +94,7 @@ def robustness_panels(analysis: Analysis) -> list[Panel]:
         # Linear and from zero: a log scale, as in the paper's Figure 4, has no place for a
         # recipe that loses nothing, and that is the best result there is.
         chart = _filled(_bars(names_of(group.rows), top), values)
-        panels.append(Panel(group.title, group.title, chart, _words(values)))
+        panels.append(Panel(group.title, group.title, chart, _words(values, level_of(analysis))))
     return panels
 
 
@@ -115,9 +123,15 @@ def score_figure(analysis: Analysis) -> Chart:
         for group, panels in rows.items()
     ]
     what = (
-        ["Total after the gate (solid) and before it (pale), 0 to 150", "Whiskers: 95 % intervals"]
+        [
+            "Total after the gate (solid) and before it (pale), 0 to 150",
+            f"Whiskers: {level_of(analysis)} intervals",
+        ]
         if analysis.rated
-        else ["Share of answers that pass the gate, in percent", "Whiskers: 95 % intervals"]
+        else [
+            "Share of answers that pass the gate, in percent",
+            f"Whiskers: {level_of(analysis)} intervals",
+        ]
     )
     return _whole(alt.vconcat(*charts, spacing=36), f"{analysis.study}: scores by language", what)
 
@@ -132,7 +146,7 @@ def robustness_figure(analysis: Analysis) -> Chart | None:
     charts = [panel.chart.properties(title=panel.title) for panel in panels]
     what = [
         "Points lost at the gate (total before minus after), averaged over seen languages",
-        "Linear scale; less is better; whiskers: 95 % intervals",
+        f"Linear scale; less is better; whiskers: {level_of(analysis)} intervals",
     ]
     chart = alt.concat(*charts, columns=2, spacing=24)
     return _whole(chart, f"{analysis.study}: language robustness", what)
@@ -194,14 +208,14 @@ def _values(
     return values
 
 
-def _words(values: list[dict[str, Any]]) -> str:
+def _words(values: list[dict[str, Any]], level: str) -> str:
     parts = []
     for value in values:
         if value["value"] is None:
             parts.append(f"{value['name']}: no score")
             continue
         text = f"{value['name']}: {value['text']}"
-        text += f" (95 % {value['low']:.1f} to {value['high']:.1f})"
+        text += f" ({level} {value['low']:.1f} to {value['high']:.1f})"
         if value["before"] is not None:
             text += f", before the gate {value['before']:.1f}"
         parts.append(text)

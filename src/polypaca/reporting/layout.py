@@ -206,3 +206,8 @@ def plain_number(value: float, decimals: int) -> str:
         return DASH
     text = f"{value:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def level_of(analysis: Analysis) -> str:
+    """The level of the analysis's intervals: `95 %`."""
+    return f"{100 * analysis.confidence:g} %"

@@ -27,6 +27,7 @@ from polypaca.reporting.layout import (
     index_of,
     interval_of,
     language_name,
+    level_of,
     measures_of,
     names_of,
     plain_number,
@@ -102,6 +103,7 @@ def render_page(
         ledger=_ledger(analysis),
         signature=_flat(analysis.signature),
         dash=DASH,
+        level=level_of(analysis),
     )
     # A study's own texts may hold half characters too; a file cannot.
     return html.encode("utf-8", "replace").decode("utf-8")

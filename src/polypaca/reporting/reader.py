@@ -62,6 +62,7 @@ def _language(
             {
                 "id": prompt_id,
                 "t": answers[0].prompt,
+                "ref": answers[0].reference,
                 "answers": [
                     _answer(answer, place)
                     for answer in sorted(answers, key=lambda answer: place[answer.system])

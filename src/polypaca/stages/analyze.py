@@ -107,6 +107,7 @@ def analyze(
             *control_notes,
             *caveats(len(ids), len(seeds), confidence, found, rated=rated),
         ],
+        confidence=confidence,
         rated=rated,
         train_languages=list(train_languages),
         test_languages=list(test_languages),
@@ -145,11 +146,13 @@ def _join(
         key = (answer.prompt_id, answer.language)
         verdict, result = said[key], gated[key]
         rating = verdict.rating
+        prompt = asked[answer.language][answer.prompt_id]
         yield ScoredResponse(
             system=system,
             prompt_id=answer.prompt_id,
             language=answer.language,
-            prompt=asked[answer.language][answer.prompt_id].prompt,
+            prompt=prompt.prompt,
+            reference=prompt.reference,
             response=answer.response,
             rating=rating,
             explanation=verdict.explanation,

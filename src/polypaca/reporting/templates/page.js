@@ -24,6 +24,7 @@
     const line = Array.from(text.replace(/\s+/gu, " ").trim());
     return line.length > 80 ? line.slice(0, 79).join("") + "…" : line.join("");
   };
+  const rounded = (number) => Math.round(number * 100) / 100;
   const current = () => data.languages[language.selectedIndex];
 
   function badges(answer) {
@@ -32,8 +33,8 @@
     add(answer.g ? "✓ gate" : "✗ gate", answer.g ? "pass" : "fail");
     add(answer.d ? data.names[answer.d] || answer.d : "no language detected");
     if (data.rated) {
-      add(answer.r === null ? (answer.u === "failed" ? "judging failed" : "not rated") : "rating " + answer.r);
-      if (answer.c !== null) add("score " + answer.c);
+      add(answer.r === null ? (answer.u === "failed" ? "judging failed" : "not rated") : "rating " + rounded(answer.r));
+      if (answer.c !== null) add("score " + rounded(answer.c));
     }
     return list;
   }
@@ -54,6 +55,11 @@
   function show() {
     const of = current(), item = of.prompts[prompt.selectedIndex];
     const parts = [foreign("blockquote", "prompt", item.t, of.code)];
+    if (item.ref) {
+      const reference = element("details", "reference");
+      reference.append(element("summary", "", "Reference answer"), foreign("p", "", item.ref, of.code));
+      parts.push(reference);
+    }
     const groups = new Map();
     for (const answer of item.answers) {
       const title = of.systems[answer.s].group;
