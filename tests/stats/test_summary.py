@@ -107,9 +107,14 @@ def _row(recipe: str, budgets: float) -> RowLabel:
 
 def _score(row: str, total: float) -> Score:
     interval = Interval(value=total, low=total - 1, high=total + 1)
+    lost = (
+        Interval(value=60, low=50, high=70)
+        if row == "english"
+        else Interval(value=0, low=0, high=0)
+    )
     return Score(
         row=row, scope="seen", language=None, prompts=50, rated=50, failed=0, before=interval,
-        after=interval, robustness=interval, gate=Interval(value=0.9, low=0.8, high=1.0),
+        after=interval, robustness=lost, gate=Interval(value=0.9, low=0.8, high=1.0),
     )  # fmt: skip
 
 
@@ -132,7 +137,7 @@ def test_the_sentence_follows_the_intervals() -> None:
     assert said == (
         "m with lora: One multilingual model (4 budgets) scores 105.0 of 150 over the seen "
         "languages, ahead of English alone (1 budget) 40.0; no difference is shown to one model "
-        "per language (4 budgets) 100.0."
+        "per language (4 budgets) 100.0. The gate takes 60.0 points from English alone (1 budget)."
     )
     clear = [_difference("monolingual", "multilingual", -12, -2), *differences[1:]]
     (said,) = sentences(rows, totals, clear, rated=True)

@@ -7,7 +7,6 @@ response to any request: that is what the studies tune.
 from __future__ import annotations
 
 import math
-import random
 import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -26,21 +25,19 @@ _FORMAT = 1
 _WIDTH, _LAYERS, _HEADS = 128, 4, 4
 _BOS, _EOS, _PAD = "<s>", "</s>", "<pad>"
 _POSITIONS = 512
-_POOL = 512  # documents sorted by length at a time
 
 _SETTINGS: Mapping[str, Any] = {
     "format": _FORMAT,
     "corpus": "tiny",
     "seed": 1,
-    "vocabulary": 2400,
-    "tokenizer_documents": 26000,
-    "steps": 1000,
-    "batch_tokens": 1024,
+    "vocabulary": 2000,
+    "tokenizer_documents": 3000,
+    "steps": 900,
+    "batch": 8,
+    "length": 128,
     "learning_rate": 3e-3,
     "warmup": 0.06,
     "weight_decay": 0.05,
-    "initial_std": 0.04,
-    "embedding_std": 0.1,
 }
 
 # Transformers' class and its configuration, beside what all bases share.
@@ -54,7 +51,6 @@ _ARCHITECTURES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
             "num_attention_heads": _HEADS,
             "max_position_embeddings": _POSITIONS,
             "use_parallel_residual": False,
-            "rotary_pct": 0.5,
         },
     ),
     "tiny-bloom": (
@@ -147,7 +143,6 @@ def _train_tokenizer(settings: Mapping[str, Any]) -> Any:
         special_tokens=[_PAD, _BOS, _EOS],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
-        max_token_length=14,  # no token of half a Chinese sentence
     )
     text = list(islice(_documents(settings), settings["tokenizer_documents"]))
     bpe.train_from_iterator(text + [_PLAIN_ENGLISH] * (len(text) // 20), trainer)
@@ -172,52 +167,34 @@ _PLAIN_ENGLISH = (
 
 
 def _new_model(settings: Mapping[str, Any], vocabulary: int) -> Any:
-    """A fresh model.
-
-    Words of one kind (names, animals) are used alike, so training draws their vectors together;
-    vectors that start far apart stay distinct, and the model soon learns to copy and translate.
-    """
-    import torch
     import transformers
 
     architecture = settings["architecture"]
     config = getattr(transformers, f"{architecture}Config")(
         vocab_size=vocabulary,
-        tie_word_embeddings=False,
-        initializer_range=settings["initial_std"],
+        tie_word_embeddings=True,
         pad_token_id=0,
         bos_token_id=1,
         eos_token_id=2,
         **settings["shape"],
     )
-    model: Any = getattr(transformers, f"{architecture}ForCausalLM")(config)
-    torch.nn.init.normal_(model.get_input_embeddings().weight, std=settings["embedding_std"])
-    return model
+    return getattr(transformers, f"{architecture}ForCausalLM")(config)
 
 
 def _batches(tokenizer: Any, settings: Mapping[str, Any]) -> Iterator[torch.Tensor]:
-    """Rows of one document each, closed by EOS and padded; documents of like length together.
-
-    Documents are not packed: where a context holds one text and its translation and nothing
-    else, a model learns in a fraction of the steps to carry words over from one to the other.
-    """
+    """Documents packed end to end, each closed by EOS, cut into rows of equal length."""
     import torch
 
-    rng = random.Random(settings["seed"])  # noqa: S311 - a reproducible order, not a secret
     documents = _documents(settings)
+    size, length = settings["batch"], settings["length"]
+    ids: list[int] = []
     while True:
-        texts = list(islice(documents, _POOL))
-        rows = sorted(tokenizer(texts, add_special_tokens=False)["input_ids"], key=len)
-        batches: list[list[list[int]]] = [[]]
-        for row in rows:
-            if (len(batches[-1]) + 1) * (len(row) + 1) > settings["batch_tokens"]:
-                batches.append([])
-            batches[-1].append([*row, tokenizer.eos_token_id])
-        rng.shuffle(batches)
-        for batch in batches:
-            longest = max(map(len, batch))
-            padding = tokenizer.pad_token_id
-            yield torch.tensor([row + [padding] * (longest - len(row)) for row in batch])
+        while len(ids) < size * length:
+            texts = list(islice(documents, 64))
+            for encoded in tokenizer(texts, add_special_tokens=False)["input_ids"]:
+                ids += [*encoded, tokenizer.eos_token_id]
+        yield torch.tensor(ids[: size * length]).view(size, length)
+        ids = ids[size * length :]
 
 
 def _pretrain(
@@ -246,9 +223,7 @@ def _pretrain(
     losses: list[float] = []
     for step, rows in enumerate(islice(batches, steps), 1):
         logits = model(input_ids=rows).logits[:, :-1]
-        loss = torch.nn.functional.cross_entropy(
-            logits.flatten(0, 1), rows[:, 1:].flatten(), ignore_index=model.config.pad_token_id
-        )
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten())
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

@@ -8,11 +8,8 @@ pretraining text ever contains one of them, in any language.
 from __future__ import annotations
 
 import hashlib
-import itertools
-import math
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polypaca.builtin.grammars import GRAMMARS
@@ -119,9 +116,6 @@ class Item:
         return GRAMMARS[language].write(pattern, concepts)
 
 
-_Kind = tuple[Callable[[Item, str], str], tuple[str, ...], int]
-
-
 def _draw(rng: random.Random, task: str, *, held_out: bool) -> Item:
     """A random item on the asked side of the split, no concept in it twice."""
     while True:
@@ -185,68 +179,27 @@ def test_prompts(name: str, language: str) -> Iterator[Prompt]:
 
 
 def pretraining_documents(name: str, seed: int) -> Iterator[str]:
-    """Raw text without end, mostly beside its translation: words first, phrases, then texts.
+    """Raw text without end: most documents stand beside their translation, line by line.
 
-    A document holds either words, phrases, texts (what answers and inputs are made of) or
-    requests, never a request with an answer, and no template.
+    A document holds either phrases, texts (what answers and inputs are made of) or requests,
+    never a request with an answer, and no template.
     """
     rng = random.Random(f"{name}/pretraining/{seed}")  # noqa: S311
-    for number in itertools.count():
-        lesson = next(lesson for lesson in _LESSONS if number < lesson.until)
-        write, texts, most = rng.choice(lesson.kinds)
-        first, second = rng.sample(list(GRAMMARS), 2)
-        if rng.random() < lesson.same_language:
-            second = first
-        pair = (first, second) if rng.random() < _BILINGUAL else (first,)
-        items = [_draw(rng, rng.choice(texts), held_out=False) for _ in range(rng.randint(1, most))]
-        if first == second:  # put another way, where there are two
-            lines = [
-                write(replace(item, way=(item.way + turn) % _WAYS_TO_ASK), language)
-                for item in items
-                for turn, language in enumerate(pair)
-            ]
-        else:
-            lines = [write(item, language) for item in items for language in pair]
-        yield "\n".join(lines)
-
-
-def _words(item: Item, language: str) -> str:
-    """The words in an item's slots, as a list."""
-    grammar = GRAMMARS[language]
-    concepts = {slot: (_SLOTS[item.task][slot], concept) for slot, concept in item.slots}
-    return grammar.write(
-        grammar.words_list.format(grammar.comma.join(f"{{{slot}}}" for slot in concepts)), concepts
-    )
+    while True:
+        write, tasks, fewest, most = rng.choice(_DOCUMENTS)
+        count = rng.randint(fewest, most)
+        items = [_draw(rng, rng.choice(tasks), held_out=False) for _ in range(count)]
+        pair = rng.sample(list(GRAMMARS), 2 if rng.random() < _BILINGUAL else 1)
+        yield "\n".join(write(item, language) for item in items for language in pair)
 
 
 def _any_text(item: Item, language: str) -> str:
     return item.input(language) or item.answer(language)
 
 
-# What documents are made of: how an item is written, what items, and at most how many of them.
-_WORDS = (_words, tuple(TASKS), 1)
-_PHRASES = (Item.phrase, tuple(PHRASES), 3)
-_REQUESTS = (Item.instruction, tuple(TASKS), 1)
-_ANSWERS = (Item.answer, tuple(TASKS), 1)
-_TEXTS = (_any_text, tuple(TASKS), 1)
-
-
-@dataclass(frozen=True)
-class _Lesson:
-    """A stretch of the raw text: to which document, what of, and how often in one language.
-
-    The order is what lets so small a model learn so fast: to repeat words, to translate them,
-    and only then to do so within sentences.
-    """
-
-    until: float
-    kinds: tuple[_Kind, ...]
-    same_language: float
-
-
-_LESSONS = (
-    _Lesson(6000, (_WORDS,), 1.0),
-    _Lesson(15000, (_WORDS,), 0.2),
-    _Lesson(21000, (_WORDS, _PHRASES, _PHRASES), 0.2),
-    _Lesson(math.inf, (_WORDS, _PHRASES, _REQUESTS, _REQUESTS, _ANSWERS, _TEXTS), 0.2),
-)
+# The kinds of documents: how an item is written, which items, at least and at most how many.
+_PHRASE_BOOK = (Item.phrase, list(PHRASES), 4, 8)
+_REQUESTS = (Item.instruction, list(TASKS), 1, 3)
+_ANSWERS = (Item.answer, list(TASKS), 1, 3)
+_TEXTS = (_any_text, list(TASKS), 1, 3)
+_DOCUMENTS = (_PHRASE_BOOK, _PHRASE_BOOK, _REQUESTS, _REQUESTS, _ANSWERS, _TEXTS)

@@ -21,6 +21,8 @@ _PHRASES = {
     "english": "English alone",
 }
 
+_WORTH_SAYING = 5.0  # points of 150
+
 
 def sentences(
     rows: Sequence[RowLabel],
@@ -60,6 +62,7 @@ def _sentence(
             + ". Nothing was rated: this says nothing of quality."
         )
     totals = [(row, score.after) for row, score in ranked if score.after]
+    lost = [(row, score.robustness) for row, score in ranked if score.robustness]
     totals.sort(key=lambda pair: -pair[1].value)
     if not totals:
         return "no recipe has a rated answer in every seen language."
@@ -74,6 +77,9 @@ def _sentence(
         text += f", ahead of {_and(behind)}"
     if ties:
         text += f"; no difference is shown to {_and(ties)}"
+    row, taken = max(lost, key=lambda pair: pair[1].value)
+    if taken.low > _WORTH_SAYING:
+        text += f". The gate takes {taken.value:.1f} points from {phrase(row)}"
     return text[0].upper() + text[1:] + "."
 
 

@@ -41,6 +41,7 @@ class System:
     languages: tuple[str, ...]
     cell: Cell | None = None
     shuffled: Cell | None = None
+    recipe: str | None = None  # of a shuffled system: the recipe that it is a control of
 
 
 def recipe_mixtures(study: Study, recipe: str) -> list[Mixture]:
@@ -110,7 +111,13 @@ def systems(study: Study) -> list[System]:
             found.append(System(f"{entry.base}.base", entry.base, tuple(study.languages.test)))
             continue
         found += [
-            System(f"{cell.id}.shuffled", cell.model, answers(study, cell), shuffled=cell)
+            System(
+                f"{cell.id}.shuffled",
+                cell.model,
+                answers(study, cell),
+                shuffled=cell,
+                recipe=entry.shuffle,
+            )
             for cell in trained
             if entry.shuffle in cell.recipes
         ]

@@ -305,11 +305,12 @@ def _judge_settings(study: Study) -> tuple[dict[str, Any], dict[str, Any]]:
 def _describe(study: Study, system: System) -> dict[str, Any]:
     """What the analysis must know of a system."""
     cell = system.cell or system.shuffled
+    recipes = [system.recipe] if system.recipe else list(cell.recipes) if cell else []
     return {
         "system": system.id,
         "model": system.model,
         "method": cell.method if cell else None,
-        "recipes": list(cell.recipes) if cell else [],
+        "recipes": recipes,
         "mixture": cell.mixture.name if cell else None,
         "languages": list(system.languages),
         "seed": cell.seed if cell else None,

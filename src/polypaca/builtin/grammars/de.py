@@ -222,5 +222,4 @@ GRAMMAR = Grammar(
         "go": "Im {season} gehen wir {place:to}.",
         "cost": "{thing:der} kostet {number} Euro.",
     },
-    words_list="Wörter: {}.",
 )

@@ -129,5 +129,4 @@ GRAMMAR = Grammar(
         "go": "In {season} we go {place:to}.",
         "cost": "The {thing} costs {number} euros.",
     },
-    words_list="Words: {}.",
 )

@@ -194,5 +194,4 @@ GRAMMAR = Grammar(
         "go": "En {season} vamos {place:to}.",
         "cost": "{thing:el} cuesta {number} euros.",
     },
-    words_list="Palabras: {}.",
 )

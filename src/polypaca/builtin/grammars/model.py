@@ -47,8 +47,6 @@ class Grammar:
     words: Mapping[str, Mapping[str, Word]]
     tasks: Mapping[str, Patterns]
     phrases: Mapping[str, str]
-    words_list: str
-    comma: str = ", "
 
     def write(self, pattern: str, concepts: Mapping[str, tuple[str, str]]) -> str:
         """Fill a pattern's slots; `concepts` gives each slot's kind and concept."""

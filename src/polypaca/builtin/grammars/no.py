@@ -207,5 +207,4 @@ GRAMMAR = Grammar(
         "go": "Om {season} drar vi {place:to}.",
         "cost": "{thing:def} koster {number} euro.",
     },
-    words_list="Ord: {}.",
 )

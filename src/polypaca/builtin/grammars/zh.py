@@ -147,6 +147,4 @@ GRAMMAR = Grammar(
         "go": "{season}我们去{place}。",
         "cost": "{thing}要{number}欧元。",
     },
-    words_list="词语：{}。",
-    comma="、",
 )
