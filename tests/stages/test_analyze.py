@@ -95,6 +95,7 @@ def analysis(tmp_path: Path) -> tuple[Analysis, list[ScoredResponse]]:
         gate={s: tmp_path / s / "g" for s in GIVEN},
         cells={cell: tmp_path / cell / "train" for cell in cells},
         study="t", train_languages=["en", "es"], test_languages=["en", "es"], systems=SYSTEMS,
+        recipes=["english", "monolingual"],
         generate={}, resamples=200, confidence=0.95, seed=1, progress=_ignore,
     )  # fmt: skip
     text = (tmp_path / "analysis" / "analysis.json").read_text()
@@ -105,7 +106,7 @@ def analysis(tmp_path: Path) -> tuple[Analysis, list[ScoredResponse]]:
 
 def test_rows_are_recipes_and_controls(analysis: tuple[Analysis, list[ScoredResponse]]) -> None:
     rows = {row.id: row for row in analysis[0].rows}
-    assert list(rows) == ["m.lora.monolingual", "m.lora.english", "m.base"]
+    assert list(rows) == ["m.lora.english", "m.lora.monolingual", "m.base"]
     # Two monolingual cells of one budget each; the English one is also the english recipe.
     assert rows["m.lora.monolingual"].budgets == 2
     assert rows["m.lora.english"].budgets == 1

@@ -135,7 +135,7 @@ def test_the_sentence_follows_the_intervals() -> None:
     ]
     (said,) = sentences(rows, totals, differences, rated=True)
     assert said == (
-        "m with lora: One multilingual model (4 budgets) scores 105.0 of 150 over the seen "
+        "On m with lora, one multilingual model (4 budgets) scores 105.0 of 150 over the seen "
         "languages, ahead of English alone (1 budget) 40.0; no difference is shown to one model "
         "per language (4 budgets) 100.0. The gate takes 60.0 points from English alone (1 budget)."
     )
@@ -147,8 +147,11 @@ def test_the_sentence_follows_the_intervals() -> None:
 
 
 def test_caveats_name_what_limits_the_numbers() -> None:
-    found = " ".join(caveats(20, 1, 0.95, [_score("a", 1)], rated=True))
+    found = " ".join(caveats(20, 1, 0.95, [_score("a", 1)], judge="chrF++ judge", rated=True))
+    assert "not a judgement of quality" in found
     assert "over 20 prompts" in found
     assert "One training seed" in found
     assert "Totals are 50 times the mean over 20 prompts" in found
-    assert "One training seed" not in " ".join(caveats(50, 3, 0.95, [], rated=True))
+    assert "One training seed" not in " ".join(
+        caveats(50, 3, 0.95, [], judge="llm judge", rated=True)
+    )

@@ -60,6 +60,7 @@ def analyze(
     study: str,
     train_languages: Sequence[str],
     test_languages: Sequence[str],
+    recipes: Sequence[str],
     systems: Sequence[Described],
     generate: dict[str, Any],
     resamples: int,
@@ -81,7 +82,7 @@ def analyze(
     }
     write_jsonl(folder / "scores.jsonl", (row for part in scored.values() for row in part))
 
-    rows = _rows(systems)
+    rows = _rows(systems, recipes)
     table = {row.id: _answers(row, systems, scored, ids) for row in rows}
     rated = any(row.rating is not None for part in scored.values() for row in part)
     weights = resampling_weights(len(ids), resamples, seed)
@@ -97,6 +98,7 @@ def analyze(
     progress(0.6, "comparing")
     compared = list(_comparisons(rows, table, scopes, weights, confidence, rated=rated))
     controls, control_notes = _controls(rows, table, systems, weights, confidence)
+    judge = _made_by(verdicts, "judge")
     said = sentences(rows, found, compared, rated=rated)
     seeds = sorted({system["seed"] for system in systems if system["seed"] is not None})
     analysis = Analysis(
@@ -105,7 +107,7 @@ def analyze(
         notes=[
             *said[1:],
             *control_notes,
-            *caveats(len(ids), len(seeds), confidence, found, rated=rated),
+            *caveats(len(ids), len(seeds), confidence, found, judge=judge, rated=rated),
         ],
         confidence=confidence,
         rated=rated,
@@ -118,7 +120,7 @@ def analyze(
         ledger=[_cost(cell, path, systems) for cell, path in cells.items()],
         signature={
             "polypaca": __version__,
-            "judge": _made_by(verdicts, "judge"),
+            "judge": judge,
             "gate": _made_by(gate, "detector"),
             "generate": generate,
             "seeds": seeds,
@@ -163,16 +165,25 @@ def _join(
         )
 
 
-def _rows(systems: Sequence[Described]) -> list[RowLabel]:
-    """What a person compares: recipes over their cells and seeds, and controls."""
+def _rows(systems: Sequence[Described], recipes: Sequence[str]) -> list[RowLabel]:
+    """What a person compares: recipes over their cells and seeds, then controls.
+
+    Models and methods come as the systems do, recipes in the order of the study.
+    """
     rows: dict[str, RowLabel] = {}
     for system in systems:
         for recipe in system["recipes"] or [None]:
             row = _row(system, recipe, systems)
             rows.setdefault(row.id, row)
-    return [row for row in rows.values() if not row.control] + [
-        row for row in rows.values() if row.control
-    ]
+    groups = list(dict.fromkeys((row.model, row.method) for row in rows.values()))
+    return sorted(
+        rows.values(),
+        key=lambda row: (
+            row.control,
+            groups.index((row.model, row.method)),
+            recipes.index(row.recipe) if row.recipe else len(recipes),
+        ),
+    )
 
 
 def _row(system: Described, recipe: str | None, systems: Sequence[Described]) -> RowLabel:

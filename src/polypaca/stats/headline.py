@@ -39,7 +39,7 @@ def sentences(
         group = [
             r for r in rows if (r.model, r.method) == (model, method) and r.recipe and not r.control
         ]
-        found.append(f"{model} with {method}: {_sentence(group, scores, comparisons, rated)}")
+        found.append(f"On {model} with {method}, {_sentence(group, scores, comparisons, rated)}")
     return found
 
 
@@ -57,7 +57,7 @@ def _sentence(
         ranked.sort(key=lambda pair: -pair[1].gate.value)
         parts = [f"{phrase(row)} {100 * score.gate.value:.0f} %" for row, score in ranked]
         return (
-            "answers in the language of the prompt, over the seen languages: "
+            "answers are in the language of the prompt, over the seen languages: "
             + ", ".join(parts)
             + ". Nothing was rated: this says nothing of quality."
         )
@@ -80,7 +80,7 @@ def _sentence(
     row, taken = max(lost, key=lambda pair: pair[1].value)
     if taken.low > _WORTH_SAYING:
         text += f". The gate takes {taken.value:.1f} points from {phrase(row)}"
-    return text[0].upper() + text[1:] + "."
+    return f"{text}."
 
 
 def phrase(row: RowLabel) -> str:
@@ -104,10 +104,22 @@ def control_note(
 
 
 def caveats(
-    prompts: int, seeds: int, confidence: float, scores: Sequence[Score], *, rated: bool
+    prompts: int,
+    seeds: int,
+    confidence: float,
+    scores: Sequence[Score],
+    *,
+    judge: str,
+    rated: bool,
 ) -> list[str]:
     """What a reader must know to read the numbers right."""
-    found = [
+    found = []
+    if judge.startswith("chrF++"):
+        found.append(
+            "Ratings are chrF++ against a reference answer in the language of the answer, mapped "
+            "to 1..3: shared wording, not a judgement of quality."
+        )
+    found += [
         f"Intervals are {100 * confidence:g} % bootstrap intervals over {prompts} prompts, "
         "not adjusted for the number of comparisons."
     ]

@@ -274,6 +274,7 @@ class _Builder:
             "study": study.name,
             "train_languages": study.languages.train,
             "test_languages": study.languages.test,
+            "recipes": list(study.recipes),
             "systems": [_describe(study, system) for system in systems(study)],
             "generate": study.generate.model_dump(exclude={"batch_size"}),
         }
