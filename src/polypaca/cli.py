@@ -280,7 +280,8 @@ def _print_result(folder: Path, until: str, *, as_json: bool) -> None:
 
     from polypaca.reporting.tables import to_text
 
-    console = Console()
+    # A file or a pipe has no width; there a table with many languages should be whole.
+    console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(to_text(analysis))
     console.print(analysis.sentence, markup=False, highlight=False)
     console.print(f"page: {page}", markup=False, highlight=False, soft_wrap=True)
