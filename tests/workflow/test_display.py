@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from polypaca.workflow.display import display
+from polypaca.workflow.events import Event, EventReader, EventWriter
+from polypaca.workflow.jobs import Job
+from polypaca.workflow.run import Plan
+from polypaca.workflow.tasks import Task
+
+TASKS = (Task("cells/a/train", "train", {}), Task("cells/b/train", "train", {}))
+PLAN = Plan(Path("out"), TASKS, {}, [Job("train", TASKS, (), False)], {"train": 1}, 2)
+EVENTS = [
+    Event("cells/a/train", "started"),
+    Event("cells/a/train", "progress", "step 5/10", 0.5),
+    Event("cells/b/train", "failed", "no [module] is there", exit_code=2),
+    Event("cells/a/train", "done", "10 steps", 1.0, 3.2),
+]
+
+
+def _shown(*, terminal: bool, events: list[Event]) -> str:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=80, color_system=None)
+    with display(PLAN, console) as show:
+        for event in events:
+            show(event)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_log_gets_plain_lines() -> None:
+    lines = _shown(terminal=False, events=EVENTS).splitlines()
+    assert len(lines) == 3
+    assert "\x1b" not in "".join(lines)
+    assert lines[0].endswith("started   cells/a/train")
+    # Words in brackets are no markup.
+    assert lines[1].endswith("failed    cells/b/train: no [module] is there")
+    assert lines[2].endswith("done      cells/a/train in 3.2 s: 10 steps")
+
+
+def test_a_terminal_gets_a_bar_a_stage_and_what_is_running() -> None:
+    running = _shown(terminal=True, events=EVENTS[:3])
+    assert "train" in running
+    assert "1/2" in running
+    assert "1 failed" in running
+    assert "cells/a/train  step 5/10" in running
+    ended = _shown(terminal=True, events=EVENTS)
+    assert "2/2" in ended
+
+
+def test_events_reach_the_run_line_by_line(tmp_path: Path) -> None:
+    tell = EventWriter(tmp_path / "job.jsonl")
+    reader = EventReader(tmp_path)
+    tell(EVENTS[0])
+    assert list(reader.new()) == [EVENTS[0]]
+    assert list(reader.new()) == []
+    with (tmp_path / "job.jsonl").open("a") as file:
+        file.write('{"task": "half')
+    assert list(reader.new()) == []
+    (tmp_path / "other.jsonl").write_text("")
+    second = EventWriter(tmp_path / "second.jsonl")
+    second(EVENTS[3])
+    assert list(reader.new()) == [EVENTS[3]]
