@@ -87,8 +87,22 @@ def test_a_stage_verb_stops_after_its_stage(tmp_path: Path) -> None:
     assert stages == {"data", "bases", "translations", "mixtures"}
 
 
+def test_a_missing_key_or_reference_is_known_before_anything_runs(tmp_path: Path) -> None:
+    judge = "judge={kind: llm, model: m, api_key_env: POLYPACA_NO_SUCH_KEY}"
+    result = _polypaca("run", TINY, judge, "--yes", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "POLYPACA_NO_SUCH_KEY" in result.stderr
+    for code in ("en", "es", "de", "zh", "no"):
+        (tmp_path / f"p.{code}.jsonl").write_text('{"id": "7", "prompt": "Why?"}\n')
+    prompts = f"prompts={tmp_path}/p.{{language}}.jsonl"
+    result = _polypaca("run", TINY, prompts, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "judge: {kind: none}" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_money_is_spent_only_after_a_yes(tmp_path: Path) -> None:
-    judge = "judge={kind: llm, model: some-model, base_url: 'http://127.0.0.1:9/v1'}"
+    judge = "judge={kind: llm, model: m, base_url: 'http://127.0.0.1:9/v1', api_key_env: null}"
     result = _polypaca("run", TINY, judge, cwd=tmp_path)
     assert result.returncode == 2
     assert "may cost money: add --yes" in result.stderr

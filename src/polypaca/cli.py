@@ -197,6 +197,7 @@ def _run(
 ) -> None:
     from rich.console import Console
 
+    from polypaca.workflow.preflight import check_judge
     from polypaca.workflow.run import execute, make_plan
 
     loaded = _load(study, overrides)
@@ -207,6 +208,8 @@ def _run(
         _print_dry_run(planned, as_json=as_json)
         return
     if planned.reasons:
+        if any(task.step == "judge" and task.id in planned.reasons for task in planned.tasks):
+            check_judge(loaded)
         _ask_before_spending(loaded, planned, yes=yes)
         console.print(
             f"{loaded.name}: {len(planned.reasons)} of {len(planned.tasks)} tasks to do "
@@ -304,8 +307,7 @@ def _print_estimate(found: Estimate) -> None:
     budgets = ", ".join(f"{name} {cost:g}" for name, cost in found.recipe_budgets.items())
     rows = f"; one budget is {found.one_budget_rows:,} rows" if found.one_budget_rows else ""
     console.print(f"budgets to support the languages: {budgets}{rows}", highlight=False)
-    responses = f", {found.responses:,} responses" if found.responses is not None else ""
-    console.print(f"{found.systems} systems{responses}", highlight=False)
+    console.print(f"{found.systems} systems, {found.responses:,} responses", highlight=False)
     for note in found.notes:
         console.print(f"note: {note}", markup=False)
 

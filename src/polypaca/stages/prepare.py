@@ -7,6 +7,7 @@ bases/<model>/       what `from_pretrained` reads
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from polypaca import builtin
@@ -103,17 +104,11 @@ def prepare_prompts(
         DataError: if a file or row cannot be used.
     """
     progress(0.0, "reading")
-    if source.startswith("builtin:"):
-        name = source.removeprefix("builtin:")
-        prompts = {code: list(builtin.test_prompts(name, code)) for code in languages}
-        read = PromptsRead(prompts, [], [], [])
-    else:
-        read = load_prompts(source, languages, on_bad_row=on_bad_row)
-    chosen = read.prompts if count is None else limit_prompts(read.prompts, count)
-    for language, part in chosen.items():
+    read = read_prompts(source, languages, count, on_bad_row)
+    for language, part in read.prompts.items():
         write_jsonl(folder / f"{language}.jsonl", part)
     _write_defects(folder, read.rejected, read.repaired)
-    counts = {language: len(part) for language, part in chosen.items()}
+    counts = {language: len(part) for language, part in read.prompts.items()}
     return {
         "prompts": counts,
         "rejected": len(read.rejected),
@@ -121,6 +116,21 @@ def prepare_prompts(
         "unrelated_languages": read.unrelated,
         "summary": _counts(counts, "prompts", read.rejected, read.repaired),
     }
+
+
+def read_prompts(
+    source: str, languages: Sequence[str], count: int | None, on_bad_row: OnBadRow
+) -> PromptsRead:
+    """The test prompts from the package or from files, the first `count` ids if that is given."""
+    if source.startswith("builtin:"):
+        name = source.removeprefix("builtin:")
+        prompts = {code: list(builtin.test_prompts(name, code)) for code in languages}
+        read = PromptsRead(prompts, [], [], [])
+    else:
+        read = load_prompts(source, languages, on_bad_row=on_bad_row)
+    if count is None:
+        return read
+    return replace(read, prompts=limit_prompts(read.prompts, count))
 
 
 def prepare_base(

@@ -33,6 +33,9 @@ def write_workflow(run_folder: Path, jobs: Sequence[Job], threads: dict[str, int
     rules = [f"rule all:\n    input: {[_stamp(job.id) for job in jobs]!r}\n"]
     for number, job in enumerate(jobs):
         variables = " ".join(f"{name}={threads[job.id]}" for name in _THREAD_VARIABLES)
+        if all(task.stage != "prepare" for task in job.tasks):
+            # `prepare` has made everything ready: later jobs need no network, and use none.
+            variables += " HF_HUB_OFFLINE=1"
         worker = shlex.join([sys.executable, "-m", "polypaca.workflow.worker"])
         arguments = shlex.join([str(run_folder), job.id])
         log = shlex.quote(str(run_folder / f"{job.id}.log"))

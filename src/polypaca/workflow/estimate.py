@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import DataError
-from polypaca.core.records import Example, Prompt
+from polypaca.core.records import Example
 from polypaca.study.grid import Cell, cells, recipe_mixtures, systems
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Estimate:
     recipe_budgets: dict[str, float]  # what supporting the study's languages costs
     cells: list[CellEstimate]
     systems: int
-    responses: int | None
+    responses: int
     notes: list[str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def estimate(study: Study, out: Path) -> Estimate:
         },
         cells=[_cell(study, cell, rows, lengths[cell.model, cell.method]) for cell in cells(study)],
         systems=len(systems(study)),
-        responses=_responses(study, out),
+        responses=_responses(study),
         notes=notes,
     )
 
@@ -159,20 +159,12 @@ def _tokens_per_row(
     return means
 
 
-def _responses(study: Study, out: Path) -> int | None:
+def _responses(study: Study) -> int:
     """Answers that all systems will give together."""
-    from polypaca.builtin import test_prompts
-    from polypaca.data.prompts import load_prompts
+    from polypaca.stages.prepare import read_prompts
 
-    source, codes = study.prompts.source, study.languages.test
-    prompts: Mapping[str, list[Prompt]]
-    if source.startswith("builtin:"):
-        prompts = {
-            code: list(test_prompts(source.removeprefix("builtin:"), code)) for code in codes
-        }
-    else:
-        prompts = load_prompts(source, codes, on_bad_row=study.prompts.on_bad_row).prompts
-    limit = study.prompts.count or max((len(part) for part in prompts.values()), default=0)
-    return sum(
-        min(limit, len(prompts[code])) for system in systems(study) for code in system.languages
-    )
+    asked = study.prompts
+    prompts = read_prompts(
+        asked.source, study.languages.test, asked.count, asked.on_bad_row
+    ).prompts
+    return sum(len(prompts[code]) for system in systems(study) for code in system.languages)
