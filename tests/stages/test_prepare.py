@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polypaca.core.errors import DataError, UserError
+from polypaca.core.files import read_jsonl
+from polypaca.core.records import Example, Prompt
+from polypaca.stages.mix import mix
+from polypaca.stages.prepare import prepare_instructions, prepare_prompts
+from polypaca.stages.translate import translate
+
+
+def _ignore(fraction: float, text: str) -> None:
+    pass
+
+
+def _write(path: Path, ids: list[int]) -> None:
+    rows = [{"id": n, "instruction": f"Say {n}.", "output": f"{n}.", "topic": "t"} for n in ids]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _prepare(folder: Path, source: str, **changes: Any) -> dict[str, Any]:
+    folder.mkdir()
+    settings: dict[str, Any] = {
+        "languages": ["en", "es"],
+        "validation": 3,
+        "rows": None,
+        "on_bad_row": "error",
+    }
+    return prepare_instructions(folder, source=source, progress=_ignore, **(settings | changes))
+
+
+def _examples(folder: Path, code: str) -> list[Example]:
+    return list(read_jsonl(folder / f"{code}.jsonl", Example))
+
+
+def test_the_same_sources_are_held_out_in_every_language(tmp_path: Path) -> None:
+    _write(tmp_path / "d.en.jsonl", list(range(12)))
+    _write(tmp_path / "d.es.jsonl", list(range(11, 1, -1)))
+    facts = _prepare(tmp_path / "out", str(tmp_path / "d.{language}.jsonl"))
+    held = [
+        {e.source for e in _examples(tmp_path / "out", code) if e.split == "validation"}
+        for code in ("en", "es")
+    ]
+    assert held[0] == held[1]
+    assert len(held[0]) == 3
+    assert facts["rows"] == {"en": 12, "es": 10}
+
+
+def test_a_limit_keeps_rows_that_every_language_has(tmp_path: Path) -> None:
+    _write(tmp_path / "d.en.jsonl", list(range(12)))
+    _write(tmp_path / "d.es.jsonl", list(range(11, 1, -1)))
+    _prepare(tmp_path / "out", str(tmp_path / "d.{language}.jsonl"), rows=6)
+    sources = [{e.source for e in _examples(tmp_path / "out", code)} for code in ("en", "es")]
+    assert sources[0] == sources[1] == {"2", "3", "4", "5", "6", "7"}
+
+
+def test_rejected_rows_are_kept_with_their_reason(tmp_path: Path) -> None:
+    for code in ("en", "es"):
+        _write(tmp_path / f"d.{code}.jsonl", list(range(8)))
+    with (tmp_path / "d.es.jsonl").open("a") as file:
+        file.write('{"id": 9, "instruction": "Say 9.", "output": ""}\n')
+    source = str(tmp_path / "d.{language}.jsonl")
+    with pytest.raises(DataError, match=r"d\.es\.jsonl:9, field output"):
+        _prepare(tmp_path / "strict", source)
+    facts = _prepare(tmp_path / "out", source, on_bad_row="reject")
+    assert facts["rejected"] == 1
+    (rejected,) = (tmp_path / "out" / "rejected.jsonl").read_text().splitlines()
+    assert json.loads(rejected)["line"] == 9
+    assert "output" in json.loads(rejected)["reason"]
+
+
+def test_a_data_set_is_loaded_as_from_the_hub(tmp_path: Path) -> None:
+    for code in ("en", "es"):
+        _write(tmp_path / f"set-{code}" / "train.jsonl", list(range(8)))
+    _prepare(tmp_path / "out", f"hf:{tmp_path}/set-{{language}}")
+    (first, *_) = _examples(tmp_path / "out", "es")
+    assert (first.language, first.id) == ("es", f"{first.source}.es")
+    with pytest.raises(UserError, match="cannot be loaded"):
+        _prepare(tmp_path / "none", f"hf:{tmp_path}/nothing-{{language}}")
+
+
+@pytest.mark.data
+def test_the_papers_prompts_load_with_their_defects_on_record(
+    tmp_path: Path, data_folder: Path
+) -> None:
+    languages = ["en", "es", "fr", "bg", "ru", "zh", "bn", "no", "hi"]
+    facts = prepare_prompts(
+        tmp_path, source=str(data_folder / "prompts" / "test_{language}.jsonl"),
+        languages=languages, count=None, on_bad_row="repair", progress=_ignore,
+    )  # fmt: skip
+    assert set(facts["prompts"].values()) == {50}
+    ids = [[p.id for p in read_jsonl(tmp_path / f"{c}.jsonl", Prompt)] for c in languages]
+    assert all(own == ids[0] for own in ids)
+    repairs = (tmp_path / "repaired.jsonl").read_text()
+    assert "test_zh.jsonl" in repairs
+    assert "CRLF" in repairs
+    assert "test_hi.jsonl" in repairs
+
+
+def test_from_files_to_mixtures(tmp_path: Path) -> None:
+    for code in ("en", "es"):
+        _write(tmp_path / f"d.{code}.jsonl", list(range(13)))
+    _prepare(tmp_path / "data", str(tmp_path / "d.{language}.jsonl"))
+    for code in ("en", "es"):
+        translate(tmp_path / code, instructions=tmp_path / "data", language=code, progress=_ignore)
+    translations = {code: tmp_path / code for code in ("en", "es")}
+    rows = {}
+    for name, languages, budgets in (
+        ("multilingual", ["en", "es"], 2.0), ("downsampled", ["en", "es"], 1.0), ("es", ["es"], 1.0)
+    ):  # fmt: skip
+        folder = tmp_path / name
+        facts = mix(
+            folder, translations=translations, languages=languages, budgets=budgets, seed=1,
+            progress=_ignore,
+        )  # fmt: skip
+        assert facts["budgets"] == budgets
+        rows[name] = list(read_jsonl(folder / "train.jsonl", Example))
+        validation = list(read_jsonl(folder / "validation.jsonl", Example))
+        assert len(validation) == 3
+        assert not {e.source for e in validation} & {e.source for e in rows[name]}
+    assert [len(rows[name]) for name in ("multilingual", "downsampled", "es")] == [20, 10, 10]
+    assert {e.language for e in rows["es"]} == {"es"}
+    assert {e.id for e in rows["downsampled"]} < {e.id for e in rows["multilingual"]}
+    # A user's own columns come through.
+    assert rows["es"][0].model_dump()["topic"] == "t"
