@@ -165,6 +165,9 @@ def main() -> None:
 
     # Jobs inherit these: a base is made ready by `prepare`, nothing else goes to the Hub.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if cache := os.environ.get("POLYPACA_CACHE"):
+        # Jobs work in folders of their own.
+        os.environ["POLYPACA_CACHE"] = str(Path(cache).expanduser().resolve())
     try:
         app()
     except PolypacaError as error:
@@ -197,11 +200,14 @@ def _run(
 ) -> None:
     from rich.console import Console
 
+    from polypaca.core.errors import UserError
     from polypaca.workflow.preflight import check_judge
     from polypaca.workflow.run import execute, make_plan
 
     loaded = _load(study, overrides)
     folder = _out(loaded, out)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--out {folder} is a file; name a folder")
     console = Console(stderr=as_json)
     planned, fingerprints = make_plan(loaded, folder, until=until, processes=jobs)
     if dry_run:

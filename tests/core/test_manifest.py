@@ -91,3 +91,16 @@ def test_work_begun_on_other_inputs_is_not_gone_on_with(tmp_path: Path) -> None:
     assert state_of(tmp_path / "f", IDENTITY, inputs) is State.PARTIAL
     other = {"source": Input(identity="a", digest="c")}
     assert state_of(tmp_path / "f", IDENTITY, other) is State.STALE
+
+
+def test_leftovers_of_a_killed_write_are_neither_kept_nor_sealed(tmp_path: Path) -> None:
+    folder = tmp_path / "f"
+    folder.mkdir()
+    (folder / ".a.txt.x1.tmp").write_text("half")
+    begin(folder, IDENTITY, {})
+    assert not (folder / ".a.txt.x1.tmp").exists()
+    (folder / ".a.txt.x2.tmp").write_text("half")
+    seal(folder, stage="train", format_number=1, settings=SETTINGS, inputs={}, facts={})
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    assert manifest.outputs == {}

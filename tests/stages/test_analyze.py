@@ -12,7 +12,8 @@ from polypaca.core.results import Analysis, ScoredResponse
 from polypaca.stages.analyze import analyze
 
 LEDGER = {
-    "examples": 10, "tokens": 100, "supervised_tokens": 50, "truncated_rows": 0, "steps": 2,
+    "examples": 10, "tokens": 100, "supervised_tokens": 50, "truncated_rows": 0,
+    "dropped_rows": 0, "steps": 2,
     "best_step": 2, "validation_loss": 1.0, "wall_seconds": 1.0,
 }  # fmt: skip
 

@@ -85,6 +85,19 @@ def test_a_data_set_is_loaded_as_from_the_hub(tmp_path: Path) -> None:
         _prepare(tmp_path / "none", f"hf:{tmp_path}/nothing-{{language}}")
 
 
+def test_rows_without_ids_match_by_number_only_in_files_of_one_length(tmp_path: Path) -> None:
+    for code, count in (("en", 8), ("es", 7)):
+        rows = [{"instruction": f"Say {n}.", "output": f"{n}."} for n in range(count)]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / f"d.{code}.jsonl").write_text(text)
+    source = str(tmp_path / "d.{language}.jsonl")
+    with pytest.raises(DataError, match=r"no `id`.*differ in length"):
+        _prepare(tmp_path / "out", source)
+    (tmp_path / "d.en.jsonl").write_text((tmp_path / "d.es.jsonl").read_text())
+    facts = _prepare(tmp_path / "again", source)
+    assert facts["matched_by_row_number"] == ["en", "es"]
+
+
 @pytest.mark.data
 def test_the_papers_prompts_load_with_their_defects_on_record(
     tmp_path: Path, data_folder: Path

@@ -98,6 +98,28 @@ recipes: [monolingual, multilingaul]
         (("[en, es, no]", "[en, en]"), ":2, languages.test", "listed twice: en"),
         (("lora:", "lroa:"), ":7, methods.lroa", "kind"),
         (("name: small", "name: a/b"), ":1, name", "cannot name a folder"),
+        (("lora: {learning_rate: 3e-4}", "lora: 3"), ":7, methods.lora", "valid dictionary"),
+        (("[monolingual, multilingual,", "[[monolingual],"), ":8, recipes", "cannot name a folder"),
+        (("3e-4", "3e-4, epochs: .inf"), ":7, methods.lora.epochs", "finite"),
+        (("3e-4", "3e-4, recipes: []"), "", "no cell to train"),
+        (
+            ("[monolingual, multilingual,", "{monolingual: {budgets: 0.5}, english: {}} #"),
+            ":8, recipes.english",
+            "monolingual-en differs from that of another recipe",
+        ),
+        (
+            ("[monolingual, multilingual,", "{english: {languages: [es]}} #"),
+            ":8, recipes.english.languages",
+            "English alone",
+        ),
+        (('"builtin:tiny"', '"hf:tatsu-lab/alpaca"'), ":3, data.instructions", "{language}"),
+        (("recipes:", "seeds: [-1]\nrecipes:"), ":8, seeds[0]", "greater than or equal to 0"),
+        (("recipes:", "judge: {}\nrecipes:"), ":8, judge", "reference, llm, none"),
+        (
+            ("recipes:", "systems: [{base: tiny-neox}, {base: tiny-neox}]\nrecipes:"),
+            ":8, systems[1]",
+            "listed twice",
+        ),
     ],
 )
 def test_what_is_wrong_and_where(
@@ -105,6 +127,17 @@ def test_what_is_wrong_and_where(
 ) -> None:
     problems = _problems(_write(tmp_path, MINIMAL.replace(*change)))
     assert any(where in problem and what in problem for problem in problems), problems
+
+
+def test_a_secret_in_the_judges_section_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    path = _write(tmp_path, MINIMAL)
+    problems = _problems(
+        path,
+        "judge={kind: llm, model: m, base_url: 'https://me:hunter2@host/v1', "
+        "api_key_env: sk-hunter2}",
+    )
+    assert len(problems) == 2
+    assert not any("hunter2" in problem for problem in problems)
 
 
 def test_problems_of_overrides_say_so(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_what_is_cut_does_not_end(tokenizer_file: Path) -> None:
     assert done.rows[0]["input_ids"][-1] != tokenizer.eos_token_id
     # A prompt that fills the limit leaves nothing to learn.
     none = tokenize([(PROMPT, RESPONSE)], tokenizer, max_length=5, loss_on="response")
-    assert (none.rows, none.truncated) == ([], 1)
+    assert (none.rows, none.truncated, none.dropped) == ([], 0, 1)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)

@@ -41,6 +41,11 @@ def atomic_write(path: Path) -> Iterator[IO[str]]:
         temporary.unlink(missing_ok=True)
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether a file is what a killed `atomic_write` left behind."""
+    return path.name.startswith(".") and path.name.endswith(".tmp")
+
+
 def _umask() -> int:
     # The only portable way to read the mask is to set it.
     mask = os.umask(0)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from polypaca.core.files import sha256_file, write_json, write_text
+from polypaca.core.files import is_temporary, sha256_file, write_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -104,7 +104,7 @@ def _hash(value: Any) -> str:
 def files_of(folder: Path) -> Iterator[Path]:
     """The files that a seal covers, in sorted order."""
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name not in (MANIFEST, PARTIAL):
+        if path.is_file() and path.name not in (MANIFEST, PARTIAL) and not is_temporary(path):
             yield path
 
 
@@ -112,6 +112,9 @@ def begin(folder: Path, identity: str, inputs: Mapping[str, Input]) -> None:
     """Mark an unsealed folder as being filled, so that a later run may resume it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
+    for path in folder.rglob("*.tmp"):
+        if is_temporary(path):
+            path.unlink()
     write_text(folder / PARTIAL, Begun(identity=identity, inputs=dict(inputs)).model_dump_json())
 
 

@@ -88,6 +88,8 @@ class CellCost(Result):
     budgets: float
     validation_loss: float
     wall_seconds: float
+    truncated_rows: int = Field(default=0, description="rows cut at the length limit")
+    dropped_rows: int = Field(default=0, description="rows with no response within the limit")
 
 
 class Analysis(Result):

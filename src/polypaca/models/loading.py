@@ -71,7 +71,7 @@ def load_tokenizer(folder: Path) -> Any:
             tokenizer = _from_file(folder)
         else:
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the tokenizers library raises bare exceptions
         reason = str(error).split("\n")[0]
         raise UserError(f"{folder}: no tokenizer could be loaded: {reason}") from error
     if not tokenizer.is_fast:

@@ -99,6 +99,7 @@ def analyze(
     compared = list(_comparisons(rows, table, scopes, weights, confidence, rated=rated))
     controls, control_notes = _controls(rows, table, systems, weights, confidence)
     judge = _made_by(verdicts, "judge")
+    ledger = [_cost(cell, path, systems) for cell, path in cells.items()]
     said = sentences(rows, found, compared, rated=rated)
     seeds = sorted({system["seed"] for system in systems if system["seed"] is not None})
     analysis = Analysis(
@@ -107,6 +108,7 @@ def analyze(
         notes=[
             *said[1:],
             *control_notes,
+            *_dropped(ledger),
             *caveats(len(ids), len(seeds), confidence, found, judge=judge, rated=rated),
         ],
         confidence=confidence,
@@ -117,7 +119,7 @@ def analyze(
         rows=rows,
         scores=found,
         comparisons=[*compared, *controls],
-        ledger=[_cost(cell, path, systems) for cell, path in cells.items()],
+        ledger=ledger,
         signature={
             "polypaca": __version__,
             "judge": judge,
@@ -326,6 +328,17 @@ def _cost(cell: str, folder: Path, systems: Sequence[Described]) -> CellCost:
     ledger = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
     budgets = next(system["budgets"] for system in systems if system["system"] == cell)
     return CellCost(cell=cell, budgets=budgets, **{key: ledger[key] for key in _LEDGER})
+
+
+def _dropped(ledger: Sequence[CellCost]) -> list[str]:
+    """Rows that no cell could learn from make its budget smaller than it says."""
+    parts = [f"{cell.cell} {cell.dropped_rows}" for cell in ledger if cell.dropped_rows]
+    if not parts:
+        return []
+    return [
+        "Rows with no response within max_length were not trained on, so these cells cost less "
+        f"than their budgets: {', '.join(parts)}."
+    ]
 
 
 def _made_by(folders: Mapping[str, Path], fact: str) -> str:

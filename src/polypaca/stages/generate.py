@@ -37,7 +37,7 @@ def generate(
     threads: int = 1,
     progress: Callable[[float, str], None],
 ) -> dict[str, Any]:
-    """Answer all prompts; answers are kept as they come, so a killed run loses one batch."""
+    """Answer all prompts; answers are kept as they come, so a killed run loses little."""
     import torch
 
     torch.set_num_threads(threads)
@@ -46,7 +46,7 @@ def generate(
         for language in languages
         for prompt in read_jsonl(prompts / f"{language}.jsonl", Prompt)
     ]
-    answered = _begun(folder / _AS_THEY_COME)
+    answered = _begun(folder / _AS_THEY_COME, batch_size)
     left = [prompt for prompt in asked if (prompt.id, prompt.language) not in answered]
     full = checkpoint / "model" if checkpoint and (checkpoint / "model").is_dir() else None
     model = loading.cached_model(full or base)
@@ -121,12 +121,17 @@ def shuffle(
     return {"responses": _write(folder, dealt), "summary": f"{len(dealt)} answers dealt out"}
 
 
-def _begun(path: Path) -> dict[tuple[str, str], Response]:
-    """The answers of an interrupted run; a last line that was cut off is dropped."""
+def _begun(path: Path, batch_size: int) -> dict[tuple[str, str], Response]:
+    """The answers of an interrupted run, in whole batches.
+
+    What is left of a batch would make others of those that follow, with other padding, and
+    numbers that may differ in the last digit.
+    """
     if not path.exists():
         return {}
-    data = path.read_bytes()
-    path.write_bytes(data[: data.rfind(b"\n") + 1])
+    lines = path.read_bytes().split(b"\n")[:-1]
+    kept = lines[: len(lines) // batch_size * batch_size]
+    path.write_bytes(b"".join(line + b"\n" for line in kept))
     return {(r.prompt_id, r.language): r for r in read_jsonl(path, Response)}
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from polypaca import builtin
-from polypaca.core.errors import UserError
+from polypaca.core.errors import DataError, UserError
 from polypaca.core.files import write_jsonl
 from polypaca.data.instructions import (
     InstructionsRead,
@@ -53,6 +53,13 @@ def prepare_instructions(
         progress(number / len(languages), language)
         read[language] = read_instructions(source, language, on_bad_row)
     items = {language: part.items for language, part in read.items()}
+    numbered = [language for language, part in read.items() if part.numbered]
+    if numbered and len({len(part.items) + len(part.rejected) for part in read.values()}) > 1:
+        raise DataError(
+            f"{', '.join(numbered)}: rows have no `id`, and the files differ in length, so it is "
+            "not known which rows are translations of one another",
+            hint="give translations of one item the same `id`",
+        )
     if rows is not None:
         items = _first_sources(items, rows)
     held_out = validation_sources(
@@ -69,6 +76,7 @@ def prepare_instructions(
     return {
         "rows": counts,
         "validation": len(held_out),
+        "matched_by_row_number": numbered,
         "rejected": len(rejected),
         "repaired": len(repaired),
         "summary": _counts(counts, "rows", rejected, repaired),

@@ -10,6 +10,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
+from polypaca.core.errors import DataError
 from polypaca.core.files import read_jsonl, write_json, write_text
 from polypaca.core.records import Example
 from polypaca.models import loading
@@ -27,6 +28,8 @@ from polypaca.training.trainer import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+_LEDGER = "ledger.json"  # written once the weights are in place
 
 
 def train(
@@ -66,14 +69,23 @@ def train(
 
     torch.set_num_threads(threads)
     started = time.monotonic()
+    checkpoints = folder / "checkpoints"
+    if (folder / _LEDGER).exists():
+        # Trained to the end, and killed while the checkpoints were being deleted.
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        return _facts(folder)
     tokenizer = loading.load_tokenizer(base)
     examples = list(read_jsonl(mixture / "train.jsonl", Example))
     data, validation = (
         tokenize(_pairs(rows, template), tokenizer, max_length=max_length, loss_on=loss_on)
         for rows in (examples, list(read_jsonl(mixture / "validation.jsonl", Example)))
     )
-    checkpoints = folder / "checkpoints"
     begun = last_checkpoint(checkpoints) if kind == "full" else None
+    if not data.rows or not validation.rows:
+        raise DataError(
+            f"no row of {mixture.name} has any response left within {max_length} tokens",
+            hint="raise max_length",
+        )
     model = loading.load_model(begun or base)
     if kind == "lora":
         names = adapter_targets(model, model.config.model_type, targets)
@@ -104,13 +116,26 @@ def train(
     write_text(
         folder / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in trained.history)
     )
-    write_json(folder / "ledger.json", _ledger(data, trained, epochs, time.monotonic() - started))
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return {
-        "device": loading.device(),
+    counts = {
         "parameters": sum(p.numel() for p in model.parameters()),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        "summary": f"{trained.steps} steps, validation loss {trained.validation_loss:.3f}",
+    }
+    ledger = _ledger(data, trained, epochs, time.monotonic() - started)
+    write_json(folder / _LEDGER, {**ledger, **counts})
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return _facts(folder)
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    ledger = json.loads((folder / _LEDGER).read_text(encoding="utf-8"))
+    text = f"{ledger['steps']} steps, validation loss {ledger['validation_loss']:.3f}"
+    if ledger["dropped_rows"]:
+        text += f", {ledger['dropped_rows']} rows dropped: no response within max_length"
+    return {
+        "device": loading.device(),
+        "parameters": ledger["parameters"],
+        "trained_parameters": ledger["trained_parameters"],
+        "summary": text,
     }
 
 
@@ -128,6 +153,7 @@ def _ledger(data: Tokenized, trained: Trained, epochs: float, seconds: float) ->
         "tokens": round(data.tokens * epochs),
         "supervised_tokens": round(data.supervised_tokens * epochs),
         "truncated_rows": data.truncated,
+        "dropped_rows": data.dropped,
         "steps": trained.steps,
         "best_step": trained.best_step,
         "validation_loss": trained.validation_loss,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polypaca.study.grid import Mixture, cells, recipe_mixtures
 from polypaca.study.names import nearest
 from polypaca.study.schema import BUILTIN_RECIPES, BaseSystem, Study
 
@@ -17,6 +18,9 @@ Finding = tuple[tuple[str | int, ...], str, str]  # where, what, hint
 def cross_checks(study: Study) -> Iterator[Finding]:
     """Everything wrong with a study whose single fields are right."""
     yield from _recipes(study)
+    yield from _mixtures(study)
+    if not cells(study):
+        yield (), "no cell to train", "look at recipes, methods and languages"
     yield from _methods(study)
     yield from _models(study)
     yield from _systems(study)
@@ -36,9 +40,21 @@ def _recipes(study: Study) -> Iterator[Finding]:
             if code not in train:
                 what = f"{code} is not among languages.train{nearest(code, train)}"
                 yield (*where, "languages", index), what, ""
+        if name == "english" and recipe.languages not in (None, ["en"]):
+            yield (*where, "languages"), "the english recipe is English alone", ""
         if recipe.budgets and recipe.budgets > len(recipe.languages or train):
             what = f"{recipe.budgets:g} budgets are more than there is data for"
             yield (*where, "budgets"), what, "one budget is the rows of one language"
+
+
+def _mixtures(study: Study) -> Iterator[Finding]:
+    """One name must be one mixture: cells and folders go by it."""
+    seen: dict[str, Mixture] = {}
+    for name in study.recipes:
+        for mixture in recipe_mixtures(study, name):
+            if seen.setdefault(mixture.name, mixture) != mixture:
+                what = f"its mixture {mixture.name} differs from that of another recipe"
+                yield ("recipes", name), what, "give both the same languages and budgets"
 
 
 def _methods(study: Study) -> Iterator[Finding]:
@@ -82,6 +98,8 @@ def _models(study: Study) -> Iterator[Finding]:
 def _systems(study: Study) -> Iterator[Finding]:
     models = [model.name for model in study.models]
     for index, entry in enumerate(study.systems):
+        if study.systems.index(entry) != index:
+            yield ("systems", index), "is listed twice", ""
         word, key, valid = (
             (entry.base, "base", models)
             if isinstance(entry, BaseSystem)
@@ -101,10 +119,12 @@ def _sources(study: Study) -> Iterator[Finding]:
     ):
         if source.startswith("builtin:"):
             yield from _builtin(where, source.removeprefix("builtin:"), codes, CORPORA)
+        elif where[0] == "prompts" and source.startswith("hf:"):
+            yield where, "test prompts are read from files or built in", "give a path"
+        elif "{language}" not in source and not (source.startswith("hf:") and len(codes) == 1):
+            yield where, "needs {language} in it", "such as data/alpaca.{language}.json"
         elif not source.startswith("hf:"):
             yield from _files(where, source, codes)
-        elif where[0] == "prompts":
-            yield where, "test prompts are read from files or built in", "give a path"
 
 
 def _builtin(
@@ -123,9 +143,6 @@ def _builtin(
 
 
 def _files(where: tuple[str, str], pattern: str, codes: Iterable[str]) -> Iterator[Finding]:
-    if "{language}" not in pattern:
-        yield where, "needs {language} in the path", "such as data/alpaca.{language}.json"
-        return
     missing = [code for code in codes if not Path(pattern.replace("{language}", code)).is_file()]
     if missing:
         example = pattern.replace("{language}", missing[0])

@@ -121,4 +121,4 @@ def systems(study: Study) -> list[System]:
             for cell in trained
             if entry.shuffle in cell.recipes
         ]
-    return found
+    return list({system.id: system for system in found}.values())

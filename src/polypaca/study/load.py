@@ -207,7 +207,8 @@ def _problem(detail: Any, location: Location, locate: _Locator) -> Problem:
             where, f"unknown kind {detail['ctx']['tag']!r}{nearest(detail['ctx']['tag'], tags)}"
         )
     if kind == "union_tag_not_found":
-        return Problem(where, "needs `kind:`, one of lora, full")
+        kinds = "lora, full" if location[0] == "methods" else "reference, llm, none"
+        return Problem(where, f"needs `kind:`, one of {kinds}")
     if kind == "literal_error":
         valid = [
             word.strip(" '") for word in detail["ctx"]["expected"].replace(" or ", ",").split(",")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -39,6 +40,22 @@ def _name(value: str) -> str:
     return value
 
 
+def _server(value: str) -> str:
+    # What is wrong is not repeated: it may be a secret.
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is not an http(s) URL")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must hold no user, password or query; put the key into api_key_env")
+    return value
+
+
+def _variable(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*", value):
+        raise ValueError("is not the name of an environment variable (the key itself stays there)")
+    return value
+
+
 def _detector(value: str) -> str:
     from polypaca.langid.detectors import DETECTORS
 
@@ -59,7 +76,9 @@ class Section(BaseModel):
     Defaults are validated too, so that a default of 16 and a 16 read from a file are one number.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
 
 class Languages(Section):
@@ -107,7 +126,7 @@ class Model(Section):
     tokenizer: str | None = Field(
         default=None, description="Hub id, folder or tokenizer.json, with `config`"
     )
-    seed: int = Field(default=1, description="of the random weights, with `config`")
+    seed: int = Field(default=1, ge=0, description="of the random weights, with `config`")
 
     @model_validator(mode="before")
     @classmethod
@@ -226,8 +245,8 @@ class LlmJudge(Section):
 
     kind: Literal["llm"] = "llm"
     model: str
-    base_url: str = "https://api.openai.com/v1"
-    api_key_env: str | None = "OPENAI_API_KEY"
+    base_url: Annotated[str, AfterValidator(_server)] = "https://api.openai.com/v1"
+    api_key_env: Annotated[str, AfterValidator(_variable)] | None = "OPENAI_API_KEY"
     temperature: float = Field(default=0.0, ge=0, le=2)
     max_tokens: int = Field(default=512, ge=8)
     concurrency: int = Field(default=8, ge=1)
@@ -248,14 +267,16 @@ class Analyze(Section):
 
     resamples: int = Field(default=5000, ge=100, description="bootstrap resamples of the prompts")
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    seed: int = 1
+    seed: int = Field(default=1, ge=0)
 
 
 class Study(Section):
     """One study: languages x models x methods x recipes x seeds, and how to evaluate them."""
 
     name: Name
-    seeds: Annotated[list[int], Field(min_length=1), AfterValidator(_distinct)] = [1]
+    seeds: Annotated[
+        list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_distinct)
+    ] = [1]
     languages: Languages
     data: Data
     prompts: Prompts
@@ -277,12 +298,14 @@ class Study(Section):
         if isinstance(value.get("prompts"), str):
             value["prompts"] = {"source": value["prompts"]}
         if isinstance(value.get("recipes"), list):
-            value["recipes"] = {recipe: {} for recipe in value["recipes"]}
+            value["recipes"] = {str(recipe): {} for recipe in value["recipes"]}
         elif isinstance(value.get("recipes"), dict):
             value["recipes"] = {key: body or {} for key, body in value["recipes"].items()}
         if isinstance(value.get("methods"), dict):
             value["methods"] = {
-                name: {"kind": name, **(body or {})} if name in ("lora", "full") else body
+                name: {"kind": name, **(body or {})}
+                if name in ("lora", "full") and isinstance(body, dict | None)
+                else body
                 for name, body in value["methods"].items()
             }
         return value

@@ -18,7 +18,8 @@ class Tokenized:
     rows: list[dict[str, list[int]]]
     tokens: int
     supervised_tokens: int
-    truncated: int
+    truncated: int  # cut at the limit, and trained on
+    dropped: int  # no label left after the cut
 
 
 def tokenize(
@@ -32,10 +33,9 @@ def tokenize(
 
     The end-of-sequence token is added to what is shorter than `max_length`; longer examples are
     cut there, and a cut one does not teach the model to stop. With `loss_on="response"` the
-    prompt's labels are ignored; examples that keep no label at all are left out and counted as
-    truncated.
+    prompt's labels are ignored; examples that keep no label at all are dropped, and counted.
     """
-    rows, tokens, supervised, truncated = [], 0, 0, 0
+    rows, tokens, supervised, truncated, dropped = [], 0, 0, 0, 0
     for prompt, response in pairs:
         encoded = tokenizer(prompt + response, return_offsets_mapping=True)
         ids = list(encoded["input_ids"])
@@ -45,20 +45,23 @@ def tokenize(
         if len(ids) < max_length:
             ids.append(tokenizer.eos_token_id)
             starts.append(len(prompt) + len(response))
+            cut = False
         else:
-            truncated += 1
+            cut = True
             ids, starts = ids[:max_length], starts[:max_length]
         labels = [
             token if loss_on == "all" or start >= len(prompt) else IGNORED
             for token, start in zip(ids, starts, strict=True)
         ]
         if all(label == IGNORED for label in labels):
+            dropped += 1
             continue
+        truncated += cut
         rows.append({"input_ids": ids, "labels": labels})
         tokens += len(ids)
         # The first token has nothing before it to be predicted from.
         supervised += sum(label != IGNORED for label in labels[1:])
-    return Tokenized(rows, tokens, supervised, truncated)
+    return Tokenized(rows, tokens, supervised, truncated, dropped)
 
 
 def collate(rows: list[dict[str, list[int]]], pad_token_id: int) -> dict[str, Any]:

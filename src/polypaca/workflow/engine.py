@@ -42,8 +42,8 @@ def write_workflow(run_folder: Path, jobs: Sequence[Job], threads: dict[str, int
         # A job that died must not keep the others from what they can do: its manifests are
         # missing, and that is what counts. The stamp says that it was tried.
         command = (
-            f"{variables} TOKENIZERS_PARALLELISM=false {worker} {arguments} > {log} 2>&1; "
-            f"echo $? > {shlex.quote(_stamp(job.id))}"
+            f"code=0; {variables} TOKENIZERS_PARALLELISM=false {worker} {arguments} "
+            f"> {log} 2>&1 || code=$?; echo $code > {shlex.quote(_stamp(job.id))}"
         )
         rules.append(
             f"rule job_{number}:\n"
@@ -59,7 +59,14 @@ def start(run_folder: Path, cores: int) -> subprocess.Popen[bytes]:
     """Start the engine on a run's workflow; it and its jobs end when this process does."""
     with (run_folder / "engine.log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "polypaca.workflow.engine", str(run_folder), str(cores)],
+            [
+                sys.executable,
+                "-m",
+                "polypaca.workflow.engine",
+                str(run_folder),
+                str(cores),
+                str(os.getpid()),
+            ],
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -121,6 +128,6 @@ def _end_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(int(sys.argv[3]),), daemon=True).start()
     (Path(sys.argv[1]) / "stamps").mkdir(exist_ok=True)
     _execute(Path(sys.argv[1]), int(sys.argv[2]))

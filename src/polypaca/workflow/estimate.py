@@ -6,9 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.errors import DataError
+from polypaca.core.errors import DataError, UserError
+from polypaca.core.manifest import State, state_of
 from polypaca.core.records import Example
 from polypaca.study.grid import Cell, cells, recipe_mixtures, systems
+from polypaca.workflow.fingerprints import Fingerprints
+from polypaca.workflow.tasks import tasks_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +64,12 @@ def estimate(study: Study, out: Path) -> Estimate:
     }
     if examples and not all(lengths.values()):
         notes.append("tokens are counted once `polypaca prepare` has made the tokenizers ready")
+    untested = [code for code in study.languages.train if code not in study.languages.test]
+    if untested and "monolingual" in study.recipes and not study.recipes["monolingual"].languages:
+        notes.append(
+            f"no monolingual cell for {', '.join(untested)}, since no prompt tests it; "
+            "its budget is not counted"
+        )
     return Estimate(
         study=study.name,
         one_budget_rows=rows,
@@ -101,7 +110,8 @@ def _examples(study: Study, out: Path, notes: list[str]) -> dict[str, list[Any]]
     prepared = out / "data" / "instructions"
     source = study.data.instructions
     if source.startswith("hf:"):
-        if not (prepared / "manifest.json").exists():
+        task = next(t for t in tasks_of(study, Fingerprints()) if t.id == "data/instructions")
+        if state_of(prepared, task.identity) is not State.DONE:
             notes.append("examples are counted once `polypaca prepare` has downloaded the data")
             return {}
         return {
@@ -122,9 +132,9 @@ def _one_budget(study: Study, examples: Mapping[str, list[Any]]) -> int | None:
     count = min(len(shared), study.data.rows or len(shared)) - study.data.validation
     if count < 1:
         raise DataError(
-            f"{study.data.validation} validation examples leave none of the {len(shared)} shared "
-            "sources to train on",
-            hint="lower data.validation, or check that the files' ids agree",
+            f"{study.data.validation} validation examples leave none of the "
+            f"{count + study.data.validation} shared sources to train on",
+            hint="lower data.validation, raise data.rows, or check that the files' ids agree",
         )
     return count
 
@@ -143,7 +153,10 @@ def _tokens_per_row(
 
     from polypaca.models.templates import render
 
-    tokenizer = Tokenizer.from_file(str(file))
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises bare exceptions
+        raise UserError(f"{file} is no tokenizer: {error}") from error
     chosen = study.methods[method]
     means = {}
     for code, rows in examples.items():

@@ -89,7 +89,10 @@ def execute(
     runs = plan.out / ".run" / "runs"
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     run_folder = (runs / f"{stamp}-{os.getpid()}").resolve()
-    run_folder.mkdir(parents=True)
+    try:
+        run_folder.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"{plan.out} cannot be written to: {error.strerror}") from error
     save_study(study, run_folder / "study.resolved.yaml")
     fingerprints.save()
     fingerprints.save(run_folder / "fingerprints.json")
@@ -154,7 +157,9 @@ def _outcome(plan: Plan, told: Mapping[str, Event], run_folder: Path) -> Outcome
                 how = _how_it_died(code) if code else "was stopped"
                 outcome.failed[task.id] = f"its process {how}; see {plan.out / log_of(task.id)}"
             else:
-                outcome.failed[task.id] = f"was not reached; see {run_folder / f'{job.id}.log'}"
+                log = run_folder / f"{job.id}.log"
+                log = log if log.exists() else run_folder / "engine.log"
+                outcome.failed[task.id] = f"was not reached; see {log}"
     if outcome.failed and not outcome.exit_code:
         return replace(outcome, exit_code=1)
     return outcome

@@ -63,7 +63,7 @@ def run_task(out: Path, task: Task, *, threads: int, tell: EventWriter) -> None:
         inputs = inputs_now(out, task)
         if inputs is None:
             missing = [source.id for source in task.inputs.values() if not _is_done(out, source)]
-            tell(Event(task.id, "skipped", f"{missing[0]} is not there"))
+            tell(Event(task.id, "skipped", f"{', '.join(missing[:1])} is not there"))
             return
         folder = out / task.id
         state = state_of(folder, task.identity, inputs)

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from polypaca.workflow import engine
+from polypaca.workflow.jobs import Job
+
+
+@pytest.mark.slow
+def test_a_job_that_dies_lets_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In place of the worker: a process that kills itself in one job and works in the others.
+    fake = tmp_path / "worker"
+    fake.write_text(
+        f"#!{sys.executable}\n"
+        "import os, sys\n"
+        "os.kill(os.getpid(), 9) if sys.argv[-1] == 'first' else print('ran', sys.argv[-1])\n"
+    )
+    fake.chmod(0o755)
+    run = tmp_path / "run"
+    run.mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", str(fake))
+        jobs = [Job("first", (), (), False), Job("second", (), ("first",), False)]
+        engine.write_workflow(run, jobs, {"first": 1, "second": 2})
+    process = engine.start(run, 2)
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert process.poll() == 0, (run / "engine.log").read_text()
+    assert engine.died(run) == {"first": 137}
+    assert "ran second" in (run / "second.log").read_text()
