@@ -1,6 +1,7 @@
 # Two commands do all set-up: `make demo` and `make test`. Python 3.11+ and make are all they need.
 PYTHON ?= python3
-# The CPU build suffices for the demo; users' CUDA builds (torch>=2.10) are taken as they are.
+# Installed first, unless the environment has a torch already. For PyTorch's CPU build alone:
+# make install TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
 TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,7 +24,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
-	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/pip install --quiet "$(TORCH)"
+	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/pip install --quiet $(TORCH)
 	$(BIN)/pip install --quiet --editable .
 	@touch $@
 
