@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from polypaca.core.languages import (
-    autonym,
     canonical,
     is_language,
     name,
@@ -35,6 +34,5 @@ def test_norwegian_is_one_language_and_danish_another() -> None:
 
 def test_names_and_suggestions() -> None:
     assert name("es") == "Spanish"
-    assert autonym("zh") == "中文"
     assert suggestion("spanish") == "es"
     assert suggestion("blorp") is None

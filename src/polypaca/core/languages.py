@@ -59,13 +59,6 @@ def name(code: str) -> str:
     return langcodes.Language.get(code).display_name()
 
 
-def autonym(code: str) -> str:
-    """What a language calls itself: `es` -> `español`."""
-    import langcodes
-
-    return langcodes.Language.get(code).autonym()
-
-
 def suggestion(word: str) -> str | None:
     """The code of the language that `word` seems to name (`spanish` -> `es`), if any."""
     import langcodes

@@ -119,8 +119,9 @@ def caveats(
             "Ratings are chrF++ against a reference answer in the language of the answer, mapped "
             "to 1..3: shared wording, not a judgement of quality."
         )
+    kind = "bootstrap" if rated else "Wilson"
     found += [
-        f"Intervals are {100 * confidence:g} % bootstrap intervals over {prompts} prompts, "
+        f"Intervals are {100 * confidence:g} % {kind} intervals over {prompts} prompts, "
         "not adjusted for the number of comparisons."
     ]
     if seeds == 1:
