@@ -66,6 +66,13 @@ def test_systems_are_cells_and_controls(study: Study) -> None:
     assert len(found) == len(cells(study)) + 1 + 6
 
 
+def test_all_bases_are_the_bases_of_the_study(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(TEXT.replace("{base: tiny-neox}, ", "{base: all}, {base: tiny-neox}, "))
+    found = [system.id for system in systems(load_study(path)) if system.id.endswith(".base")]
+    assert found == ["tiny-neox.base", "tiny-bloom.base"]
+
+
 def test_mixtures_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     own = "{pair: {languages: [en, es], budgets: 1}, triple: {languages: [de, en, es]}}"

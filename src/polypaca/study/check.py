@@ -101,7 +101,7 @@ def _systems(study: Study) -> Iterator[Finding]:
         if study.systems.index(entry) != index:
             yield ("systems", index), "is listed twice", ""
         word, key, valid = (
-            (entry.base, "base", models)
+            (entry.base, "base", [*models, "all"])
             if isinstance(entry, BaseSystem)
             else (entry.shuffle, "shuffle", list(study.recipes))
         )

@@ -108,7 +108,8 @@ def systems(study: Study) -> list[System]:
     found = [System(cell.id, cell.model, answers(study, cell), cell=cell) for cell in trained]
     for entry in study.systems:
         if isinstance(entry, BaseSystem):
-            found.append(System(f"{entry.base}.base", entry.base, tuple(study.languages.test)))
+            names = [m.name for m in study.models] if entry.base == "all" else [entry.base]
+            found += [System(f"{name}.base", name, tuple(study.languages.test)) for name in names]
             continue
         found += [
             System(

@@ -209,7 +209,7 @@ class Recipe(Section):
 class BaseSystem(Section):
     """The untuned base model, as a control."""
 
-    base: str = Field(description="the name of a model of the study")
+    base: str = Field(description="the name of a model of the study, or `all`")
 
 
 class ShuffledSystem(Section):
