@@ -69,24 +69,10 @@ def _options(
         os.environ["POLYPACA_DEBUG"] = "1"
 
 
-@app.command()
-def run(
-    study: StudyFile,
-    overrides: Overrides = None,
-    out: Out = None,
-    jobs: Jobs = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-    yes: Yes = False,
-) -> None:
-    """Run a study from its data to its report; what is done already is not done again."""
-    _run(study, overrides, out, jobs, "report", dry_run=dry_run, as_json=as_json, yes=yes)
-
-
-def _stage_command(stage: str, help_text: str) -> None:
+def _run_command(verb: str, stage: str, help_text: str) -> None:
     """A verb that runs a study up to and including one stage."""
 
-    @app.command(name=stage, help=help_text)
+    @app.command(name=verb, help=help_text)
     def command(
         study: StudyFile,
         overrides: Overrides = None,
@@ -99,6 +85,11 @@ def _stage_command(stage: str, help_text: str) -> None:
         _run(study, overrides, out, jobs, stage, dry_run=dry_run, as_json=as_json, yes=yes)
 
 
+_run_command(
+    "run",
+    "report",
+    "Run a study from its data to its report; what is done already is not done again.",
+)
 for _stage, _help in (
     ("prepare", "Read the data and prompts, fix the splits, make base models ready."),
     ("translate", "Bring the instruction data into every training language."),
@@ -109,7 +100,7 @@ for _stage, _help in (
     ("analyze", "Compute scores, intervals and differences."),
     ("report", "Write the page; like `run`."),
 ):
-    _stage_command(_stage, f"{_help} Runs earlier stages first where they are not done.")
+    _run_command(_stage, _stage, f"{_help} Runs earlier stages first where they are not done.")
 
 
 @app.command()
