@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from polypaca.core.manifest import MANIFEST, begin, seal
-from polypaca.workflow.jobs import inputs_now, jobs_of, pending
+from polypaca.workflow.jobs import current, inputs_now, jobs_of, pending
 from polypaca.workflow.tasks import STEPS, Task
 
 
@@ -64,6 +64,40 @@ def test_a_deleted_manifest_makes_that_cell_and_what_follows_pending(tmp_path: P
     (tmp_path / "cell2" / MANIFEST).unlink()
     _make(tmp_path, [tasks[4]], "other weights in")
     assert list(pending(tmp_path, tasks)) == ["answers2", "report"]
+
+
+def test_what_came_out_the_same_for_other_reasons_redoes_nothing(tmp_path: Path) -> None:
+    tasks = _tasks()
+    _make(tmp_path, tasks)
+    tasks[0].settings["rows"] = 2
+    assert list(pending(tmp_path, tasks))[0] == "data"
+    _make(tmp_path, tasks[:1])
+    assert pending(tmp_path, tasks) == {}
+
+
+def test_what_stands_between_a_change_and_a_task_counts(tmp_path: Path) -> None:
+    tasks = _tasks()
+    _make(tmp_path, tasks)
+    tasks[0].settings["rows"] = 2
+    _make(tmp_path, tasks[:1], "other rows in")
+    # The answers' own inputs, the cells, hold what they held: but are not done for the new rows.
+    assert inputs_now(tmp_path, tasks[6]) is None
+    assert current(tmp_path, tasks[2]) is None
+    assert set(pending(tmp_path, tasks)) == {task.id for task in tasks[2:]}
+
+
+def test_a_guard_must_be_done_and_what_it_holds_does_not_matter(tmp_path: Path) -> None:
+    check = Task("check", "mix", {"limit": 1}, group="mix")
+    cell = Task("cell", "train", {}, guards=(check,), group="train-m")
+    assert inputs_now(tmp_path, cell) is None
+    _make(tmp_path, [check, cell])
+    assert pending(tmp_path, [check, cell]) == {}
+    check.settings["limit"] = 2
+    assert list(pending(tmp_path, [check, cell])) == ["check", "cell"]
+    jobs = {job.id: job for job in jobs_of([check, cell], pending(tmp_path, [check, cell]), 1)}
+    assert jobs["train-m"].after == ("mix",)
+    _make(tmp_path, [check], "something else in")
+    assert pending(tmp_path, [check, cell]) == {}
 
 
 def test_where_files_lie_changes_nothing_and_what_is_in_them_does() -> None:

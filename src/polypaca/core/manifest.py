@@ -1,12 +1,12 @@
 """Manifests: the one record of what is done.
 
-A stage fills a folder and seals it by writing `manifest.json` last. The manifest's identity is a
-hash of what determines the folder's content: the stage, its format number, the settings that
-affect results, and the identities of the inputs. Everything else on it (versions, device, counts,
-wall time, paths) is recorded and invalidates nothing.
+A stage fills a folder and seals it by writing `manifest.json` last. Two things on it determine the
+folder's content: its identity, a hash of the stage, its format number and the settings that affect
+results; and the digest of the content that each input had. Everything else (versions, device,
+counts, wall time, paths) is recorded and invalidates nothing.
 
-A manifest also remembers the digest of the content that each input had. An input that was made
-again and came out the same leaves its followers done; one that came out different does not.
+So an input that was made again, for whatever reason, and came out the same leaves its followers
+done; one that came out different does not.
 """
 
 from __future__ import annotations
@@ -89,11 +89,9 @@ class State(Enum):
     DAMAGED = "a file of it was changed or removed"
 
 
-def identity_of(
-    stage: str, format_number: int, settings: Mapping[str, Any], inputs: Mapping[str, str]
-) -> str:
-    """The identity of a folder: 32 hex digits over everything that determines its content."""
-    return _hash([stage, format_number, settings, inputs])
+def identity_of(stage: str, format_number: int, settings: Mapping[str, Any]) -> str:
+    """The identity of a folder: 32 hex digits over what is done there, but not to what."""
+    return _hash([stage, format_number, settings])
 
 
 def _hash(value: Any) -> str:
@@ -134,11 +132,10 @@ def seal(
         outputs[path.relative_to(folder).as_posix()] = Output(
             size=stat.st_size, mtime_ns=stat.st_mtime_ns, sha256=sha256_file(path)
         )
-    identities = {role: source.identity for role, source in inputs.items()}
     manifest = Manifest(
         stage=stage,
         format=format_number,
-        identity=identity_of(stage, format_number, settings, identities),
+        identity=identity_of(stage, format_number, settings),
         settings=dict(settings),
         inputs=dict(inputs),
         outputs=outputs,
@@ -166,14 +163,27 @@ def state_of(folder: Path, identity: str, inputs: Mapping[str, Input] | None = N
     manifest = read_manifest(folder)
     if manifest is None:
         begun = _begun(folder)
-        if begun and begun.identity == identity and inputs in (None, begun.inputs):
+        if begun and begun.identity == identity and _same(begun.inputs, inputs):
             return State.PARTIAL
         return State.STALE if folder.is_dir() and any(folder.iterdir()) else State.MISSING
-    if manifest.identity != identity or inputs not in (None, manifest.inputs):
+    if manifest.identity != identity or not _same(manifest.inputs, inputs):
         return State.STALE
     if any(_changed(folder / name, output) for name, output in manifest.outputs.items()):
         return State.DAMAGED
     return State.DONE
+
+
+def made_from(manifest: Manifest, identity: str, inputs: Mapping[str, Input]) -> bool:
+    """Whether a manifest says that its folder was made with this identity from these contents."""
+    return manifest.identity == identity and _same(manifest.inputs, inputs)
+
+
+def _same(recorded: Mapping[str, Input], now: Mapping[str, Input] | None) -> bool:
+    if now is None:
+        return True
+    return {role: source.digest for role, source in recorded.items()} == {
+        role: source.digest for role, source in now.items()
+    }
 
 
 def verify(folder: Path) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polypaca.study.grid import Mixture, cells, recipe_mixtures
-from polypaca.study.names import nearest
+from polypaca.core.names import nearest
 from polypaca.study.schema import BUILTIN_RECIPES, BaseSystem, Study
 
 if TYPE_CHECKING:

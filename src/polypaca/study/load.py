@@ -16,7 +16,7 @@ from polypaca.core.errors import Problem, StudyError
 from polypaca.core.files import write_text
 from polypaca.study import schema
 from polypaca.study.check import cross_checks
-from polypaca.study.names import nearest
+from polypaca.core.names import nearest
 from polypaca.study.schema import Study
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from polypaca.core import languages
-from polypaca.study.names import nearest
+from polypaca.core.names import nearest
 
 BUILTIN_RECIPES = ("monolingual", "multilingual", "downsampled", "english")
 

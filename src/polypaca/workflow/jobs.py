@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from polypaca.core.manifest import Input, State, read_manifest, state_of
+from polypaca.core.manifest import Input, State, made_from, read_manifest, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,26 +24,41 @@ class Job:
     all_cores: bool
 
 
-def inputs_now(out: Path, task: Task) -> dict[str, Input] | None:
+def current(out: Path, task: Task, known: dict[str, Input | None] | None = None) -> Input | None:
+    """What the task's folder holds; None unless it is done for what its own inputs hold now.
+
+    Manifests are believed; `pending` looks at the files. `known` remembers what was found.
+    """
+    known = {} if known is None else known
+    if task.id not in known:
+        manifest, inputs = read_manifest(out / task.id), inputs_now(out, task, known)
+        done = manifest and inputs is not None and made_from(manifest, task.identity, inputs)
+        known[task.id] = manifest.as_input() if manifest and done else None
+    return known[task.id]
+
+
+def inputs_now(
+    out: Path, task: Task, known: dict[str, Input | None] | None = None
+) -> dict[str, Input] | None:
     """What the task's inputs hold; None unless all of them are done."""
-    found = {}
-    for role, source in task.inputs.items():
-        manifest = read_manifest(out / source.id)
-        if manifest is None or manifest.identity != source.identity:
-            return None
-        found[role] = manifest.as_input()
-    return found
+    known = {} if known is None else known
+    found = {role: current(out, source, known) for role, source in task.inputs.items()}
+    if any(current(out, guard, known) is None for guard in task.guards):
+        return None
+    held = {role: source for role, source in found.items() if source is not None}
+    return held if len(held) == len(found) else None
 
 
 def pending(out: Path, tasks: Sequence[Task]) -> dict[str, str]:
     """The tasks to run, in order, each with the reason."""
     reasons: dict[str, str] = {}
+    known: dict[str, Input | None] = {}
     for task in tasks:
-        state = state_of(out / task.id, task.identity, inputs_now(out, task))
+        state = state_of(out / task.id, task.identity, inputs_now(out, task, known))
         if state is not State.DONE:
             reasons[task.id] = state.value
             continue
-        redone = [source.id for source in task.inputs.values() if source.id in reasons]
+        redone = [source.id for source in task.before if source.id in reasons]
         if redone:
             reasons[task.id] = f"follows from {redone[0]}"
     return reasons
@@ -64,7 +79,7 @@ def jobs_of(tasks: Sequence[Task], reasons: Mapping[str, str], processes: int) -
         parts = processes if group.startswith(("train-", "generate-")) else 1
         for number, part in enumerate(_deal(members, parts), start=1):
             job = f"{group}-{number}" if parts > 1 else group
-            sources = {source.id for task in part for source in task.inputs.values()}
+            sources = {source.id for task in part for source in task.before}
             job_of.update((task.id, job) for task in part)
             after = sorted({job_of[source] for source in sources if source in job_of} - {job})
             all_cores = any(task.all_cores for task in part)

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 from polypaca.core.errors import UserError
 from polypaca.core.files import write_json
-from polypaca.core.manifest import State, state_of
 from polypaca.study.load import save_study
 from polypaca.workflow import engine
 from polypaca.workflow.events import Event, EventReader
 from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.jobs import Job, inputs_now, jobs_of, pending
+from polypaca.workflow.jobs import Job, current, jobs_of, pending
 from polypaca.workflow.lease import is_live, lease
 from polypaca.workflow.tasks import STAGES, Task, tasks_of
 from polypaca.workflow.worker import log_of
@@ -25,6 +24,7 @@ from polypaca.workflow.worker import log_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from polypaca.core.manifest import Input
     from polypaca.study import Study
 
 _KEPT_RUNS = 10
@@ -141,11 +141,11 @@ def _outcome(plan: Plan, told: Mapping[str, Event], run_folder: Path) -> Outcome
     died = engine.died(run_folder)
     codes = [event.exit_code for event in told.values() if event.kind == "failed"]
     outcome = Outcome([], exit_code=2 if 2 in codes else 0)
+    known: dict[str, Input | None] = {}
     for job in plan.jobs:
         for task in job.tasks:
-            state = state_of(plan.out / task.id, task.identity, inputs_now(plan.out, task))
             event = told.get(task.id)
-            if state is State.DONE:
+            if current(plan.out, task, known) is not None:
                 if event and event.kind == "done":
                     outcome.made.append(task.id)
             elif event and event.kind == "failed":

@@ -1,8 +1,8 @@
 """The tasks of a study: one folder each, what fills it, and from what.
 
 A task's `settings` are the keyword arguments of its stage function that affect results. With its
-`pins` (hashes of the user's files and the like) and the identities of its inputs they make its
-identity. Its `options` are passed to the function too, and affect nothing.
+`pins` (hashes of the user's files and the like) they make its identity; what its inputs hold is
+compared besides. Its `options` are passed to the function too, and affect nothing.
 """
 
 from __future__ import annotations
@@ -55,11 +55,17 @@ class Task:
     step: str
     settings: dict[str, Any]
     inputs: dict[str, Task] = field(default_factory=dict)  # role, or role/key for a mapping
+    guards: tuple[Task, ...] = ()  # must be done first; what they hold does not matter
     pins: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     group: str = ""  # tasks of one group may share a process
     cost: float = 1.0  # relative, to divide a group evenly
     all_cores: bool = False
+
+    @property
+    def before(self) -> tuple[Task, ...]:
+        """The tasks that must be done first."""
+        return (*self.inputs.values(), *self.guards)
 
     @property
     def stage(self) -> str:
@@ -69,9 +75,7 @@ class Task:
     @property
     def identity(self) -> str:
         """What the folder's manifest must say for the task to be done."""
-        step = STEPS[self.step]
-        inputs = {role: task.identity for role, task in self.inputs.items()}
-        return identity_of(self.step, step.format, self.recorded_settings, inputs)
+        return identity_of(self.step, STEPS[self.step].format, self.recorded_settings)
 
     @property
     def recorded_settings(self) -> dict[str, Any]:

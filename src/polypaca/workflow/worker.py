@@ -28,7 +28,7 @@ from polypaca.core.manifest import State, begin, seal, state_of
 from polypaca.study import load_study
 from polypaca.workflow.events import Event, EventWriter
 from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.jobs import inputs_now
+from polypaca.workflow.jobs import current, inputs_now
 from polypaca.workflow.lease import lease
 from polypaca.workflow.tasks import STEPS, Task, tasks_of
 
@@ -62,7 +62,7 @@ def run_task(out: Path, task: Task, *, threads: int, tell: EventWriter) -> None:
     with lease(out / ".run" / "leases" / f"{task.id.replace('/', '~')}.json", waiting=waiting):
         inputs = inputs_now(out, task)
         if inputs is None:
-            missing = [source.id for source in task.inputs.values() if not _is_done(out, source)]
+            missing = [source.id for source in task.before if current(out, source) is None]
             tell(Event(task.id, "skipped", f"{', '.join(missing[:1])} is not there"))
             return
         folder = out / task.id
@@ -118,10 +118,6 @@ def _call(out: Path, folder: Path, task: Task, threads: int, tell: EventWriter) 
         folder, **inputs, **task.settings, **task.options, threads=threads, progress=progress
     )
     return dict(facts or {})
-
-
-def _is_done(out: Path, task: Task) -> bool:
-    return state_of(out / task.id, task.identity) is State.DONE
 
 
 def _move_aside(out: Path, folder: Path) -> None:
