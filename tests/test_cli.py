@@ -84,7 +84,7 @@ def test_a_dry_run_says_what_and_why_and_does_nothing(tmp_path: Path) -> None:
 def test_a_stage_verb_stops_after_its_stage(tmp_path: Path) -> None:
     result = _polypaca("mix", TINY, "--dry-run", "--json", cwd=tmp_path)
     stages = {task.split("/")[0] for task in json.loads(result.stdout)["pending"]}
-    assert stages == {"data", "bases", "translations", "mixtures"}
+    assert stages == {"data", "bases", "translations", "lengths", "mixtures"}
 
 
 def test_a_missing_key_or_reference_is_known_before_anything_runs(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ ALLOWED = {
     "core": set(),
     **{component: set(SHARED) for component in COMPONENTS},
     "stages": COMPONENTS | {"core"},
-    # The study names detectors and built-in parts; it calls none of them.
-    "study": {"core", "builtin", "langid"},
+    # The study names detectors, filters and built-in parts; it calls none of them.
+    "study": {"core", "builtin", "langid", "translation"},
     "workflow": COMPONENTS | {"core", "study", "stages"},
     "cli": {"core", "study", "workflow", "stages", "reporting", "rating"},
 }

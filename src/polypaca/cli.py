@@ -47,7 +47,7 @@ Jobs = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run and why, then stop.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Yes = Annotated[
-    bool, typer.Option("--yes", help="Spend money on a served judge without being asked.")
+    bool, typer.Option("--yes", help="Spend money on a served model without being asked.")
 ]
 
 
@@ -230,14 +230,24 @@ def _run(
 
 
 def _ask_before_spending(study: Study, planned: Plan, *, yes: bool) -> None:
-    """A served judge may cost money: only after a yes."""
+    """A served translator or judge may cost money: only after a yes."""
     from polypaca.core.errors import UserError
+    from polypaca.study.grid import translated
     from polypaca.study.schema import LlmJudge
 
-    judged = [task for task in planned.tasks if task.step == "judge" and task.id in planned.reasons]
-    if not isinstance(study.judge, LlmJudge) or not judged or yes:
+    if yes:
         return
-    question = f"{study.judge.model} at {study.judge.base_url} will judge {len(judged)} systems"
+    asked = []
+    for code, engine in translated(study).items():
+        if engine.kind == "llm" and f"translations/{code}" in planned.reasons:
+            asked.append(f"{engine.model} at {engine.base_url} will translate into {code}")
+    judged = [task for task in planned.tasks if task.step == "judge" and task.id in planned.reasons]
+    if isinstance(study.judge, LlmJudge) and judged:
+        judge = f"{study.judge.model} at {study.judge.base_url}"
+        asked.append(f"{judge} will judge {len(judged)} systems")
+    if not asked:
+        return
+    question = " and ".join(asked)
     if not sys.stdin.isatty():
         raise UserError(f"{question}, which may cost money: add --yes to allow it")
     typer.confirm(f"{question}, which may cost money. Go on?", abort=True)
@@ -293,13 +303,23 @@ def _print_estimate(found: Estimate) -> None:
 
     table = Table(title=f"{found.study}: {len(found.cells)} cells", title_justify="left")
     table.add_column("cell")
-    for column in ("examples", "tokens", "budgets"):
+    columns = ["examples", "tokens", "budgets"]
+    if found.counted:
+        columns += ["supervised", "steps", "FLOPs"]
+    for column in columns:
         table.add_column(column, justify="right")
+    mark = "" if found.counted else "~"
     for cell in found.cells:
-        examples = f"{cell.examples:,}" if cell.examples is not None else "?"
-        tokens = f"~{cell.tokens:,}" if cell.tokens is not None else "?"
-        table.add_row(cell.cell, examples, tokens, f"{cell.budgets:g}")
-    console = Console()
+        cells = [
+            f"{cell.examples:,}" if cell.examples is not None else "?",
+            f"{mark}{cell.tokens:,}" if cell.tokens is not None else "?",
+            f"{cell.budgets:.4g}" if cell.budgets is not None else "?",
+            f"{cell.supervised_tokens:,}" if cell.supervised_tokens is not None else "?",
+            f"{cell.steps:,}" if cell.steps is not None else "?",
+            f"{cell.flops:.2e}" if cell.flops is not None else "?",
+        ]
+        table.add_row(cell.cell, *cells[: len(columns)])
+    console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(table)
     budgets = ", ".join(f"{name} {cost:g}" for name, cost in found.recipe_budgets.items())
     rows = f"; one budget is {found.one_budget_rows:,} rows" if found.one_budget_rows else ""

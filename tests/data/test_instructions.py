@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from polypaca.core.errors import DataError
+from polypaca.core.errors import DataError, UserError
 from polypaca.data.instructions import instructions_from_rows, load_instructions
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def test_an_item_becomes_a_record(tmp_path: Path) -> None:
         "input": "1 1",
         "output": "2",
         "origin": ["x.{language}.jsonl"],
+        "flags": [],
         "lang": "en",
         "category": "maths",
         "name": None,
@@ -135,6 +136,110 @@ def test_rows_in_memory_pass_the_same_checks() -> None:
         instructions_from_rows(rows, "en", on_bad_row="error", label="builtin:tiny")
 
 
+LINE = json.dumps(GOOD).encode()
+TALK: dict[str, Any] = {
+    "id": "t",
+    "instruction": 5,
+    "split": "test",
+    "messages": [
+        {"role": "user", "content": "A?"},
+        {"role": "assistant", "content": "A."},
+        {"role": "user", "content": "B?"},
+        {"role": "assistant", "content": "B."},
+    ],
+}
+DEFECTS = {
+    "no JSON": (LINE[:-1], ":3: is not valid JSON"),
+    "Latin-1": (b'{"id": "b", "instruction": "caf\xe9", "output": "c"}', ":3: is not valid UTF-8"),
+    "wrong type": (b'{"id": "b", "instruction": "A", "output": []}', ":3, field output: must be"),
+    "missing": (b'{"id": "b", "instruction": "A"}', ":3, field output: is missing"),
+    "another format": (
+        b'{"id": "b", "prompt": "A", "completion": "b"}',
+        ":3, field instruction: is missing: the file is read as alpaca, and this row is "
+        "prompt-completion",
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "message"), DEFECTS.values(), ids=DEFECTS.keys())
+def test_a_defect_is_found_among_mixed_line_ends(tmp_path: Path, line: bytes, message: str) -> None:
+    path = tmp_path / "x.en.jsonl"
+    path.write_bytes(LINE + b"\r\n\n" + line + b"\n" + LINE.replace(b'"a"', b'"c"'))
+    with pytest.raises(DataError) as caught:
+        load_instructions(path, "en", on_bad_row="error")
+    assert f"x.en.jsonl{message}" in str(caught.value)
+    read = load_instructions(path, "en", on_bad_row="reject")
+    assert [item.source for item in read.items] == ["a", "c"]
+    assert [row.line for row in read.rejected] == [3]
+    assert [row.repair for row in read.repaired] == ["CRLF line ends read as LF (1 of 4 lines)"]
+
+
+class TestFormats:
+    def test_a_conversation_becomes_an_item_and_its_rest_is_on_record(self, tmp_path: Path) -> None:
+        last = {**TALK, "id": "u", "messages": TALK["messages"][:2]}
+        read = load(tmp_path, [TALK, last])
+        assert (read.format, read.further_turns) == ("messages", 1)
+        assert [(row.line, row.repair) for row in read.repaired] == [
+            (1, "further turns left out (2 messages)")
+        ]
+        example = read.items[0].example("train").model_dump()
+        assert (example["instruction"], example["input"], example["output"]) == ("A?", "", "A.")
+        # The conversation is used; columns that happen to have an example's names are kept.
+        assert "messages" not in example
+        assert (example["row_instruction"], example["row_split"]) == (5, "test")
+
+    def test_a_bad_message_is_named(self, tmp_path: Path) -> None:
+        bad = {"id": "b", "messages": [{"role": "user", "content": "A?"}, {"role": "assistant"}]}
+        with pytest.raises(DataError, match=r"jsonl:2, field messages\[1\]\.content: is missing"):
+            load(tmp_path, [TALK, bad])
+        read = load(tmp_path, [TALK, bad], "reject")
+        assert [row.reason for row in read.rejected] == ["field messages[1].content: is missing"]
+        assert json.loads(read.rejected[0].row) == bad
+
+    def test_rejected_rows_are_not_counted_as_cut(self, tmp_path: Path) -> None:
+        read = load(tmp_path, [TALK, TALK], "reject")
+        assert (len(read.items), len(read.rejected), read.further_turns) == (1, 1, 1)
+
+    def test_the_format_may_be_given(self) -> None:
+        row = {**TALK, **GOOD}
+        reads = {
+            name: instructions_from_rows([row], "en", on_bad_row="error", label="x", format=name)
+            for name in ("auto", "alpaca", "messages")
+        }
+        assert {name: (r.format, r.items[0].output) for name, r in reads.items()} == {
+            "auto": ("alpaca", "2"),
+            "alpaca": ("alpaca", "2"),
+            "messages": ("messages", "A."),
+        }
+        assert reads["alpaca"].items[0].others["messages"] == TALK["messages"]
+
+    def test_an_unknown_format(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="'alpacca'; did you mean alpaca"):
+            load_instructions(tmp_path, "en", on_bad_row="error", format="alpacca")
+        with pytest.raises(UserError, match="'alpacca'; did you mean alpaca"):
+            instructions_from_rows([], "en", on_bad_row="error", label="x", format="alpacca")
+
+    @pytest.mark.parametrize("on_bad_row", ["error", "reject", "repair"])
+    def test_unknown_fields_are_listed_with_the_formats(
+        self, tmp_path: Path, on_bad_row: OnBadRow
+    ) -> None:
+        with pytest.raises(DataError) as caught:
+            load(tmp_path, [{"id": "a", "text": "b"}] * 2, on_bad_row)
+        message = str(caught.value)
+        assert "x.en.jsonl:1: no instruction format has its fields (id, text)" in message
+        assert "alpaca (instruction, output), sharegpt (conversations), messages" in message
+        assert "on_bad_row" not in message
+
+    def test_a_table_of_conversations(self, tmp_path: Path) -> None:
+        import pyarrow
+        import pyarrow.parquet
+
+        table = pyarrow.Table.from_pylist([TALK])
+        pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
+        read = load_instructions(tmp_path / "x.parquet", "en", on_bad_row="error")
+        assert (read.format, read.items[0].output, read.further_turns) == ("messages", "A.", 1)
+
+
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("pattern", "sizes"),
@@ -153,3 +258,26 @@ def test_published_files(data_folder: Path, pattern: str, sizes: dict[str, int])
         assert len(read.items) == size
         assert not read.rejected
         assert read.numbered == pattern.startswith("alpaca")
+        assert read.format == "alpaca"
+        assert read.further_turns == 0
+
+
+@pytest.mark.data
+def test_published_conversations_hold_the_same_first_exchange(data_folder: Path) -> None:
+    pattern = data_folder / "instructions" / "mt_bench.{language}.jsonl"
+    for language in ("en", "fi", "hi"):
+        alpaca = load_instructions(pattern, language, on_bad_row="error")
+        talks = load_instructions(pattern, language, on_bad_row="error", format="messages")
+        assert [(item.source, item.instruction, item.output) for item in talks.items] == [
+            (item.source, item.instruction, item.output) for item in alpaca.items
+        ]
+        assert talks.further_turns == len(talks.items) == 80
+
+
+@pytest.mark.data
+def test_published_labels_are_no_instructions(data_folder: Path) -> None:
+    pattern = data_folder / "instructions" / "sib200.{language}.jsonl"
+    with pytest.raises(
+        DataError, match=r"sib200\.es\.jsonl:1: .*\(id, lang, split, text, category"
+    ):
+        load_instructions(pattern, "es", on_bad_row="reject")

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from polypaca.core.errors import DataError
 from polypaca.core.records import Example, Split
-from polypaca.data.mixtures import budgets_of, mixture, parallel_sources, validation_rows
+from polypaca.data.mixtures import (
+    Draw,
+    aligned,
+    draw,
+    normalised,
+    one_budget,
+    shares_by_temperature,
+    split_at_random,
+    validation_rows,
+)
 
 Examples = dict[str, list[Example]]
 LANGUAGES = ["de", "en", "es", "zh"]
@@ -37,6 +46,16 @@ def corpus(train: int, held_out: int = 0, languages: list[str] = LANGUAGES) -> E
     }
 
 
+def mixture(
+    examples: Examples, languages: list[str], budgets: float, seed: int, **how: Any
+) -> list[Example]:
+    return draw(aligned(examples, "parallel"), languages, Draw(budgets, **how), seed)
+
+
+def parallel_sources(examples: Examples) -> list[str]:
+    return [row.source for row in next(iter(aligned(examples, "parallel").values()), [])]
+
+
 def ids(examples: list[Example]) -> list[str]:
     return [row.id for row in examples]
 
@@ -61,7 +80,7 @@ def test_mixtures(examples: Examples, seed: int, data: st.DataObject) -> None:
     drawn = mixture(examples, languages, rows / n, seed)
 
     assert len(drawn) == rows
-    assert budgets_of(len(drawn), n) == rows / n
+    assert one_budget(aligned(examples, "parallel"), None) == n
     assert len(set(ids(drawn))) == rows
     assert {row.language for row in drawn} <= set(languages)
     assert {row.split for row in drawn} == {"train"}
@@ -120,10 +139,17 @@ def test_sampling_is_uniform_over_seeds() -> None:
         assert statistic < 56  # chi-square with 23 degrees of freedom: p < 0.0002
 
 
-@pytest.mark.parametrize("budgets", [0, -1, 1.2, 0.01, float("nan"), float("inf")])
-def test_impossible_sizes(budgets: float) -> None:
-    with pytest.raises(DataError, match=r"budgets of 10 rows.*en can give 1 to 10"):
+@pytest.mark.parametrize("budgets", [0, -1, float("nan"), float("inf")])
+def test_sizes_that_are_none(budgets: float) -> None:
+    with pytest.raises(DataError, match="ask for more than 0"):
         mixture(corpus(10), ["en"], budgets, 1)
+
+
+def test_impossible_sizes() -> None:
+    with pytest.raises(DataError, match=r"1\.2 budgets are 12 rows, but en can give 10"):
+        mixture(corpus(10), ["en"], 1.2, 1)
+    with pytest.raises(DataError, match=r"0\.01 budgets of 10 rows are no row"):
+        mixture(corpus(10), ["en"], 0.01, 1)
 
 
 def test_impossible_languages() -> None:
@@ -135,7 +161,7 @@ def test_impossible_languages() -> None:
         "en": [example("a", "en", "train")],
         "es": [example("b", "es", "train")],
     }
-    with pytest.raises(DataError, match=r"share no source \(rows: en 1, es 1\)"):
+    with pytest.raises(DataError, match=r"no training rows to mix \(rows: en 0, es 0\)"):
         mixture(apart, ["en"], 1, 1)
     assert parallel_sources({}) == []
 
@@ -165,7 +191,6 @@ class TestValidationRows:
         merged = validation_rows(examples, LANGUAGES)
         backwards = {code: examples[code][::-1] for code in reversed(LANGUAGES)}
         assert validation_rows(backwards, LANGUAGES[::-1]) == merged
-        assert validation_rows(examples, LANGUAGES, 7) == merged[:7]
 
     def test_sources_that_a_language_lost_are_left_out(self) -> None:
         examples = corpus(5, 4)
@@ -175,3 +200,141 @@ class TestValidationRows:
 
     def test_nothing_held_out(self) -> None:
         assert validation_rows(corpus(5), LANGUAGES) == []
+
+    def test_unaligned_languages_hold_out_their_own(self) -> None:
+        examples = corpus(5, 4)
+        examples["zh"] = [row for row in examples["zh"] if row.source != "s6"]
+        rows = validation_rows(examples, ["zh"], "none")
+        assert {row.source for row in rows} == {"s5", "s7", "s8"}
+        merged = validation_rows(examples, ["en", "zh"], "none")
+        assert {row.source for row in merged} == {"s5", "s6", "s7", "s8"}
+
+
+class TestShares:
+    def test_stratified_sizes_are_exact(self) -> None:
+        equal = normalised(dict.fromkeys(LANGUAGES, 1.0))
+        drawn = mixture(corpus(50), LANGUAGES, 1, 1, shares=equal)
+        # 50 over four languages: the two rows left go to the first two by name.
+        counts = Counter(row.language for row in drawn)
+        assert counts == {"de": 13, "en": 13, "es": 12, "zh": 12}
+        assert len(set(ids(drawn))) == 50
+
+    def test_weights(self) -> None:
+        drawn = mixture(corpus(40), ["en", "es"], 1, 1, shares={"en": 0.75, "es": 0.25})
+        assert Counter(row.language for row in drawn) == {"en": 30, "es": 10}
+        with pytest.raises(DataError, match="but en can give 40"):
+            mixture(corpus(40), ["en", "es"], 2, 1, shares={"en": 0.75, "es": 0.25})
+
+    def test_temperature(self) -> None:
+        sizes = {"en": 900.0, "fi": 100.0}
+        assert shares_by_temperature(sizes, 1) == pytest.approx({"en": 0.9, "fi": 0.1})
+        # Square roots: 30 and 10 of 40.
+        assert shares_by_temperature(sizes, 2) == pytest.approx({"en": 0.75, "fi": 0.25})
+        assert shares_by_temperature(sizes, 1e9) == pytest.approx({"en": 0.5, "fi": 0.5})
+
+    def test_order_mixes_the_languages(self) -> None:
+        equal = {"en": 0.5, "es": 0.5}
+        drawn = [row.language for row in mixture(corpus(60), ["en", "es"], 1, 1, shares=equal)]
+        assert 5 < drawn[:30].count("en") < 25
+
+
+class TestOneLanguagePerSource:
+    def test_no_source_comes_twice(self) -> None:
+        drawn = mixture(corpus(40), LANGUAGES, 1, 1, one_language_per_source=True)
+        assert len(drawn) == 40
+        assert len({row.source for row in drawn}) == 40
+        assert len({row.language for row in drawn}) == 4
+
+    def test_in_proportion(self) -> None:
+        equal = normalised(dict.fromkeys(LANGUAGES, 1.0))
+        for budgets in (0.5, 1):
+            drawn = mixture(
+                corpus(40), LANGUAGES, budgets, 1, shares=equal, one_language_per_source=True
+            )
+            counts = Counter(row.language for row in drawn)
+            assert counts == dict.fromkeys(LANGUAGES, 10 * budgets)
+
+    def test_more_than_there_are_sources(self) -> None:
+        with pytest.raises(DataError, match="can give 40"):
+            mixture(corpus(40), LANGUAGES, 1.5, 1, one_language_per_source=True)
+
+    def test_languages_are_dealt_uniformly(self) -> None:
+        counts: Counter[str] = Counter()
+        for seed in range(300):
+            drawn = mixture(corpus(8), LANGUAGES, 1, seed, one_language_per_source=True)
+            counts.update(row.language for row in drawn)
+        expected = counts.total() / 4
+        statistic = sum((count - expected) ** 2 / expected for count in counts.values())
+        assert statistic < 21  # chi-square with 3 degrees of freedom: p < 0.0002
+
+
+def test_rows_may_repeat() -> None:
+    once = mixture(corpus(10), ["en"], 1, 1)
+    drawn = mixture(corpus(10), ["en"], 2.5, 1, repeat=True)
+    assert len(drawn) == 25
+    assert drawn[:10] == once
+    assert sorted(ids(drawn[10:20])) == sorted(ids(once))
+    assert ids(drawn[10:20]) != ids(once)  # every round in an order of its own
+    assert set(Counter(ids(drawn)).values()) == {2, 3}
+    alone = {"en": 1.0}
+    assert mixture(corpus(10), ["en"], 2.5, 1, repeat=True, shares=alone) == drawn
+
+
+class TestTokens:
+    ROWS = aligned(corpus(40), "parallel")
+    COSTS: dict[str, int] = {  # noqa: RUF012
+        row.id: 10 + int(row.source[1:]) % 7 + (30 if code == "zh" else 0)
+        for code, rows in ROWS.items()
+        for row in rows
+    }
+
+    def cost(self, rows: list[Example]) -> int:
+        return sum(self.COSTS[row.id] for row in rows)
+
+    def test_one_budget_is_the_cheapest_language(self) -> None:
+        # 40 rows of 10 and 0..6 in turn: five whole turns of 21 and 0 + 1 + 2 + 3 + 4.
+        assert one_budget(self.ROWS, self.COSTS) == 40 * 10 + 5 * 21 + 10
+
+    @pytest.mark.parametrize("languages", [["zh"], ["en"], ["en", "zh"], LANGUAGES])
+    def test_sizes_come_within_half_a_row(self, languages: list[str]) -> None:
+        one = one_budget(self.ROWS, self.COSTS)
+        drawn = draw(self.ROWS, languages, Draw(budgets=1), 1, self.COSTS)
+        assert abs(self.cost(drawn) - one) <= max(self.COSTS.values()) / 2
+        half = draw(self.ROWS, languages, Draw(budgets=0.5), 1, self.COSTS)
+        assert drawn[: len(half)] == half
+
+    def test_amounts_and_shares(self) -> None:
+        shares = {"en": 0.5, "zh": 0.5}
+        drawn = draw(self.ROWS, ["en", "zh"], Draw(amount=400, shares=shares), 1, self.COSTS)
+        for code in ("en", "zh"):
+            spent = self.cost([row for row in drawn if row.language == code])
+            assert abs(spent - 200) <= 23
+
+    def test_too_many(self) -> None:
+        with pytest.raises(DataError, match="tokens, but en can give 515"):
+            draw(self.ROWS, ["en"], Draw(amount=600), 1, self.COSTS)
+
+
+def test_unaligned_languages_keep_their_rows() -> None:
+    examples = corpus(20)
+    examples["zh"] = examples["zh"][5:]
+    assert {code: len(rows) for code, rows in aligned(examples, "none").items()} == {
+        "de": 20, "en": 20, "es": 20, "zh": 15
+    }  # fmt: skip
+    assert {len(rows) for rows in aligned(examples, "parallel").values()} == {15}
+    assert one_budget(aligned(examples, "none"), None) == 15
+
+
+def test_a_random_split_leaks_and_says_so() -> None:
+    merged = mixture(corpus(50), LANGUAGES, 4, 1)
+    train, validation, leaked = split_at_random(merged, 20, 42)
+    assert (len(train), len(validation)) == (180, 20)
+    assert not {row.id for row in train} & {row.id for row in validation}
+    assert {row.split for row in validation} == {"validation"}
+    trained = {row.source for row in train}
+    assert leaked == sum(row.source in trained for row in validation)
+    assert leaked > 15  # three other languages have each source
+    alone = mixture(corpus(50), ["en"], 1, 1)
+    assert split_at_random(alone, 20, 42)[2] == 0
+    with pytest.raises(DataError, match="leave none of 50"):
+        split_at_random(alone, 50, 42)

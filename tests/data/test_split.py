@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from polypaca.core.errors import DataError
 from polypaca.data.instructions import instructions_from_rows
 from polypaca.data.ranking import ranked
-from polypaca.data.split import assign_splits, validation_sources
+from polypaca.data.split import assign_split, validation_sources, validation_sources_apart
 
 NAMES = st.sets(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1)
 
@@ -64,17 +64,24 @@ def test_too_few_shared_sources() -> None:
 
 def test_splits_are_assigned_by_source() -> None:
     rows = [{"id": name, "instruction": "A", "output": "b"} for name in "abc"]
-    items = {
-        code: instructions_from_rows(rows, code, on_bad_row="error", label="x").items
-        for code in ("en", "es")
-    }
-    examples = assign_splits(items, {"b"})
     for code in ("en", "es"):
-        assert [(e.id, e.split) for e in examples[code]] == [
+        items = instructions_from_rows(rows, code, on_bad_row="error", label="x").items
+        assert [(e.id, e.split) for e in assign_split(items, {"b"})] == [
             (f"a.{code}", "train"),
             (f"b.{code}", "validation"),
             (f"c.{code}", "train"),
         ]
+
+
+def test_languages_that_share_nothing_hold_out_rows_of_their_own() -> None:
+    sources = {"en": ["e1", "e2", "e3", "both"], "zh": ["z1", "z2", "both"]}
+    held_out = validation_sources_apart(sources, 1, 1)
+    assert 1 <= len(held_out) <= 2
+    for rows in sources.values():
+        assert len(held_out & set(rows)) >= 1
+    assert validation_sources_apart(sources, 0, 1) == frozenset()
+    with pytest.raises(DataError, match="none of the 3 rows in zh"):
+        validation_sources_apart(sources, 3, 1)
 
 
 def test_the_order_never_changes() -> None:

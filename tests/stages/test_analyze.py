@@ -8,7 +8,7 @@ import pytest
 
 from polypaca.core.files import read_jsonl, sha256_text, write_json, write_jsonl
 from polypaca.core.records import GateResult, Prompt, Response, Verdict
-from polypaca.core.results import Analysis, ScoredResponse
+from polypaca.core.results import Analysis, BudgetLedger, ScoredResponse
 from polypaca.stages.analyze import analyze
 
 LEDGER = {
@@ -88,8 +88,11 @@ def analysis(tmp_path: Path) -> tuple[Analysis, list[ScoredResponse]]:
     cells = [s["system"] for s in SYSTEMS if s["kind"] == "cell"]
     for cell in cells:
         write_json(tmp_path / cell / "train" / "ledger.json", LEDGER)
+    budgets = BudgetLedger(unit="examples", one_budget_rows=9, cells=[], notes=["Unequal."])
+    write_json(tmp_path / "budgets" / "ledger.json", budgets.model_dump())
     analyze(
         tmp_path / "analysis",
+        budgets=tmp_path / "budgets", instructions=tmp_path / "none", translations={},
         prompts=tmp_path / "prompts",
         responses={s: tmp_path / s / "r" for s in GIVEN},
         verdicts={s: tmp_path / s / "v" for s in GIVEN},

@@ -11,7 +11,8 @@ from polypaca.core.files import read_jsonl
 from polypaca.core.records import Example, Prompt
 from polypaca.stages.mix import mix
 from polypaca.stages.prepare import prepare_instructions, prepare_prompts
-from polypaca.stages.translate import translate
+from polypaca.stages.translate import given
+from polypaca.study.schema import Recipe
 
 
 def _ignore(fraction: float, text: str) -> None:
@@ -31,6 +32,12 @@ def _prepare(folder: Path, source: str, **changes: Any) -> dict[str, Any]:
         "validation": 3,
         "rows": None,
         "on_bad_row": "error",
+        "format": "auto",
+        "sha256": {},
+        "align": "parallel",
+        "contaminated": "drop",
+        "duplicates": "flag",
+        "truncated": "flag",
     }
     return prepare_instructions(folder, source=source, progress=_ignore, **(settings | changes))
 
@@ -98,6 +105,68 @@ def test_rows_without_ids_match_by_number_only_in_files_of_one_length(tmp_path: 
     assert facts["matched_by_row_number"] == ["en", "es"]
 
 
+def test_what_matches_a_test_prompt_is_dropped_in_every_language(tmp_path: Path) -> None:
+    source = str(tmp_path / "d.{language}.jsonl")
+    for code in ("en", "es"):
+        _write(tmp_path / f"d.{code}.jsonl", list(range(12)))
+    # The fifth row's Spanish version is a test prompt, but for case and punctuation.
+    prompts = tmp_path / "prompts"
+    prompts.mkdir()
+    asked = Prompt(id="p", language="es", prompt="say 5")
+    (prompts / "es.jsonl").write_text(asked.model_dump_json() + "\n")
+    (tmp_path / "d.en.jsonl").write_text(
+        (tmp_path / "d.en.jsonl").read_text().replace("Say", "Tell me")
+    )
+    facts = _prepare(tmp_path / "out", source, prompts=prompts)
+    assert facts["rows"] == {"en": 11, "es": 11}
+    assert facts["noticed"]["contaminated"] == 1
+    rejected = [json.loads(line) for line in (tmp_path / "out" / "rejected.jsonl").open()]
+    assert [(json.loads(r["row"])["id"], r["line"]) for r in rejected] == [("5.en", 6), ("5.es", 6)]
+    assert {r["reason"] for r in rejected} == {"contaminated: is test prompt p (es) (es)"}
+
+    facts = _prepare(tmp_path / "flagged", source, prompts=prompts, contaminated="flag")
+    assert facts["rows"] == {"en": 12, "es": 12}
+    flags = {e.id: e.flags for e in _examples(tmp_path / "flagged", "es") if e.flags}
+    assert flags == {"5.es": ["contaminated: is test prompt p (es)"]}
+
+
+def test_duplicates_and_cut_outputs_are_flagged_or_dropped(tmp_path: Path) -> None:
+    rows = [{"id": n, "instruction": f"Say {n}.", "output": f"{n}."} for n in range(9)]
+    rows[7]["instruction"] = "say 2!"
+    rows[8]["output"] = "Here is a list of many things that you may want to see:\n```\n" + "x " * 60
+    (tmp_path / "d.en.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = str(tmp_path / "d.en.jsonl")
+    _prepare(tmp_path / "flag", source, languages=["en"])
+    flags = {e.source: e.flags for e in _examples(tmp_path / "flag", "en") if e.flags}
+    assert flags == {
+        "7": ["duplicate: asks what 2 asks"],
+        "8": ["truncated: output seems to be cut off"],
+    }
+    dropped = _prepare(
+        tmp_path / "drop", source, languages=["en"], duplicates="drop", truncated="drop"
+    )
+    assert dropped["rows"] == {"en": 7}
+    assert dropped["rejected_by_kind"] == {"en": {"duplicate": 1, "truncated": 1}}
+    kept = _prepare(
+        tmp_path / "keep", source, languages=["en"], duplicates="keep", truncated="keep"
+    )
+    assert kept["noticed"] == {"contaminated": 0}
+
+
+def test_unaligned_files_without_ids_share_no_source(tmp_path: Path) -> None:
+    for code, count in (("en", 9), ("zh", 7)):
+        rows = [{"instruction": f"{code} {n}.", "output": f"{n}."} for n in range(count)]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / f"d.{code}.jsonl").write_text(text)
+    source = str(tmp_path / "d.{language}.jsonl")
+    facts = _prepare(tmp_path / "out", source, languages=["en", "zh"], align="none", validation=2)
+    assert facts["rows"] == {"en": 9, "zh": 7}
+    read = {code: _examples(tmp_path / "out", code) for code in ("en", "zh")}
+    assert not {e.source for e in read["en"]} & {e.source for e in read["zh"]}
+    for part in read.values():
+        assert sum(e.split == "validation" for e in part) == 2
+
+
 @pytest.mark.data
 def test_the_papers_prompts_load_with_their_defects_on_record(
     tmp_path: Path, data_folder: Path
@@ -121,7 +190,7 @@ def test_from_files_to_mixtures(tmp_path: Path) -> None:
         _write(tmp_path / f"d.{code}.jsonl", list(range(13)))
     _prepare(tmp_path / "data", str(tmp_path / "d.{language}.jsonl"))
     for code in ("en", "es"):
-        translate(tmp_path / code, instructions=tmp_path / "data", language=code, progress=_ignore)
+        given(tmp_path / code, instructions=tmp_path / "data", language=code, progress=_ignore)
     translations = {code: tmp_path / code for code in ("en", "es")}
     rows = {}
     for name, languages, budgets in (
@@ -130,7 +199,8 @@ def test_from_files_to_mixtures(tmp_path: Path) -> None:
         folder = tmp_path / name
         facts = mix(
             folder, translations=translations, languages=languages, budgets=budgets, seed=1,
-            progress=_ignore,
+            sampling=Recipe().model_dump(), align="parallel", random_validation=None,
+            unit="examples", progress=_ignore,
         )  # fmt: skip
         assert facts["budgets"] == budgets
         rows[name] = list(read_jsonl(folder / "train.jsonl", Example))

@@ -34,6 +34,9 @@ class Example(Record):
     origin: list[str] = Field(
         default_factory=list, description="data set, translator, and the filters that touched it"
     )
+    flags: list[str] = Field(
+        default_factory=list, description="what was noticed of the row, though it was kept"
+    )
 
 
 class Prompt(Record):

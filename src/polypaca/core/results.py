@@ -92,6 +92,49 @@ class CellCost(Result):
     dropped_rows: int = Field(default=0, description="rows with no response within the limit")
 
 
+class CellBudget(Result):
+    """What one cell will cost, before it is trained; counts are over the whole schedule."""
+
+    cell: str
+    model: str
+    method: str
+    recipes: list[str]
+    seed: int
+    budgets: float = Field(description="found, in the study's unit, once through")
+    examples: int
+    tokens: int = Field(description="without padding")
+    supervised_tokens: int
+    steps: int = Field(description="optimizer steps")
+    flops: float | None = Field(description="estimated; None where the model's size is not known")
+    rows_by_language: dict[str, int] = Field(description="trained on, once through")
+    tokens_by_language: dict[str, int] = Field(description="once through")
+    cut_rows: dict[str, int] = Field(description="cut at the length limit, by language")
+    dropped_rows: dict[str, int] = Field(description="no response within the limit, by language")
+
+
+class BudgetLedger(Result):
+    """What all cells will cost, and whether equal budgets are equal."""
+
+    unit: Literal["examples", "tokens", "flops"]
+    one_budget_rows: int
+    cells: list[CellBudget]
+    notes: list[str] = Field(description="where budgets differ, in the unit and in others")
+
+
+class LanguageData(Result):
+    """What became of one training language's rows."""
+
+    language: str
+    rows: int = Field(description="that could be trained or validated on")
+    source_rows: int | None = Field(description="that were translated; None for given data")
+    engine: str | None
+    rejected: dict[str, int] = Field(description="by reason")
+    flagged: int
+    retried: int = Field(default=0, description="sentences translated again with numbers hidden")
+    pieces: int = Field(default=0, description="sentences cut at placeholders and numbers")
+    tokens_per_row: dict[str, float] = Field(default_factory=dict, description="by model")
+
+
 class Analysis(Result):
     """All that the report shows."""
 
@@ -107,6 +150,8 @@ class Analysis(Result):
     scores: list[Score]
     comparisons: list[Comparison]
     ledger: list[CellCost]
+    budgets: BudgetLedger | None = Field(default=None, description="what the cells were to cost")
+    data: list[LanguageData] = []
     signature: dict[str, Any] = Field(description="what made the numbers: versions, seed, judge, …")
 
 

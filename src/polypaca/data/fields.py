@@ -28,7 +28,7 @@ def text_field(fields: Mapping[str, Any], name: str, *, required: bool = True) -
             raise FieldError(name, "is null" if name in fields else "is missing")
         return ""
     if not isinstance(value, str):
-        raise FieldError(name, f"must be text, not {type(value).__name__} ({_short(value)})")
+        raise FieldError(name, f"must be text, not {type(value).__name__} ({short(value)})")
     if required and not value.strip():
         raise FieldError(name, "is empty")
     try:
@@ -50,7 +50,7 @@ def id_field(fields: Mapping[str, Any]) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
-        raise FieldError("id", f"must be text or a whole number, not {_short(value)}")
+        raise FieldError("id", f"must be text or a whole number, not {short(value)}")
     return text_field(fields, "id")
 
 
@@ -71,6 +71,7 @@ def other_fields(fields: Mapping[str, Any], own: Collection[str], used: str) -> 
     }
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value as a message shows it: its `repr`, cut at 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,4 +1,7 @@
-"""Instruction data in Alpaca's fields: `instruction`, `input`, `output`, and an optional `id`."""
+"""Instruction data of any known format, read into Alpaca's `instruction`, `input` and `output`.
+
+An optional `id` tells which rows of different languages are translations of one another.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.errors import DataError
 from polypaca.core.records import Example, Rejected, Repaired
-from polypaca.data.fields import FieldError, id_field, other_fields, text_field
+from polypaca.data.fields import FieldError, id_field, other_fields
+from polypaca.data.formats import (
+    AUTO,
+    FORMATS,
+    describe_formats,
+    find_format,
+    known_format,
+    read_exchange,
+)
 from polypaca.data.patterns import file_for
 from polypaca.data.readers import Defects, OnBadRow, Row, read_rows, row_text
 
@@ -30,6 +42,7 @@ class Item:
     output: str
     origin: str
     others: dict[str, Any]  # the row's further fields, as they came
+    line: int = 0  # where the row stands in its file
 
     def example(self, split: Split) -> Example:
         """The item as a record."""
@@ -56,54 +69,81 @@ class InstructionsRead:
     rejected: list[Rejected]
     repaired: list[Repaired]
     numbered: bool  # no row has an id: sources are row numbers, parallel only if the files are
+    format: str  # a name of `formats.FORMATS`
+    further_turns: int  # rows of which only the first exchange was used; each is in `repaired`
 
 
 def load_instructions(
-    pattern: str | Path, language: str, *, on_bad_row: OnBadRow, label: str | None = None
+    pattern: str | Path,
+    language: str,
+    *,
+    on_bad_row: OnBadRow,
+    label: str | None = None,
+    format: str = AUTO,
 ) -> InstructionsRead:
     """Read one language's instruction file.
+
+    Of a conversation the first exchange is used. Where more follows, that is on record.
 
     Args:
         pattern: the path, with `{language}` where the language's code stands.
         language: the code, as the file name has it.
         on_bad_row: what to do with rows that cannot be used, see `readers.read_rows`.
         label: the data set's name in each example's `origin`; the pattern's last part by default.
+        format: a name of `formats.FORMATS`, or `auto`: the first row that has all fields of a
+            format decides for the file, and rows of another format are bad rows.
 
     Raises:
-        DataError: if there is no such file, no usable row, or, under `error`, any bad row.
+        DataError: if there is no such file, no usable row, no known format, or, under `error`, any
+            bad row.
+        UserError: if no format has that name.
     """
+    known_format(format)
     path = file_for(pattern, language)
     read = read_rows(path, on_bad_row=on_bad_row)
     defects = Defects(str(path), on_bad_row, read.rejected, read.repaired)
-    return _items(read.rows, language, defects, label or Path(pattern).name)
+    return _items(read.rows, language, defects, label or Path(pattern).name, format)
 
 
 def instructions_from_rows(
-    rows: Iterable[Mapping[str, Any]], language: str, *, on_bad_row: OnBadRow, label: str
+    rows: Iterable[Mapping[str, Any]],
+    language: str,
+    *,
+    on_bad_row: OnBadRow,
+    label: str,
+    format: str = AUTO,
 ) -> InstructionsRead:
     """Check rows that are in memory already: a built-in corpus, a Hub data set.
 
     Args:
-        rows: mappings with Alpaca's fields.
+        rows: mappings with the fields of the format.
         language: the language of all of them.
         on_bad_row: what to do with rows that cannot be used, see `readers.read_rows`.
         label: the data set's name, in each example's `origin` and in messages.
+        format: as for `load_instructions`.
 
     Raises:
-        DataError: if there is no usable row, or, under `error`, any bad row.
+        DataError: if there is no usable row, no known format, or, under `error`, any bad row.
+        UserError: if no format has that name.
     """
+    known_format(format)
     numbered = [Row(number, number, dict(row)) for number, row in enumerate(rows, start=1)]
-    return _items(numbered, language, Defects(f"{label} ({language})", on_bad_row), label)
+    defects = Defects(f"{label} ({language})", on_bad_row)
+    return _items(numbered, language, defects, label, format)
 
 
-def _items(rows: Sequence[Row], language: str, defects: Defects, label: str) -> InstructionsRead:
+def _items(
+    rows: Sequence[Row], language: str, defects: Defects, label: str, wanted: str
+) -> InstructionsRead:
+    name = _format_of(rows, defects.file) if wanted == AUTO else wanted
     # Row numbers and ids of one file would not fit together as names: it is one or the other.
     with_ids = any(row.fields.get("id") is not None for row in rows)
     items: list[Item] = []
     lines: dict[str, int] = {}
+    further_turns = 0
     for row in rows:
         try:
-            item = _item(row, language, label, with_ids=with_ids)
+            item, left_out = _item(row, language, label, name, with_ids=with_ids)
             if item.source in lines:
                 raise FieldError(
                     "id",
@@ -112,26 +152,49 @@ def _items(rows: Sequence[Row], language: str, defects: Defects, label: str) -> 
         except FieldError as error:
             defects.bad(row.line, error.reason, row_text(row.fields), column=error.field)
             continue
+        if left_out:
+            messages = "1 message" if left_out == 1 else f"{left_out} messages"
+            defects.mended(row.line, f"further turns left out ({messages})")
+            further_turns += 1
         lines[item.source] = row.line
         items.append(item)
     if not items:
         defects.refuse_file()
-    return InstructionsRead(items, defects.rejected, defects.repaired, not with_ids)
+    return InstructionsRead(
+        items, defects.rejected, defects.repaired, not with_ids, name, further_turns
+    )
 
 
-def _item(row: Row, language: str, label: str, *, with_ids: bool) -> Item:
-    fields = row.fields
-    source = id_field(fields)
+def _format_of(rows: Sequence[Row], file: str) -> str:
+    name = find_format([row.fields for row in rows])
+    if name is None and rows:
+        raise DataError(
+            f"no instruction format has its fields ({', '.join(rows[0].fields) or 'none'})",
+            path=file,
+            line=rows[0].line,
+            hint=f"rename them to those of one: {describe_formats()}",
+        )
+    return name or next(iter(FORMATS))
+
+
+def _item(
+    row: Row, language: str, label: str, format_name: str, *, with_ids: bool
+) -> tuple[Item, int]:
+    """The item and how many messages of its row were left out."""
+    source = id_field(row.fields)
     if source is None:
         if with_ids:
             raise FieldError("id", "is missing, though other rows of the file have one")
         source = str(row.number)
-    return Item(
+    exchange = read_exchange(row.fields, format_name)
+    item = Item(
         source=source,
         language=language,
-        instruction=text_field(fields, "instruction"),
-        input=text_field(fields, "input", required=False),
-        output=text_field(fields, "output"),
+        instruction=exchange.instruction,
+        input=exchange.input,
+        output=exchange.output,
         origin=label,
-        others=other_fields(fields, _OWN, "id instruction input output"),
+        others=other_fields(row.fields, _OWN, " ".join(["id", *exchange.used])),
+        line=row.line,
     )
+    return item, exchange.further_messages

@@ -8,7 +8,7 @@ from polypaca.core.errors import DataError
 from polypaca.data.ranking import ranked
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from polypaca.core.records import Example
     from polypaca.data.instructions import Item
@@ -45,13 +45,29 @@ def validation_sources(
     return frozenset(ranked(shared, "validation", seed)[:count])
 
 
-def assign_splits(
-    items_by_language: Mapping[str, Iterable[Item]], held_out: Collection[str]
-) -> dict[str, list[Example]]:
-    """Make records of the items: `validation` where the source is held out, else `train`."""
-    return {
-        language: [
-            item.example("validation" if item.source in held_out else "train") for item in items
-        ]
-        for language, items in items_by_language.items()
-    }
+def validation_sources_apart(
+    sources_by_language: Mapping[str, Collection[str]], count: int, seed: int
+) -> frozenset[str]:
+    """Choose the sources to hold out where languages need not share any: `count` of each.
+
+    Ranks are those of `validation_sources`, so that what languages do share is held out in both.
+
+    Raises:
+        DataError: if a language has no more than `count` sources.
+    """
+    held_out: set[str] = set()
+    for language, sources in sources_by_language.items():
+        if len(sources) <= count:
+            raise DataError(
+                f"{count} validation examples leave none of the {len(sources)} rows in {language} "
+                "to train on",
+                hint="lower data.validation",
+            )
+        held_out |= set(ranked(sources, "validation", seed)[:count])
+    return frozenset(held_out)
+
+
+def assign_split(items: Iterable[Item], held_out: Collection[str]) -> Iterator[Example]:
+    """Make records of items: `validation` where the source is held out, else `train`."""
+    for item in items:
+        yield item.example("validation" if item.source in held_out else "train")

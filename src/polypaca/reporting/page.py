@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polypaca.reporting.costs import data_table, ledger_table
 from polypaca.reporting.figures import (
     Panel,
     needs_ghost_note,
@@ -22,7 +23,6 @@ from polypaca.reporting.layout import (
     Measure,
     colours_of,
     columns_of,
-    duration,
     groups_of,
     index_of,
     interval_of,
@@ -100,7 +100,8 @@ def render_page(
         score_groups=_figure(score_panels(analysis)),
         robustness=_figure(robustness_panels(analysis)),
         ghost=needs_ghost_note(analysis),
-        ledger=_ledger(analysis),
+        ledger=ledger_table(analysis),
+        training_data=data_table(analysis),
         signature=_flat(analysis.signature),
         dash=DASH,
         level=level_of(analysis),
@@ -281,36 +282,6 @@ def _inline(panel: Panel, label: str, number: int) -> Any:
     view = box[0] if box else ""
     # Vega escapes every text that it puts into an SVG.
     return Markup(f'<svg {view} role="img" aria-label="{escape(label)}">{body}')  # noqa: S704
-
-
-def _ledger(analysis: Analysis) -> dict[str, Any]:
-    cells = analysis.ledger
-    return {
-        "rows": [
-            {
-                "cell": cell.cell,
-                "numbers": [
-                    f"{cell.examples:,}",
-                    f"{cell.tokens:,}",
-                    f"{cell.supervised_tokens:,}",
-                    f"{cell.steps:,}",
-                    plain_number(cell.budgets, 2),
-                    f"{cell.validation_loss:.3f}" if cell.validation_loss < float("inf") else DASH,
-                    duration(cell.wall_seconds),
-                ],
-            }
-            for cell in cells
-        ],
-        "total": [
-            "",
-            f"{sum(cell.tokens for cell in cells):,}",
-            f"{sum(cell.supervised_tokens for cell in cells):,}",
-            f"{sum(cell.steps for cell in cells):,}",
-            plain_number(sum(cell.budgets for cell in cells), 2),
-            "",
-            duration(sum(cell.wall_seconds for cell in cells)),
-        ],
-    }
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

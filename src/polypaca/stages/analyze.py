@@ -20,8 +20,10 @@ from polypaca.core.records import GateResult, Prompt, Response, Verdict
 from polypaca.core.results import (
     TOTAL_PROMPTS,
     Analysis,
+    BudgetLedger,
     CellCost,
     Comparison,
+    LanguageData,
     RowLabel,
     ScoredResponse,
 )
@@ -57,6 +59,9 @@ def analyze(
     verdicts: dict[str, Path],
     gate: dict[str, Path],
     cells: dict[str, Path],
+    instructions: Path,
+    translations: dict[str, Path],
+    budgets: Path,
     study: str,
     train_languages: Sequence[str],
     test_languages: Sequence[str],
@@ -100,6 +105,7 @@ def analyze(
     controls, control_notes = _controls(rows, table, systems, weights, confidence)
     judge = _made_by(verdicts, "judge")
     ledger = [_cost(cell, path, systems) for cell, path in cells.items()]
+    planned = BudgetLedger.model_validate_json((budgets / "ledger.json").read_bytes())
     said = sentences(rows, found, compared, rated=rated)
     seeds = sorted({system["seed"] for system in systems if system["seed"] is not None})
     analysis = Analysis(
@@ -108,6 +114,7 @@ def analyze(
         notes=[
             *said[1:],
             *control_notes,
+            *planned.notes,
             *_dropped(ledger),
             *caveats(len(ids), len(seeds), confidence, found, judge=judge, rated=rated),
         ],
@@ -120,6 +127,8 @@ def analyze(
         scores=found,
         comparisons=[*compared, *controls],
         ledger=ledger,
+        budgets=planned,
+        data=[_data(code, path, instructions) for code, path in translations.items()],
         signature={
             "polypaca": __version__,
             "judge": judge,
@@ -328,6 +337,26 @@ def _cost(cell: str, folder: Path, systems: Sequence[Described]) -> CellCost:
     ledger = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
     budgets = next(system["budgets"] for system in systems if system["system"] == cell)
     return CellCost(cell=cell, budgets=budgets, **{key: ledger[key] for key in _LEDGER})
+
+
+def _data(language: str, translation: Path, instructions: Path) -> LanguageData:
+    """What became of a language's rows, from the manifests of prepare and translate."""
+    made, prepared = read_manifest(translation), read_manifest(instructions)
+    facts, before = (made.facts if made else {}), (prepared.facts if prepared else {})
+    if facts.get("engine") is not None:
+        return LanguageData(
+            language=language,
+            **{key: facts[key] for key in ("rows", "source_rows", "engine", "rejected")},
+            **{key: facts[key] for key in ("flagged", "retried", "pieces")},
+        )
+    return LanguageData(
+        language=language,
+        rows=facts.get("rows", 0),
+        source_rows=None,
+        engine=None,
+        rejected=before.get("rejected_by_kind", {}).get(language, {}),
+        flagged=before.get("flagged", {}).get(language, 0),
+    )
 
 
 def _dropped(ledger: Sequence[CellCost]) -> list[str]:

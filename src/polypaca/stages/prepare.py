@@ -7,12 +7,15 @@ bases/<model>/       what `from_pretrained` reads
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from polypaca import builtin
-from polypaca.core.errors import DataError, UserError
-from polypaca.core.files import write_jsonl
+from polypaca.core.errors import DataError
+from polypaca.core.files import read_jsonl, to_line, write_jsonl
+from polypaca.core.records import Prompt, Rejected
+from polypaca.data.contamination import index_prompts
 from polypaca.data.instructions import (
     InstructionsRead,
     Item,
@@ -20,80 +23,137 @@ from polypaca.data.instructions import (
     load_instructions,
 )
 from polypaca.data.prompts import PromptsRead, limit_prompts, load_prompts
-from polypaca.data.split import assign_splits, validation_sources
+from polypaca.data.remote import download, hub_rows
+from polypaca.data.screening import dropped_sources, findings
+from polypaca.data.split import assign_split, validation_sources, validation_sources_apart
+from polypaca.models.bases import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from polypaca.core.records import Rejected, Repaired
+    from polypaca.core.records import Example, Repaired
+    from polypaca.data.mixtures import Align
     from polypaca.data.readers import OnBadRow
+    from polypaca.data.screening import Finding, Kind, Policy
 
+_DEFECTS = ("rejected.jsonl", "repaired.jsonl")
 _SPLIT_SEED = 42  # the paper's code splits with it; here it seeds the rank of source ids
 
 
 def prepare_instructions(
     folder: Path,
     *,
+    prompts: Path | None = None,
     source: str,
+    sha256: Mapping[str, str],
+    format: str,
     languages: Sequence[str],
     validation: int,
+    align: Align,
     rows: int | None,
     on_bad_row: OnBadRow,
+    contaminated: Policy,
+    duplicates: Policy,
+    truncated: Policy,
     threads: int = 1,
     progress: Callable[[float, str], None],
 ) -> dict[str, Any]:
-    """Read the instruction data of every training language and fix each source's split.
+    """Read the instruction data, look it over, and fix each source's split.
+
+    What is dropped is dropped by its source, in every language.
 
     Raises:
         DataError: if a file or row cannot be used.
     """
     read = {}
     for number, language in enumerate(languages):
-        progress(number / len(languages), language)
-        read[language] = read_instructions(source, language, on_bad_row)
+        progress(0.7 * number / len(languages), language)
+        read[language] = read_instructions(source, language, on_bad_row, format, sha256, progress)
     items = {language: part.items for language, part in read.items()}
-    numbered = [language for language, part in read.items() if part.numbered]
-    if numbered and len({len(part.items) + len(part.rejected) for part in read.values()}) > 1:
-        raise DataError(
-            f"{', '.join(numbered)}: rows have no `id`, and the files differ in length, so it is "
-            "not known which rows are translations of one another",
-            hint="give translations of one item the same `id`",
+    numbered = _numbered(read, align)
+    if numbered and align == "none":
+        items = {code: [_apart(item) for item in part] for code, part in items.items()}
+    progress(0.7, "looking for test prompts, duplicates and cut outputs")
+    policies: dict[Kind, Policy] = {
+        "contaminated": contaminated,
+        "duplicate": duplicates,
+        "truncated": truncated,
+    }
+    index = index_prompts(_prompts(prompts)) if prompts else None
+    noticed = list(
+        findings(
+            items, index, contaminated=contaminated, duplicates=duplicates, truncated=truncated
         )
-    if rows is not None:
-        items = _first_sources(items, rows)
-    held_out = validation_sources(
-        {language: [item.source for item in part] for language, part in items.items()},
-        validation,
-        _SPLIT_SEED,
     )
-    for language, examples in assign_splits(items, held_out).items():
-        write_jsonl(folder / f"{language}.jsonl", examples)
+    dropped = dropped_sources(noticed, policies)
+    flags = _flags(noticed)
     rejected = [row for part in read.values() for row in part.rejected]
+    kept: dict[str, list[Item]] = {}
+    for language, part in items.items():
+        kept[language] = [item for item in part if item.source not in dropped]
+        rejected += [
+            _rejected(item, dropped[item.source]) for item in part if item.source in dropped
+        ]
+    if rows is not None:
+        kept = _first_sources(kept, rows, align)
+    held_out = _held_out(kept, validation, align)
+    for language, part in kept.items():
+        write_jsonl(
+            folder / f"{language}.jsonl",
+            (_flagged(example, flags) for example in assign_split(part, held_out)),
+        )
     repaired = [row for part in read.values() for row in part.repaired]
     _write_defects(folder, rejected, repaired)
-    counts = {language: len(part) for language, part in items.items()}
+    counts = {language: len(part) for language, part in kept.items()}
+    found = Counter(finding.kind for finding in noticed)
     return {
         "rows": counts,
+        "format": {language: part.format for language, part in read.items()},
+        "further_turns": sum(part.further_turns for part in read.values()),
         "validation": len(held_out),
-        "matched_by_row_number": numbered,
+        "matched_by_row_number": [] if align == "none" else numbered,
+        "noticed": {kind: found[kind] for kind in policies if policies[kind] != "keep"},
+        "dropped_sources": len(dropped),
+        "rejected_by_kind": _by_kind(read, items, dropped),
+        "flagged": {
+            language: sum((item.source, language) in flags for item in part)
+            for language, part in kept.items()
+        },
         "rejected": len(rejected),
         "repaired": len(repaired),
         "summary": _counts(counts, "rows", rejected, repaired),
     }
 
 
-def read_instructions(source: str, language: str, on_bad_row: OnBadRow) -> InstructionsRead:
-    """One language's instructions from the package, the Hub, or a file."""
+def read_instructions(
+    source: str,
+    language: str,
+    on_bad_row: OnBadRow,
+    format: str = "auto",
+    sha256: Mapping[str, str] | None = None,
+    progress: Callable[[float, str], None] = lambda fraction, text: None,
+) -> InstructionsRead:
+    """One language's instructions from the package, the Hub, a URL or a file."""
     if source.startswith("builtin:"):
         rows = builtin.instruction_rows(source.removeprefix("builtin:"), language)
         return instructions_from_rows(rows, language, on_bad_row=on_bad_row, label=source)
     if source.startswith("hf:"):
-        name = source.removeprefix("hf:").replace("{language}", language)
+        name = source.removeprefix("hf:")
         return instructions_from_rows(
-            _hub_rows(name), language, on_bad_row=on_bad_row, label=f"hf:{name}"
+            hub_rows(name, language),
+            language,
+            on_bad_row=on_bad_row,
+            label=source.replace("{language}", language),
+            format=format,
         )
-    return load_instructions(source, language, on_bad_row=on_bad_row)
+    if source.startswith(("http://", "https://")):
+        url = source.replace("{language}", language)
+        file = download(url, (sha256 or {})[language], cache_folder(), progress)
+        return load_instructions(
+            file, language, on_bad_row=on_bad_row, label=file.name, format=format
+        )
+    return load_instructions(source, language, on_bad_row=on_bad_row, format=format)
 
 
 def prepare_prompts(
@@ -172,29 +232,90 @@ def prepare_base(
     return bases.link(folder, bases.locate(source, revision))
 
 
-def _first_sources(items: Mapping[str, list[Item]], rows: int) -> dict[str, list[Item]]:
-    """Only the first `rows` sources that every language has, in the first language's order."""
+def _numbered(read: Mapping[str, InstructionsRead], align: Align) -> list[str]:
+    """The languages whose rows have no ids.
+
+    Raises:
+        DataError: if rows are to be matched by their number, but the files differ in length.
+    """
+    numbered = [language for language, part in read.items() if part.numbered]
+    lengths = {len(part.items) + len(part.rejected) for part in read.values()}
+    if numbered and align == "parallel" and len(lengths) > 1:
+        raise DataError(
+            f"{', '.join(numbered)}: rows have no `id`, and the files differ in length, so it is "
+            "not known which rows are translations of one another",
+            hint="give translations of one item the same `id`, or say data.align: none",
+        )
+    return numbered
+
+
+def _apart(item: Item) -> Item:
+    """Rows that are only numbered are no translations of one another unless the study says so."""
+    return replace(item, source=f"{item.language}-{item.source}")
+
+
+def _first_sources(
+    items: Mapping[str, list[Item]], rows: int, align: Align
+) -> dict[str, list[Item]]:
+    """Only the first `rows` sources: those that every language has, in the first one's order."""
+    if align == "none":
+        return {code: part[:rows] for code, part in items.items()}
     shared = set.intersection(*({item.source for item in part} for part in items.values()))
     first = next(iter(items.values()))
     kept = set([item.source for item in first if item.source in shared][:rows])
     return {code: [item for item in part if item.source in kept] for code, part in items.items()}
 
 
-def _hub_rows(name: str) -> list[dict[str, Any]]:
-    from datasets import load_dataset
+def _held_out(items: Mapping[str, list[Item]], validation: int, align: Align) -> frozenset[str]:
+    sources = {code: [item.source for item in part] for code, part in items.items()}
+    if align == "none":
+        return validation_sources_apart(sources, validation, _SPLIT_SEED)
+    return validation_sources(sources, validation, _SPLIT_SEED)
 
-    try:
-        return [dict(row) for row in load_dataset(name, split="train")]
-    except Exception as error:  # the library raises a dozen kinds for one cause
-        reason = str(error).split("\n")[0]
-        raise UserError(f"hf:{name} cannot be loaded: {type(error).__name__}: {reason}") from error
+
+def _prompts(folder: Path) -> Iterator[Prompt]:
+    for file in sorted(folder.glob("*.jsonl")):
+        if file.name not in _DEFECTS:
+            yield from read_jsonl(file, Prompt)
+
+
+def _flags(noticed: Sequence[Finding]) -> dict[tuple[str, str], list[str]]:
+    flags: dict[tuple[str, str], list[str]] = {}
+    for finding in noticed:
+        flags.setdefault((finding.source, finding.language), []).append(
+            f"{finding.kind}: {finding.reason}"
+        )
+    return flags
+
+
+def _flagged(example: Example, flags: Mapping[tuple[str, str], list[str]]) -> Example:
+    said = flags.get((example.source, example.language))
+    return example.model_copy(update={"flags": said}) if said else example
+
+
+def _by_kind(
+    read: Mapping[str, InstructionsRead],
+    items: Mapping[str, Sequence[Item]],
+    dropped: Mapping[str, str],
+) -> dict[str, dict[str, int]]:
+    """Rejected rows by language and kind, for the report."""
+    found = {}
+    for language, part in read.items():
+        kinds = [dropped[i.source].split(":")[0] for i in items[language] if i.source in dropped]
+        found[language] = dict(Counter(["bad row"] * len(part.rejected) + kinds))
+    return found
+
+
+def _rejected(item: Item, reason: str) -> Rejected:
+    row = to_line(item.example("train"))
+    return Rejected(file=item.origin, line=item.line, reason=reason, row=row)
 
 
 def _write_defects(
     folder: Path, rejected: Sequence[Rejected], repaired: Sequence[Repaired]
 ) -> None:
-    write_jsonl(folder / "rejected.jsonl", rejected)
-    write_jsonl(folder / "repaired.jsonl", repaired)
+    for name, records in zip(_DEFECTS, (rejected, repaired), strict=True):
+        write_jsonl(folder / name, records)
 
 
 def _counts(

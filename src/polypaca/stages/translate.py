@@ -1,21 +1,37 @@
-"""translate: the examples of one language, given or (later) made by an engine.
+"""translate: the examples of one language, as given or made by an engine.
 
-translations/<language>/   examples.jsonl
+translations/<language>/   examples.jsonl, rejected.jsonl
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Literal
 
-from polypaca.core.files import read_jsonl, write_jsonl
-from polypaca.core.records import Example
+from polypaca.core.errors import DataError
+from polypaca.core.files import atomic_write, read_jsonl, to_line, write_jsonl
+from polypaca.core.manifest import read_manifest
+from polypaca.core.records import Example, Prompt, Rejected
+from polypaca.data.contamination import find, index_prompts
+from polypaca.data.screening import in_words
+from polypaca.langid import detectors
+from polypaca.models.bases import cache_folder
+from polypaca.translation import engines
+from polypaca.translation.filters import rejection
+from polypaca.translation.shards import FIELDS, Source, translate_rows
+from polypaca.translation.untranslatable import untranslatable as untranslatable_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from polypaca.data.contamination import ContaminationIndex
+    from polypaca.data.screening import Policy
+    from polypaca.langid.contract import Detector
+    from polypaca.translation.shards import Translated
 
-def translate(
+
+def given(
     folder: Path,
     *,
     instructions: Path,
@@ -29,3 +45,221 @@ def translate(
         folder / "examples.jsonl", read_jsonl(instructions / f"{language}.jsonl", Example)
     )
     return {"rows": rows, "engine": None, "summary": f"{rows} examples, as given"}
+
+
+def translate(
+    folder: Path,
+    *,
+    instructions: Path,
+    prompts: Path | None = None,
+    source: str,
+    language: str,
+    engine: Mapping[str, Any],
+    untranslatable: Policy,
+    contaminated: Policy,
+    on_lost: Literal["pieces", "reject"],
+    filters: Sequence[str] | None,
+    detector: str,
+    options: Mapping[str, Any],
+    threads: int = 1,
+    progress: Callable[[float, str], None],
+) -> dict[str, Any]:
+    """Translate the source language's examples, and reject what came out wrong.
+
+    Finished shards stay in the cache: a killed run goes on behind them, and another study with the
+    same rows and engine finds them. `engine` is its `kind` and the settings that affect its output;
+    `options` are those that do not.
+
+    Raises:
+        UserError: if the engine, its model or its program is not there.
+        StageError: if the engine fails.
+        DataError: if no row is left.
+    """
+    settings = {key: value for key, value in engine.items() if key != "kind"}
+    path = instructions / f"{source}.jsonl"
+    progress(0.0, f"starting {engine['kind']}")
+    made = engines.load(
+        engine["kind"],
+        source,
+        language,
+        threads=threads,
+        cache=cache_folder(),
+        **settings,
+        **options,
+    )
+    try:
+        chosen = _Chosen(path, source, untranslatable)
+        index = (
+            index_prompts(read_jsonl(prompts / f"{language}.jsonl", Prompt)) if prompts else None
+        )
+        pairs = translate_rows(
+            chosen.rows(),
+            _rows_in(instructions, source),
+            made,
+            source_language=source,
+            target_language=language,
+            on_lost=on_lost,
+            cache=cache_folder() / "translations",
+            progress=progress,
+        )
+        look = _Look(source, language, made.name, filters, detectors.load(detector), index)
+        counts = _write(folder, path, pairs, chosen, look, drop_contaminated=contaminated == "drop")
+    finally:
+        made.close()
+    if not counts["accepted"]:
+        raise DataError(
+            f"none of the {counts['rows']} rows of {source} has a translation into {language} that "
+            "can be used",
+            path=folder / "rejected.jsonl",
+            hint="the reasons stand there; look at the engine's output first",
+        )
+    return _facts(counts, made.signature)
+
+
+class _Chosen:
+    """Which rows are translated: all, or those that translation does not destroy."""
+
+    def __init__(self, path: Path, language: str, policy: Policy) -> None:
+        self._path, self._language, self._policy = path, language, policy
+
+    def rules(self, example: Example) -> list[str]:
+        """The rules by which translation would destroy this task, unless the study keeps it."""
+        if self._policy == "keep":
+            return []
+        return untranslatable_rules(
+            example.instruction, example.input, example.output, self._language
+        )
+
+    def drops(self, example: Example) -> bool:
+        """Whether the row is not to be translated at all."""
+        return self._policy == "drop" and bool(self.rules(example))
+
+    def rows(self) -> Iterator[Source]:
+        """The rows for the engine."""
+        for example in read_jsonl(self._path, Example):
+            if not self.drops(example):
+                yield Source(example.source, example.instruction, example.input, example.output)
+
+
+class _Look:
+    """What a translation is looked over for."""
+
+    def __init__(
+        self,
+        source: str,
+        language: str,
+        engine: str,
+        filters: Sequence[str] | None,
+        detector: Detector,
+        prompts: ContaminationIndex | None,
+    ) -> None:
+        self.source, self.language, self.engine = source, language, engine
+        self._filters, self._detector, self._prompts = filters, detector, prompts
+
+    def refused(self, example: Example, translated: Translated) -> tuple[str, str] | None:
+        """By which filter the row is rejected and why; None if it may stay."""
+        if translated.reason:
+            return "untranslated", translated.reason
+        fields = {name: getattr(translated, name) or "" for name in FIELDS}
+        return rejection(
+            {name: getattr(example, name) for name in FIELDS},
+            fields,
+            source_language=self.source,
+            target_language=self.language,
+            detector=self._detector,
+            only=self._filters,
+        )
+
+    def contaminated(self, example: Example) -> str | None:
+        """Which test prompt the translated row matches."""
+        if self._prompts is None:
+            return None
+        match = find(self._prompts, example.instruction, example.input, example.output)
+        return in_words(match) if match else None
+
+
+def _write(
+    folder: Path,
+    path: Path,
+    pairs: Iterator[Translated],
+    chosen: _Chosen,
+    look: _Look,
+    *,
+    drop_contaminated: bool,
+) -> Counter[str]:
+    """Write accepted and rejected rows in the order of the source; returns what was counted."""
+    counts: Counter[str] = Counter()
+    with (
+        atomic_write(folder / "examples.jsonl") as accepted,
+        atomic_write(folder / "rejected.jsonl") as rejected,
+    ):
+        for line, example in enumerate(read_jsonl(path, Example), start=1):
+            counts["rows"] += 1
+            rules = chosen.rules(example)
+            if chosen.drops(example):
+                refused: tuple[str, str] | None = ("untranslatable", ", ".join(rules))
+                row = example
+            else:
+                done = next(pairs)
+                for name in ("sentences", "retried", "pieces"):
+                    counts[name] += getattr(done, name)
+                row = _example(example, done, look, rules)
+                refused = look.refused(example, done)
+                match = None if refused else look.contaminated(row)
+                if match and drop_contaminated:
+                    refused = "contaminated", match
+                elif match:
+                    row = row.model_copy(update={"flags": [*row.flags, f"contaminated: {match}"]})
+            if refused:
+                name, why = refused
+                counts[f"rejected {name}"] += 1
+                record = Rejected(
+                    file=path.name, line=line, reason=f"{name}: {why}", row=to_line(row)
+                )
+                rejected.write(to_line(record) + "\n")
+            else:
+                counts["accepted"] += 1
+                counts["flagged"] += bool(rules)
+                accepted.write(to_line(row) + "\n")
+    return counts
+
+
+def _example(example: Example, done: Translated, look: _Look, rules: Sequence[str]) -> Example:
+    flags = [*example.flags, *(f"untranslatable: {rule}" for rule in rules)]
+    return example.model_copy(
+        update={
+            "id": f"{example.source}.{look.language}",
+            "language": look.language,
+            **{name: getattr(done, name) or "" for name in FIELDS},
+            "origin": [*example.origin, f"{look.engine} {look.source}-{look.language}"],
+            "flags": flags,
+        }
+    )
+
+
+def _rows_in(instructions: Path, language: str) -> int:
+    manifest = read_manifest(instructions)
+    return int(manifest.facts["rows"][language]) if manifest else 0
+
+
+def _facts(counts: Counter[str], signature: str) -> dict[str, Any]:
+    rejected = {
+        key.removeprefix("rejected "): count
+        for key, count in sorted(counts.items())
+        if key.startswith("rejected ")
+    }
+    text = f"{counts['accepted']} of {counts['rows']} rows"
+    if rejected:
+        reasons = ", ".join(f"{name} {count}" for name, count in rejected.items())
+        text += f"; rejected: {reasons} (see rejected.jsonl)"
+    return {
+        "engine": signature,
+        "rows": counts["accepted"],
+        "source_rows": counts["rows"],
+        "rejected": rejected,
+        "flagged": counts["flagged"],
+        "sentences": counts["sentences"],
+        "retried": counts["retried"],
+        "pieces": counts["pieces"],
+        "summary": text,
+    }

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from polypaca.study.grid import Mixture, cells, recipe_mixtures
 from polypaca.core.names import nearest
-from polypaca.study.schema import BUILTIN_RECIPES, BaseSystem, Study
+from polypaca.study.grid import (
+    Mixture,
+    cells,
+    given,
+    model_folder,
+    recipe_mixtures,
+    recipes,
+    translated,
+)
+from polypaca.study.schema import BUILTIN_RECIPES, BaseSystem, Study, Translate
+from polypaca.translation.filters import FILTERS
+
+_REMOTE = ("http://", "https://")
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,6 +30,7 @@ def cross_checks(study: Study) -> Iterator[Finding]:
     """Everything wrong with a study whose single fields are right."""
     yield from _recipes(study)
     yield from _mixtures(study)
+    yield from _translate(study)
     if not cells(study):
         yield (), "no cell to train", "look at recipes, methods and languages"
     yield from _methods(study)
@@ -42,15 +54,30 @@ def _recipes(study: Study) -> Iterator[Finding]:
                 yield (*where, "languages", index), what, ""
         if name == "english" and recipe.languages not in (None, ["en"]):
             yield (*where, "languages"), "the english recipe is English alone", ""
-        if recipe.budgets and recipe.budgets > len(recipe.languages or train):
+        languages = recipe.languages or (["en"] if name == "english" else train)
+        most = 1 if name == "monolingual" or recipe.one_language_per_source else len(languages)
+        if recipe.budgets and recipe.budgets > most and not recipe.repeat:
             what = f"{recipe.budgets:g} budgets are more than there is data for"
             yield (*where, "budgets"), what, "one budget is the rows of one language"
+        if recipe.weights and set(recipe.weights) != set(languages):
+            what = f"must name the recipe's languages: {', '.join(languages)}"
+            yield (*where, "weights"), what, ""
 
 
 def _mixtures(study: Study) -> Iterator[Finding]:
     """One name must be one mixture: cells and folders go by it."""
     seen: dict[str, Mixture] = {}
-    for name in study.recipes:
+    for index, count in enumerate(study.sweep.multilingual):
+        if count > len(study.languages.train):
+            what = f"{count} languages of {len(study.languages.train)}"
+            yield ("sweep", "multilingual", index), what, ""
+    for index, budgets in enumerate(study.sweep.downsampled):
+        if budgets > len(study.languages.train):
+            what = f"{budgets:g} budgets are more than there is data for"
+            yield ("sweep", "downsampled", index), what, ""
+    if study.sweep.english and "en" not in study.languages.train:
+        yield ("sweep", "english"), "needs en among languages.train", ""
+    for name in recipes(study):
         for mixture in recipe_mixtures(study, name):
             if seen.setdefault(mixture.name, mixture) != mixture:
                 what = f"its mixture {mixture.name} differs from that of another recipe"
@@ -62,7 +89,7 @@ def _methods(study: Study) -> Iterator[Finding]:
     for name, method in study.methods.items():
         for key, listed, valid in (
             ("models", method.models, models),
-            ("recipes", method.recipes, list(study.recipes)),
+            ("recipes", method.recipes, list(recipes(study))),
         ):
             for index, word in enumerate(listed or []):
                 if word not in valid:
@@ -103,7 +130,7 @@ def _systems(study: Study) -> Iterator[Finding]:
         word, key, valid = (
             (entry.base, "base", [*models, "all"])
             if isinstance(entry, BaseSystem)
-            else (entry.shuffle, "shuffle", list(study.recipes))
+            else (entry.shuffle, "shuffle", list(recipes(study)))
         )
         if word not in valid:
             where = ("systems", index, key)
@@ -114,17 +141,65 @@ def _sources(study: Study) -> Iterator[Finding]:
     from polypaca.builtin.catalog import CORPORA
 
     for where, source, codes in (
-        (("data", "instructions"), study.data.instructions, study.languages.train),
+        (("data", "instructions"), study.data.instructions, given(study)),
         (("prompts", "source"), study.prompts.source, study.languages.test),
     ):
         if source.startswith("builtin:"):
             yield from _builtin(where, source.removeprefix("builtin:"), codes, CORPORA)
         elif where[0] == "prompts" and source.startswith("hf:"):
             yield where, "test prompts are read from files or built in", "give a path"
-        elif "{language}" not in source and not (source.startswith("hf:") and len(codes) == 1):
+        elif "{language}" not in source and len(codes) > 1:
             yield where, "needs {language} in it", "such as data/alpaca.{language}.json"
+        elif source.startswith(_REMOTE):
+            yield from _remote(where, source, codes, study)
         elif not source.startswith("hf:"):
             yield from _files(where, source, codes)
+
+
+def _remote(
+    where: tuple[str, str], source: str, codes: Iterable[str], study: Study
+) -> Iterator[Finding]:
+    if where[0] == "prompts":
+        yield where, "test prompts are read from files or built in", "give a path"
+        return
+    missing = [code for code in codes if code not in study.data.sha256]
+    if missing:
+        what = f"a URL needs the files' SHA-256; there is none for {', '.join(missing)}"
+        yield ("data", "sha256"), what, "sha256: {en: ...}, as `sha256sum` prints it"
+
+
+def _translate(study: Study) -> Iterator[Finding]:
+    translate = study.data.translate
+    if translate is None:
+        return
+    where: tuple[str | int, ...] = ("data", "translate")
+    engines = translated(study)
+    for code in study.languages.train:
+        if code != translate.source and code not in engines and code not in translate.languages:
+            yield where, f"no engine for {code}", "give `engine:`, or one under `languages:`"
+    for code in translate.languages:
+        place = (*where, "languages", code)
+        if code == translate.source:
+            yield place, "is the source", ""
+        elif code not in study.languages.train:
+            what = f"is not among languages.train{nearest(code, study.languages.train)}"
+            yield place, what, ""
+    yield from _engine_models(engines, translate)
+    for index, name in enumerate(translate.filters or []):
+        if name not in FILTERS:
+            place = (*where, "filters", index)
+            yield place, f"unknown filter {name!r}{nearest(name, FILTERS)}", ""
+
+
+def _engine_models(engines: dict[str, Any], translate: Translate) -> Iterator[Finding]:
+    for code, engine in engines.items():
+        if engine.kind not in ("bergamot", "ctranslate2"):
+            continue
+        path = model_folder(engine.model, translate.source, code)
+        if not path.is_dir():
+            own = ("languages", code) if code in translate.languages else ("engine",)
+            place = ("data", "translate", *own, "model")
+            yield place, f"no folder for {code}", f"looked for {path}"
 
 
 def _builtin(

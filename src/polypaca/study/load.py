@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -14,17 +13,17 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from polypaca.core.errors import Problem, StudyError
 from polypaca.core.files import write_text
+from polypaca.core.names import nearest
 from polypaca.study import schema
 from polypaca.study.check import cross_checks
-from polypaca.core.names import nearest
+from polypaca.study.paths import with_absolute_paths
 from polypaca.study.schema import Study
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
 Location = tuple[str | int, ...]
-
-_PATHS = ("./", "../", "/", "~")
 
 
 def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
@@ -39,7 +38,7 @@ def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
     problems: list[Problem] = []
     overridden = _apply(document, overrides, problems)
     locate = _Locator(path, document, overridden)
-    raw = _absolute(_plain(document), path.parent)
+    raw = with_absolute_paths(_plain(document), path.parent)
     study = _validate(raw, locate, problems)
     if study is not None:
         for location, what, hint in cross_checks(study):
@@ -134,34 +133,6 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _absolute(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Paths in the study are relative to the study file; the frozen study has them absolute."""
-
-    def resolve(value: Any) -> Any:
-        if isinstance(value, str) and (value.startswith(_PATHS) or "{language}" in value):
-            if value.startswith("hf:"):
-                return value
-            return str((folder / Path(value).expanduser()).resolve())
-        return value
-
-    data, prompts = raw.get("data"), raw.get("prompts")
-    if isinstance(data, dict) and "instructions" in data:
-        data["instructions"] = resolve(data["instructions"])
-    if isinstance(prompts, str):
-        raw["prompts"] = resolve(prompts)
-    elif isinstance(prompts, dict) and "source" in prompts:
-        prompts["source"] = resolve(prompts["source"])
-    models = raw.get("models")
-    for index, model in enumerate(models if isinstance(models, list) else []):
-        if isinstance(model, str):
-            raw["models"][index] = resolve(model)
-        elif isinstance(model, dict):
-            model.update(
-                {key: resolve(model[key]) for key in ("source", "tokenizer") if key in model}
-            )
-    return raw
-
-
 def _validate(raw: dict[str, Any], locate: _Locator, problems: list[Problem]) -> Study | None:
     """The study; on errors what is left of it without the faulty parts, for the cross-checks."""
     for attempt in range(3):
@@ -207,7 +178,10 @@ def _problem(detail: Any, location: Location, locate: _Locator) -> Problem:
             where, f"unknown kind {detail['ctx']['tag']!r}{nearest(detail['ctx']['tag'], tags)}"
         )
     if kind == "union_tag_not_found":
-        kinds = "lora, full" if location[0] == "methods" else "reference, llm, none"
+        kinds = {
+            "methods": "lora, full",
+            "data": "apertium, bergamot, ctranslate2, llm, dummy",
+        }.get(str(location[0]), "reference, llm, none")
         return Problem(where, f"needs `kind:`, one of {kinds}")
     if kind == "literal_error":
         valid = [
@@ -229,16 +203,25 @@ def _keys_beside(location: Location) -> list[str]:
         "prompts": schema.Prompts,
         "models": schema.Model,
         "recipes": schema.Recipe,
+        "sweep": schema.Sweep,
+        "budget": schema.Budget,
         "generate": schema.Generate,
         "gate": schema.Gate,
         "analyze": schema.Analyze,
+        "judge": schema.LlmJudge,
     }
     if len(location) == 1:
         return list(Study.model_fields)
+    if location[:3] == ("data", "translate", "engine") or location[:3] == (
+        "data",
+        "translate",
+        "languages",
+    ):
+        return ["kind", *schema.CTranslate2.model_fields, *schema.LlmTranslator.model_fields]
+    if location[:2] == ("data", "translate") and len(location) > 2:
+        return list(schema.Translate.model_fields)
     if location[0] == "methods":
         return list({**schema.Lora.model_fields, **schema.Full.model_fields})
-    if location[0] == "judge":
-        return list(schema.LlmJudge.model_fields)
     if location[0] == "systems":
         return ["base", "shuffle"]
     return list(sections[str(location[0])].model_fields)

@@ -70,6 +70,18 @@ Name = Annotated[str, AfterValidator(_name)]
 BadRows = Literal["error", "reject", "repair"]
 
 
+def _controls(study: dict[str, Any]) -> dict[str, Any]:
+    """What `sweep: controls` stands for."""
+    languages = study.get("languages")
+    train = languages.get("train") if isinstance(languages, dict) else None
+    count = len(train) if isinstance(train, list) else 1
+    return {
+        "english": [count] if count > 1 else [],
+        "downsampled": [0.25, 0.5, 2] if count > 2 else [0.25, 0.5],
+        "multilingual": list(range(1, count)),
+    }
+
+
 class Section(BaseModel):
     """Base of all sections: immutable, unknown keys are errors.
 
@@ -88,20 +100,130 @@ class Languages(Section):
     test: LanguageList
 
 
+class Apertium(Section):
+    """Apertium's rule-based pairs, as installed."""
+
+    kind: Literal["apertium"] = "apertium"
+    mode: str | None = Field(default=None, description="such as eng-spa; found if not given")
+
+
+class Bergamot(Section):
+    """Firefox's translation models, the paper's engine."""
+
+    kind: Literal["bergamot"] = "bergamot"
+    model: str = Field(description="a folder; {source} and {language} are filled in")
+
+
+class CTranslate2(Section):
+    """OPUS-MT and NLLB models, converted to CTranslate2's format."""
+
+    kind: Literal["ctranslate2"] = "ctranslate2"
+    model: str = Field(description="a folder; {source} and {language} are filled in")
+    beam_size: int = Field(default=4, ge=1)
+    compute_type: str = "default"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class LlmTranslator(Section):
+    """A served model behind an OpenAI-compatible URL."""
+
+    kind: Literal["llm"] = "llm"
+    model: str
+    base_url: Annotated[str, AfterValidator(_server)] = "https://api.openai.com/v1"
+    api_key_env: Annotated[str, AfterValidator(_variable)] | None = "OPENAI_API_KEY"
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    max_tokens: int = Field(default=1024, ge=8)
+    concurrency: int = Field(default=8, ge=1)
+    timeout_seconds: float = Field(default=120, gt=0)
+
+
+class DummyTranslator(Section):
+    """No translation: a stand-in for tests, which marks every word."""
+
+    kind: Literal["dummy"] = "dummy"
+
+
+Engine = Annotated[
+    Apertium | Bergamot | CTranslate2 | LlmTranslator | DummyTranslator,
+    Field(discriminator="kind"),
+]
+
+
+class Given(Section):
+    """This language's data is not translated but read, like the source's."""
+
+    kind: Literal["given"] = "given"
+
+
+class Translate(Section):
+    """How data in one language is brought into the others."""
+
+    source: Language = "en"
+    engine: Engine | None = Field(default=None, description="for languages without one below")
+    languages: dict[Language, Annotated[Engine | Given, Field(discriminator="kind")]] = Field(
+        default_factory=dict, description="engines by language; `given` where there is data"
+    )
+    untranslatable: Literal["keep", "flag", "drop"] = Field(
+        default="flag", description="tasks whose meaning translation destroys"
+    )
+    on_lost: Literal["pieces", "reject"] = Field(
+        default="pieces", description="sentences whose placeholders or numbers an engine loses"
+    )
+    filters: list[str] | None = Field(default=None, description="only these; all by default")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        value = dict(value)
+        if isinstance(value.get("engine"), str):
+            value["engine"] = {"kind": value["engine"]}
+        if isinstance(value.get("languages"), dict):
+            value["languages"] = {
+                code: {"kind": engine} if isinstance(engine, str) else engine
+                for code, engine in value["languages"].items()
+            }
+        return value
+
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+
+
 class Data(Section):
     """The instruction data."""
 
     instructions: str = Field(
-        description="`builtin:tiny`, `hf:dataset-{language}`, or a path with {language}"
+        description="`builtin:tiny`, `hf:dataset-{language}`, or a path or URL with {language}"
     )
-    translate: None = Field(
-        default=None, description="null: the data is given in each language (engines: later)"
+    format: Literal["auto", "alpaca", "sharegpt", "messages", "prompt-completion"] = "auto"
+    sha256: dict[Language, Sha256] = Field(
+        default_factory=dict, description="of the files behind a URL, by language"
+    )
+    translate: Translate | None = Field(
+        default=None, description="null: the data is given in each language"
     )
     validation: int = Field(
         default=1000, ge=1, description="held-out sources; their loss selects the best checkpoint"
     )
+    split: Literal["source", "random"] = Field(
+        default="source",
+        description="what is held out: sources, in every language; or random rows of each mixture",
+    )
+    align: Literal["parallel", "none"] = Field(
+        default="parallel", description="train on the sources that survive in every language alone"
+    )
     rows: int | None = Field(default=None, ge=2, description="at most so many rows per language")
     on_bad_row: BadRows = "error"
+    contaminated: Literal["keep", "flag", "drop"] = Field(
+        default="drop", description="training rows that match a test prompt"
+    )
+    duplicates: Literal["keep", "flag", "drop"] = Field(
+        default="flag", description="rows with the request of an earlier one"
+    )
+    truncated: Literal["keep", "flag", "drop"] = Field(
+        default="flag", description="rows whose output ends in mid-sentence"
+    )
 
 
 class Prompts(Section):
@@ -200,10 +322,63 @@ Method = Annotated[Lora | Full, Field(discriminator="kind")]
 
 
 class Recipe(Section):
-    """How a cell's data is mixed; the four built-in recipes need neither field."""
+    """How a cell's data is mixed; the four built-in recipes need no field.
+
+    The size is in budgets, or an amount: give one at most.
+    """
 
     languages: LanguageList | None = None
     budgets: float | None = Field(default=None, gt=0, description="training cost, in budgets")
+    examples: int | None = Field(default=None, ge=1, description="the size in rows")
+    tokens: int | None = Field(default=None, ge=1, description="the size in tokens")
+    flops: float | None = Field(default=None, gt=0, description="the size in FLOPs, once through")
+    weights: dict[Language, Annotated[float, Field(gt=0)]] | None = Field(
+        default=None, description="shares of the languages, to any sum"
+    )
+    temperature: float | None = Field(
+        default=None, ge=1, description="shares as size ** (1 / temperature)"
+    )
+    stratified: bool = Field(default=False, description="equal shares, exactly")
+    one_language_per_source: bool = Field(
+        default=False, description="every source in one language at most"
+    )
+    repeat: bool = Field(default=False, description="rows may come again once all are used")
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Recipe:
+        for names in (
+            ("budgets", "examples", "tokens", "flops"),
+            ("weights", "temperature", "stratified"),
+            ("repeat", "one_language_per_source"),
+        ):
+            given = [name for name in names if getattr(self, name)]
+            if len(given) > 1:
+                raise ValueError(f"give one of {', '.join(given)}, not both")
+        return self
+
+
+class Sweep(Section):
+    """The controls that a reviewer asks for; each becomes recipes of its own.
+
+    `english: [2]` is English on 2 budgets (rows come again), `downsampled: [0.5]` a downsampled
+    mixture of half a budget, `multilingual: [3]` the first three training languages on 3 budgets.
+    `sweep: controls` is English on N budgets, samples of a quarter, a half and two budgets, and
+    the first 1 to N-1 languages.
+    """
+
+    english: list[Annotated[float, Field(gt=0)]] = []
+    downsampled: list[Annotated[float, Field(gt=0)]] = []
+    multilingual: list[Annotated[int, Field(ge=1)]] = []
+
+
+class Budget(Section):
+    """What budgets are counted in, and how equal equal budgets must be."""
+
+    unit: Literal["examples", "tokens", "flops"] = "examples"
+    tolerance: float = Field(default=0.01, ge=0, lt=1, description="as a share of the cost")
+    unequal: Literal["error", "report"] = Field(
+        default="error", description="what to do where recipes meant to be equal are not"
+    )
 
 
 class BaseSystem(Section):
@@ -283,6 +458,8 @@ class Study(Section):
     models: Annotated[list[Model], Field(min_length=1)]
     methods: Annotated[dict[Name, Method], Field(min_length=1)]
     recipes: Annotated[dict[Name, Recipe], Field(min_length=1)]
+    sweep: Sweep = Sweep()
+    budget: Budget = Budget()
     systems: list[BaseSystem | ShuffledSystem] = []
     generate: Generate = Generate()
     judge: Judge = ReferenceJudge()
@@ -301,6 +478,8 @@ class Study(Section):
             value["recipes"] = {str(recipe): {} for recipe in value["recipes"]}
         elif isinstance(value.get("recipes"), dict):
             value["recipes"] = {key: body or {} for key, body in value["recipes"].items()}
+        if value.get("sweep") == "controls":
+            value["sweep"] = _controls(value)
         if isinstance(value.get("methods"), dict):
             value["methods"] = {
                 name: {"kind": name, **(body or {})}

@@ -1,1 +1,1 @@
-"""Translation engines."""
+"""Translation: engines (a table), structure that must survive, filters, shards."""

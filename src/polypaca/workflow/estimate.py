@@ -9,13 +9,25 @@ from typing import TYPE_CHECKING, Any
 from polypaca.core.errors import DataError, UserError
 from polypaca.core.manifest import State, state_of
 from polypaca.core.records import Example
-from polypaca.study.grid import Cell, cells, recipe_mixtures, systems
+from polypaca.core.results import BudgetLedger
+from polypaca.study.grid import (
+    Cell,
+    Mixture,
+    cells,
+    given,
+    recipe_mixtures,
+    recipes,
+    systems,
+    translated,
+)
 from polypaca.workflow.fingerprints import Fingerprints
+from polypaca.workflow.jobs import current
 from polypaca.workflow.tasks import tasks_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from polypaca.core.results import CellBudget
     from polypaca.study import Study
 
 _SAMPLE = 300  # rows of a language that are tokenized to estimate its length
@@ -32,7 +44,10 @@ class CellEstimate:
     seed: int
     examples: int | None  # over all epochs
     tokens: int | None  # over all epochs, from a sample
-    budgets: float
+    budgets: float | None  # None where the recipe gives an amount that is not known in budgets yet
+    supervised_tokens: int | None = None  # as are steps and FLOPs: once `mix` has counted
+    steps: int | None = None
+    flops: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +56,7 @@ class Estimate:
 
     study: str
     one_budget_rows: int | None
+    counted: bool  # by `mix`, from all rows; else estimated from a sample
     recipe_budgets: dict[str, float]  # what supporting the study's languages costs
     cells: list[CellEstimate]
     systems: int
@@ -54,9 +70,10 @@ class Estimate:
 
 def estimate(study: Study, out: Path) -> Estimate:
     """Count what can be counted from the study's files, or from what `prepare` left in `out`."""
-    notes: list[str] = []
-    examples = _examples(study, out, notes)
-    rows = _one_budget(study, examples)
+    ledger = _ledger(study, out)
+    notes: list[str] = list(ledger.notes) if ledger else []
+    examples = {} if ledger else _examples(study, out, notes)
+    rows = ledger.one_budget_rows if ledger else _one_budget(study, examples)
     lengths = {
         (model.name, method): _tokens_per_row(study, model.name, method, out, examples)
         for model in study.models
@@ -73,11 +90,16 @@ def estimate(study: Study, out: Path) -> Estimate:
     return Estimate(
         study=study.name,
         one_budget_rows=rows,
+        counted=ledger is not None,
         recipe_budgets={
-            recipe: sum(mixture.budgets for mixture in recipe_mixtures(study, recipe))
-            for recipe in study.recipes
+            recipe: sum(
+                _budgets(mixture, rows) or 0.0 for mixture in recipe_mixtures(study, recipe)
+            )
+            for recipe in recipes(study)
         },
-        cells=[_cell(study, cell, rows, lengths[cell.model, cell.method]) for cell in cells(study)],
+        cells=[_counted(cell) for cell in ledger.cells]
+        if ledger
+        else [_cell(study, cell, rows, lengths[cell.model, cell.method]) for cell in cells(study)],
         systems=len(systems(study)),
         responses=_responses(study),
         notes=notes,
@@ -88,7 +110,11 @@ def _cell(
     study: Study, cell: Cell, one_budget: int | None, tokens: Mapping[str, float]
 ) -> CellEstimate:
     epochs = study.methods[cell.method].epochs
-    examples = round(round(one_budget * cell.mixture.budgets) * epochs) if one_budget else None
+    budgets = _budgets(cell.mixture, one_budget)
+    in_rows = study.budget.unit == "examples" or cell.mixture.recipe.examples
+    examples = None
+    if one_budget and budgets and in_rows:
+        examples = round(round(one_budget * budgets) * epochs)
     mean = [tokens[code] for code in cell.mixture.languages if code in tokens]
     return CellEstimate(
         cell=cell.id,
@@ -98,7 +124,39 @@ def _cell(
         seed=cell.seed,
         examples=examples,
         tokens=round(examples * sum(mean) / len(mean)) if examples and mean else None,
-        budgets=cell.mixture.budgets,
+        budgets=budgets,
+    )
+
+
+def _budgets(mixture: Mixture, one_budget: int | None) -> float | None:
+    """A mixture's size in budgets; an amount in tokens or FLOPs is known once `mix` has counted."""
+    if mixture.budgets is not None or mixture.recipe.examples is None or not one_budget:
+        return mixture.budgets
+    return mixture.recipe.examples / one_budget
+
+
+def _ledger(study: Study, out: Path) -> BudgetLedger | None:
+    """What `mix` counted, if that was done for the study as it is now."""
+    fingerprints = Fingerprints(out / ".run" / "fingerprints.json")
+    task = next(t for t in tasks_of(study, fingerprints) if t.step == "ledger")
+    if current(out, task) is None:
+        return None
+    return BudgetLedger.model_validate_json((out / task.id / "ledger.json").read_bytes())
+
+
+def _counted(cell: CellBudget) -> CellEstimate:
+    return CellEstimate(
+        cell=cell.cell,
+        model=cell.model,
+        method=cell.method,
+        recipes=tuple(cell.recipes),
+        seed=cell.seed,
+        examples=cell.examples,
+        tokens=cell.tokens,
+        budgets=cell.budgets,
+        supervised_tokens=cell.supervised_tokens,
+        steps=cell.steps,
+        flops=cell.flops,
     )
 
 
@@ -109,31 +167,44 @@ def _examples(study: Study, out: Path, notes: list[str]) -> dict[str, list[Any]]
 
     prepared = out / "data" / "instructions"
     source = study.data.instructions
-    if source.startswith("hf:"):
+    engines = translated(study)
+    if engines:
+        notes.append(
+            f"{', '.join(engines)}: translated from {given(study)[0]}, so rows and tokens are "
+            "estimated from that until `polypaca mix` has counted them"
+        )
+    if source.startswith(("hf:", "http://", "https://")):
         task = next(t for t in tasks_of(study, Fingerprints()) if t.id == "data/instructions")
         if state_of(prepared, task.identity) is not State.DONE:
             notes.append("examples are counted once `polypaca prepare` has downloaded the data")
             return {}
-        return {
-            code: list(read_jsonl(prepared / f"{code}.jsonl", Example))
-            for code in study.languages.train
+        rows: dict[str, list[Any]] = {
+            code: list(read_jsonl(prepared / f"{code}.jsonl", Example)) for code in given(study)
         }
-    return {
-        code: list(read_instructions(source, code, study.data.on_bad_row).items)
-        for code in study.languages.train
-    }
+    else:
+        rows = {
+            code: list(
+                read_instructions(source, code, study.data.on_bad_row, study.data.format).items
+            )
+            for code in given(study)
+        }
+    return {code: rows.get(code, rows[given(study)[0]]) for code in study.languages.train}
 
 
 def _one_budget(study: Study, examples: Mapping[str, list[Any]]) -> int | None:
     """Training rows that every language has: what `mix` will call one budget."""
     if not examples:
         return None
-    shared = set.intersection(*({row.source for row in rows} for rows in examples.values()))
-    count = min(len(shared), study.data.rows or len(shared)) - study.data.validation
+    if study.data.align == "none":
+        whole = min(len(rows) for rows in examples.values())
+    else:
+        whole = len(set.intersection(*({row.source for row in r} for r in examples.values())))
+    held_out = study.data.validation if study.data.split == "source" else 0
+    count = min(whole, study.data.rows or whole) - held_out
     if count < 1:
         raise DataError(
-            f"{study.data.validation} validation examples leave none of the "
-            f"{count + study.data.validation} shared sources to train on",
+            f"{held_out} validation examples leave none of the {count + held_out} shared sources "
+            "to train on",
             hint="lower data.validation, raise data.rows, or check that the files' ids agree",
         )
     return count

@@ -43,8 +43,6 @@ def inputs_now(
     """What the task's inputs hold; None unless all of them are done."""
     known = {} if known is None else known
     found = {role: current(out, source, known) for role, source in task.inputs.items()}
-    if any(current(out, guard, known) is None for guard in task.guards):
-        return None
     held = {role: source for role, source in found.items() if source is not None}
     return held if len(held) == len(found) else None
 
@@ -58,7 +56,7 @@ def pending(out: Path, tasks: Sequence[Task]) -> dict[str, str]:
         if state is not State.DONE:
             reasons[task.id] = state.value
             continue
-        redone = [source.id for source in task.before if source.id in reasons]
+        redone = [source.id for source in task.inputs.values() if source.id in reasons]
         if redone:
             reasons[task.id] = f"follows from {redone[0]}"
     return reasons

@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.manifest import identity_of
-from polypaca.study.grid import Cell, System, cells, systems
+from polypaca.study.grid import (
+    Cell,
+    System,
+    cells,
+    given,
+    model_folder,
+    recipes,
+    supported,
+    systems,
+    translated,
+)
 from polypaca.study.schema import LlmJudge, Model, Study
 
 if TYPE_CHECKING:
@@ -32,17 +42,20 @@ class Step:
 
 
 STEPS = {
-    "instructions": Step("prepare", "prepare:prepare_instructions", 1),
+    "instructions": Step("prepare", "prepare:prepare_instructions", 2),
     "prompts": Step("prepare", "prepare:prepare_prompts", 1),
     "base": Step("prepare", "prepare:prepare_base", 1),
+    "given": Step("translate", "translate:given", 1),
     "translate": Step("translate", "translate:translate", 1),
-    "mix": Step("mix", "mix:mix", 1),
+    "lengths": Step("mix", "mix:lengths", 1),
+    "mix": Step("mix", "mix:mix", 2),
+    "ledger": Step("mix", "mix:ledger", 1),
     "train": Step("train", "train:train", 1),
     "generate": Step("generate", "generate:generate", 1),
     "shuffle": Step("generate", "generate:shuffle", 1),
     "judge": Step("judge", "judge:judge", 1),
     "gate": Step("judge", "judge:gate", 1),
-    "analyze": Step("analyze", "analyze:analyze", 1),
+    "analyze": Step("analyze", "analyze:analyze", 2),
     "report": Step("report", "report:report", 1),
 }
 
@@ -55,7 +68,7 @@ class Task:
     step: str
     settings: dict[str, Any]
     inputs: dict[str, Task] = field(default_factory=dict)  # role, or role/key for a mapping
-    guards: tuple[Task, ...] = ()  # must be done first; what they hold does not matter
+    guards: tuple[Task, ...] = ()  # must be done before this one is begun
     pins: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     group: str = ""  # tasks of one group may share a process
@@ -112,20 +125,7 @@ class _Builder:
 
     def _prepare(self) -> Iterator[Task]:
         study = self.study
-        yield Task(
-            "data/instructions",
-            "instructions",
-            {
-                "languages": study.languages.train,
-                "validation": study.data.validation,
-                "rows": study.data.rows,
-                "on_bad_row": study.data.on_bad_row,
-            },
-            pins=self._pins(study.data.instructions, study.languages.train),
-            options={"source": study.data.instructions},
-            group="prepare",
-        )
-        yield Task(
+        prompts = Task(
             "data/prompts",
             "prompts",
             {
@@ -135,6 +135,28 @@ class _Builder:
             },
             pins=self._pins(study.prompts.source, study.languages.test),
             options={"source": study.prompts.source},
+            group="prepare",
+        )
+        yield prompts
+        data, languages = study.data, given(study)
+        pins = {"sha256": data.sha256} if data.sha256 else {}
+        yield Task(
+            "data/instructions",
+            "instructions",
+            {
+                "languages": languages,
+                "format": data.format,
+                "validation": data.validation if data.split == "source" else 0,
+                "align": data.align,
+                "rows": data.rows,
+                "on_bad_row": data.on_bad_row,
+                "contaminated": data.contaminated,
+                "duplicates": data.duplicates,
+                "truncated": data.truncated,
+            },
+            {"prompts": prompts} if data.contaminated != "keep" else {},
+            pins={**self._pins(data.instructions, languages), **pins},
+            options={"source": data.instructions, "sha256": data.sha256},
             group="prepare",
         )
         for model in study.models:
@@ -167,15 +189,54 @@ class _Builder:
         return {"sha256": hashes} if hashes else {"source": source}
 
     def _translate(self) -> Iterator[Task]:
-        instructions = self.made["data/instructions"]
+        engines = translated(self.study)
         for code in self.study.languages.train:
+            if code in engines:
+                yield self._translation(code, engines[code].model_dump())
+                continue
             yield Task(
                 f"translations/{code}",
-                "translate",
+                "given",
                 {"language": code},
-                {"instructions": instructions},
+                {"instructions": self.made["data/instructions"]},
                 group="translate",
             )
+
+    def _translation(self, code: str, engine: dict[str, Any]) -> Task:
+        study, translate = self.study, self.study.data.translate
+        assert translate is not None
+        pins, options = {}, {}
+        if engine["kind"] in ("bergamot", "ctranslate2"):
+            folder = str(model_folder(engine.pop("model"), translate.source, code))
+            pins = {"model": self._pins(folder)}
+            options["model"] = folder
+        for key in ("api_key_env", "concurrency", "timeout_seconds", "device"):
+            if key in engine:
+                options[key] = engine.pop(key)
+        inputs = {"instructions": self.made["data/instructions"]}
+        # Only prompts in this very language can be found in its translations.
+        if study.data.contaminated != "keep" and code in study.languages.test:
+            inputs["prompts"] = self.made["data/prompts"]
+        return Task(
+            f"translations/{code}",
+            "translate",
+            {
+                "source": translate.source,
+                "language": code,
+                "engine": engine,
+                "untranslatable": translate.untranslatable,
+                "contaminated": study.data.contaminated,
+                "on_lost": translate.on_lost,
+                "filters": translate.filters,
+                "detector": study.gate.detector,
+            },
+            inputs,
+            pins=pins,
+            options={"options": options},
+            # Languages do not wait for one another, and an engine takes all the threads it gets.
+            group=f"translate-{code}",
+            all_cores=True,
+        )
 
     def _mix(self) -> Iterator[Task]:
         translations = {
@@ -183,19 +244,80 @@ class _Builder:
             for code in self.study.languages.train
         }
         for cell in cells(self.study):
-            task = Task(
-                _mixture_id(cell),
-                "mix",
-                {
-                    "languages": list(cell.mixture.languages),
-                    "budgets": cell.mixture.budgets,
-                    "seed": cell.seed,
-                },
-                translations,
+            lengths = Task(
+                self._lengths_id(cell),
+                "lengths",
+                {"template": self.study.methods[cell.method].template},
+                {**translations, "base": self.made[f"bases/{cell.model}"]},
                 group="mix",
             )
-            if task.id not in self.made:
-                yield task
+            if lengths.id not in self.made:
+                yield lengths
+            mixture = self._mixture(cell, translations)
+            if mixture.id not in self.made:
+                yield mixture
+        yield self._ledger()
+
+    def _mixture(self, cell: Cell, translations: dict[str, Task]) -> Task:
+        study, mixture = self.study, cell.mixture
+        inputs = dict(translations)
+        settings: dict[str, Any] = {
+            "languages": list(mixture.languages),
+            "budgets": mixture.budgets,
+            "sampling": mixture.recipe.model_dump(exclude={"languages", "budgets"}),
+            "align": study.data.align,
+            "random_validation": study.data.validation if study.data.split == "random" else None,
+            "unit": study.budget.unit,
+            "seed": cell.seed,
+        }
+        if self._counts_tokens(cell):
+            method = study.methods[cell.method]
+            inputs["lengths"] = self.made[self._lengths_id(cell)]
+            settings["max_length"] = method.max_length
+            if mixture.recipe.flops is not None:
+                inputs["base"] = self.made[f"bases/{cell.model}"]
+                settings["kind"] = method.kind
+        return Task(self._mixture_id(cell), "mix", settings, inputs, group="mix")
+
+    def _ledger(self) -> Task:
+        study = self.study
+        inputs = {}
+        for cell in cells(study):
+            inputs[f"mixtures/{cell.id}"] = self.made[self._mixture_id(cell)]
+            inputs[f"lengths/{cell.id}"] = self.made[self._lengths_id(cell)]
+            inputs[f"bases/{cell.model}"] = self.made[f"bases/{cell.model}"]
+        settings = {
+            **study.budget.model_dump(),
+            "cells": [self._describe_cell(cell) for cell in cells(study)],
+            "supported": {recipe: supported(study, recipe) for recipe in recipes(study)},
+        }
+        return Task("mixtures/ledger", "ledger", settings, inputs, group="mix")
+
+    def _describe_cell(self, cell: Cell) -> dict[str, Any]:
+        """What the ledger must know of a cell."""
+        method = self.study.methods[cell.method]
+        own = ("kind", "epochs", "batch_size", "max_length", "loss_on")
+        return {
+            "cell": cell.id,
+            "model": cell.model,
+            "method": cell.method,
+            "recipes": list(cell.recipes),
+            "seed": cell.seed,
+            "budgets": cell.mixture.budgets,
+            **method.model_dump(include=set(own)),
+        }
+
+    def _counts_tokens(self, cell: Cell) -> bool:
+        return self.study.budget.unit != "examples" or cell.mixture.needs_tokens
+
+    def _lengths_id(self, cell: Cell) -> str:
+        template = self.study.methods[cell.method].template
+        return f"lengths/{cell.model}" + ("" if template == "alpaca" else f".{template}")
+
+    def _mixture_id(self, cell: Cell) -> str:
+        name = f"mixtures/{cell.mixture.name}.s{cell.seed}"
+        # A size in tokens differs between tokenizers, templates and length limits.
+        return f"{name}.{cell.model}.{cell.method}" if self._counts_tokens(cell) else name
 
     def _train(self) -> Iterator[Task]:
         for cell in cells(self.study):
@@ -207,11 +329,12 @@ class _Builder:
                 {**settings, "seed": cell.seed},
                 {
                     "base": self.made[f"bases/{cell.model}"],
-                    "mixture": self.made[_mixture_id(cell)],
+                    "mixture": self.made[self._mixture_id(cell)],
                 },
+                guards=(self.made["mixtures/ledger"],),
                 options={"micro_batch_size": method.micro_batch_size},
                 group=f"train-{cell.model}",
-                cost=cell.mixture.budgets * method.epochs,
+                cost=(cell.mixture.budgets or 1.0) * method.epochs,
             )
 
     def _generate(self) -> Iterator[Task]:
@@ -267,7 +390,13 @@ class _Builder:
 
     def _analyze(self) -> Iterator[Task]:
         study = self.study
-        inputs = {"prompts": self.made["data/prompts"]}
+        inputs = {
+            "prompts": self.made["data/prompts"],
+            "instructions": self.made["data/instructions"],
+            "budgets": self.made["mixtures/ledger"],
+        }
+        for code in study.languages.train:
+            inputs[f"translations/{code}"] = self.made[f"translations/{code}"]
         for system in systems(study):
             for part in ("responses", "verdicts", "gate"):
                 inputs[f"{part}/{system.id}"] = self.made[f"systems/{system.id}/{part}"]
@@ -278,7 +407,7 @@ class _Builder:
             "study": study.name,
             "train_languages": study.languages.train,
             "test_languages": study.languages.test,
-            "recipes": list(study.recipes),
+            "recipes": list(recipes(study)),
             "systems": [_describe(study, system) for system in systems(study)],
             "generate": study.generate.model_dump(exclude={"batch_size"}),
         }
@@ -286,10 +415,6 @@ class _Builder:
 
     def _report(self) -> Iterator[Task]:
         yield Task("report", "report", {}, {"analysis": self.made["analysis"]}, group="analyze")
-
-
-def _mixture_id(cell: Cell) -> str:
-    return f"mixtures/{cell.mixture.name}.s{cell.seed}"
 
 
 def _judge_settings(study: Study) -> tuple[dict[str, Any], dict[str, Any]]:

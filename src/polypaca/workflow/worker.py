@@ -61,14 +61,14 @@ def run_task(out: Path, task: Task, *, threads: int, tell: EventWriter) -> None:
 
     with lease(out / ".run" / "leases" / f"{task.id.replace('/', '~')}.json", waiting=waiting):
         inputs = inputs_now(out, task)
-        if inputs is None:
-            missing = [source.id for source in task.before if current(out, source) is None]
-            tell(Event(task.id, "skipped", f"{', '.join(missing[:1])} is not there"))
-            return
         folder = out / task.id
         state = state_of(folder, task.identity, inputs)
-        if state is State.DONE:
+        if inputs is not None and state is State.DONE:
             tell(Event(task.id, "unchanged"))
+            return
+        missing = [source.id for source in task.before if current(out, source) is None]
+        if inputs is None or missing:
+            tell(Event(task.id, "skipped", f"{', '.join(missing[:1])} is not there"))
             return
         if state is not State.PARTIAL:
             _move_aside(out, folder)

@@ -1,0 +1,278 @@
+"""Apertium's rule-based language pairs, as installed on this machine.
+
+Its stream format (https://wiki.apertium.org/wiki/Apertium_stream_format) passes what stands in
+square brackets, a superblank, through untouched. Characters that mean something to the format go
+through as superblanks of their code points, so that nothing depends on how well each of the
+pipeline's dozen programs escapes: Apertium 3.8's lrx-proc, for one, loses `^` and the end of the
+text with it. Each text carries a numbered superblank at its end, which tells whether what came back
+belongs to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from polypaca.core.errors import StageError, UserError
+from polypaca.core.files import sha256_file
+from polypaca.translation.contract import Engine, Untranslated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    _Run = Callable[[Sequence[str]], list[str] | str]  # outputs, or why there are none
+
+_ENCODING = 1  # raise it when the same text would be sent to Apertium in another form
+_BATCH = 1000  # texts a pipeline: starting one costs 0.2 s, as much as 200 sentences
+_SECONDS = 10.0  # for a pipeline to answer, and ...
+_CHARACTERS_PER_SECOND = 2000  # ... what it does at the very least; it usually does 70,000 and more
+
+_CODE = re.compile(r"\[[0-9a-f.]+\]")
+_ESCAPED = re.compile(_CODE.pattern + r"|\\.", re.DOTALL)
+# What lt-proc and its kin read as markup: the format's own characters and `~`, the post-generator's
+# mark. Also long runs of one sign, of which Apertium loses some (4,096 full stops become none).
+_MARKUP = frozenset("\\[]^$/{}<>@~")
+_RUN = re.compile(r"([^\w\s])\1{3,}| {2,}")
+
+
+def make(
+    source: str,
+    target: str,
+    *,
+    threads: int = 1,
+    cache: Path | None = None,
+    mode: str | None = None,
+    mark_unknown: bool = False,
+) -> Engine:
+    """The engine that pipes texts through Apertium.
+
+    A text at which Apertium stops or hangs is `Untranslated`, and alone so. The data folder is the
+    one in APERTIUM_DATADIR, else that of the program on the PATH.
+
+    Args:
+        source: code of the language to translate from.
+        target: code of the language to translate into, `en-US` for a pair's variant `eng_US`.
+        threads: pipelines at once; each is a dozen processes that wait for one another and has use
+            for nearly two CPU threads.
+        cache: not used.
+        mode: the mode's name, as `apertium -l` lists it; None finds the one for the two languages.
+        mark_unknown: leave Apertium's `*`, `@` and `#` before words that it cannot translate.
+
+    Raises:
+        UserError: if Apertium or the pair is not installed, or a code names no language.
+        StageError: if Apertium is there but does not run, now or in `translate`.
+    """
+    program = shutil.which("apertium")
+    if program is None:
+        raise UserError(f"Apertium is not installed: {_install(source, target)}")
+    prefix = Path(program).absolute().parents[1]
+    data = Path(os.environ.get("APERTIUM_DATADIR") or prefix / "share" / "apertium")
+    mode = _find_mode(data, source, target, mode)
+    command = [program, "-d", str(data), "-f", "none", "-z", mode]
+    if not mark_unknown:
+        command.insert(1, "-u")
+
+    def run(streams: Sequence[str]) -> list[str] | str:
+        return _run(command, streams)
+
+    def translate(texts: Sequence[str]) -> list[str | Untranslated]:
+        pipelines = max(1, threads)
+        size = max(1, min(_BATCH, -(-len(texts) // pipelines)))
+        batches = [texts[start : start + size] for start in range(0, len(texts), size)]
+        with ThreadPoolExecutor(pipelines) as pool:
+            done = list(pool.map(lambda batch: _translate(run, batch), batches))
+        return [outcome for outcomes in done for outcome in outcomes]
+
+    _probe(run)
+    signature = "|".join(
+        (
+            f"apertium|{_version(program)}|mode:{mode}|data:{_hash_data(data, mode)[:16]}",
+            f"unknown:{'marked' if mark_unknown else 'plain'}|encoding:{_ENCODING}",
+        )
+    )
+    # The word within the tag is unknown to every pair: Apertium moves words across superblanks and
+    # may part or inflect numbers, but it leaves unknown words in their place.
+    return Engine("apertium", signature, translate, placeholder="<x{}/>".format)
+
+
+def encode(text: str) -> str:
+    """A text in Apertium's stream format; `a [b]` becomes `a [5b]b[5d]`.
+
+    Coded are markup, runs of one sign or of blanks, and all control, format and space characters
+    but the plain blank and the zero-width (non-)joiners, which stand within words.
+    """
+    runs = {place for run in _RUN.finditer(text) for place in range(*run.span())}
+    pieces = groupby(enumerate(text), lambda item: item[0] in runs or _is_markup(item[1]))
+    return "".join(
+        _code(character for _, character in piece) if coded else "".join(c for _, c in piece)
+        for coded, piece in pieces
+    )
+
+
+def decode(stream: str) -> str:
+    """The text of a stream that came from Apertium.
+
+    Blanks that Apertium made, at the ends and beside others, go: the text's own are coded.
+    """
+    return _ESCAPED.sub(_original, re.sub(" {2,}", " ", stream).strip(" "))
+
+
+def _is_markup(character: str) -> bool:
+    if character in " \u200c\u200d":
+        return False
+    return character in _MARKUP or unicodedata.category(character)[0] in "CZ"
+
+
+def _code(characters: Iterable[str]) -> str:
+    return "[" + ".".join(f"{ord(character):x}" for character in characters) + "]"
+
+
+def _original(escaped: re.Match[str]) -> str:
+    if escaped[0].startswith("\\"):
+        return escaped[0][1]  # a sign from the pair's own dictionary
+    return "".join(chr(int(code, 16)) for code in escaped[0][1:-1].split("."))
+
+
+def _translate(run: _Run, texts: Sequence[str]) -> list[str | Untranslated]:
+    """Outcomes of texts that share a pipeline; where it fails, of each half on its own."""
+    cores = [text.strip(" ") for text in texts]
+    # The full stop, which Apertium's own formats add too, tells it that the sentence is over.
+    streams = [f"{encode(core)}." for core in cores]
+    got = run(streams)
+    if isinstance(got, str) and len(texts) == 1:
+        got = run(streams)  # it may have been killed by chance
+    if isinstance(got, str) and len(texts) == 1:
+        _probe(run)
+        return [Untranslated(got)]
+    if isinstance(got, str):
+        middle = len(texts) // 2
+        return _translate(run, texts[:middle]) + _translate(run, texts[middle:])
+    return [_outcome(*each) for each in zip(texts, streams, got, strict=True)]
+
+
+def _outcome(text: str, sent: str, got: str) -> str | Untranslated:
+    if _CODE.findall(sent) != _CODE.findall(got):
+        return Untranslated("Apertium lost or moved signs of the text")
+    translation = decode(got.removesuffix("."))
+    if text.strip() and not translation.strip():
+        return Untranslated("Apertium gave nothing")
+    core = text.strip(" ")
+    before = text[: len(text) - len(text.lstrip(" "))]
+    return before + translation + text[len(before) + len(core) :]
+
+
+def _probe(run: _Run) -> None:
+    """Tell a text that Apertium fails at from an Apertium that fails.
+
+    Raises:
+        StageError: if it cannot even give back a number.
+    """
+    got = run(["1."])
+    if isinstance(got, str):
+        raise StageError(f"{got}; does `echo 1 | apertium MODE` work in a terminal?")
+
+
+def _run(command: Sequence[str], streams: Sequence[str]) -> list[str] | str:
+    """What the pipeline makes of each stream, or why it failed."""
+    marks = [f"[end{number}]" for number in range(len(streams))]
+    data = "".join(f"{stream}{mark}\0" for stream, mark in zip(streams, marks, strict=True))
+    seconds = _SECONDS + len(data) / _CHARACTERS_PER_SECOND
+    try:
+        # A session of its own, so that all of the pipeline can be ended: its programs hold the
+        # pipes, and would keep them open after the shell that started them.
+        process = subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return f"Apertium cannot be started: {error.strerror}"
+    with process:
+        try:
+            output, errors = process.communicate(data.encode(), timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return f"Apertium gave no answer within {seconds:.0f} s"
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode:
+        said = " ".join(errors.decode("utf-8", "replace").split())[-200:]
+        return f"Apertium stopped with exit code {process.returncode}" + (said and f": {said}")
+    # Each program adds an empty part of its own at the end.
+    parts = output.decode("utf-8", "replace").split("\0")
+    found = list(zip(parts, marks, strict=False))
+    if len(found) < len(marks) or not all(part.endswith(mark) for part, mark in found):
+        return "Apertium's output does not fit its input"
+    return [part.removesuffix(mark) for part, mark in found]
+
+
+def _find_mode(data: Path, source: str, target: str, wanted: str | None) -> str:
+    modes = sorted(path.stem for path in (data / "modes").glob("*.mode"))
+    there = f"; modes in {data}: {', '.join(modes) or 'none'}"
+    if wanted is not None:
+        if wanted not in modes:
+            raise UserError(f"Apertium has no mode {wanted!r}{there}")
+        return wanted
+    for one in _names(source):
+        for other in _names(target):
+            if f"{one}-{other}" in modes:
+                return f"{one}-{other}"
+    raise UserError(
+        f"Apertium cannot translate from {source} into {target}: {_install(source, target)}{there}"
+    )
+
+
+def _names(code: str) -> list[str]:
+    """What a language may be called in a mode's name, best first: `en-US` -> `eng_US`, ..., `en`.
+
+    Raises:
+        UserError: if it is no language.
+    """
+    import langcodes
+    from langcodes.tag_parser import LanguageTagError
+
+    try:
+        language = langcodes.Language.get(code.replace("_", "-"))
+        names = [language.to_alpha3(), language.language or ""]
+    except (LanguageTagError, LookupError) as error:
+        raise UserError(f"{code!r} is not a language code") from error
+    variants = [f"{name}_{language.territory}" for name in names if language.territory]
+    return [*variants, *names]
+
+
+def _install(source: str, target: str) -> str:
+    pair = f"{_names(source)[-2]}-{_names(target)[-2]}"
+    return (
+        f"`apt install apertium apertium-{pair}` on Debian and Ubuntu (some pairs are named the "
+        "other way round or with short codes: `apt-cache search apertium` lists them)"
+    )
+
+
+def _version(program: str) -> str:
+    shown = subprocess.run([program, "-V"], capture_output=True, text=True, check=False)  # noqa: S603
+    return shown.stdout.strip().removeprefix("Apertium ") or "unknown"
+
+
+def _hash_data(data: Path, mode: str) -> str:
+    """SHA-256 over the mode's pipeline and the files that it names: 5 MB or so.
+
+    A package's version would say less: pairs are also built from source.
+    """
+    pipeline = (data / "modes" / f"{mode}.mode").read_text(encoding="utf-8")
+    digest = hashlib.sha256()
+    for word in shlex.split(pipeline):
+        path = data / word
+        digest.update((sha256_file(path) if path.is_file() else word).encode() + b"\0")
+    return digest.hexdigest()

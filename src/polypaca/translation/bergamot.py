@@ -1,0 +1,246 @@
+"""Bergamot: the small int8 models of Firefox Translations, translated on a CPU.
+
+The engine is `fxtranslate`, Mozilla's own port of the Bergamot translator, in child processes (see
+`bergamot_worker`): native code that fails takes only them along.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock, Thread
+from typing import IO, TYPE_CHECKING
+
+from polypaca.core.errors import MissingExtraError, StageError, UserError
+from polypaca.translation.bergamot_files import ModelFiles, check, find
+from polypaca.translation.bergamot_worker import LONGEST
+from polypaca.translation.contract import Engine, Untranslated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# A sentence takes milliseconds, and `LONGEST` bounds what it can take.
+_SECONDS_PER_TEXT = 300.0
+_SECONDS_TO_LOAD = 300.0
+_SECONDS_TO_DIE = 5.0
+# One text that kills the engine is that text's fault; this many in a row are the engine's.
+_CRASHES_IN_A_ROW = 5
+
+
+def make(
+    source: str,
+    target: str,
+    *,
+    threads: int = 1,
+    cache: Path | None = None,
+    model: str | Path,
+    shortlist: bool = True,
+) -> Engine:
+    """An engine that translates through a published Bergamot model.
+
+    Each text is translated by itself, greedily, and with the vocabulary's shortlist for its own
+    pieces, so which texts share a call changes nothing. Texts of more than 127 pieces are cut
+    between words, as Bergamot cuts them.
+
+    Args:
+        source: code of the language to translate from.
+        target: code of the language to translate into.
+        threads: processes at work at once, each with the model in memory (some 100 MB).
+        cache: not used.
+        model: the model's folder; `{source}` and `{target}` in it stand for the codes.
+        shortlist: choose words from the model's lexical shortlist, as Firefox does, or from all.
+
+    Raises:
+        UserError: if a file is missing or damaged, does not belong to this pair, or the engine
+            cannot load it; `MissingExtraError` if `fxtranslate` is not installed.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        engine_version = version("fxtranslate")
+    except PackageNotFoundError as error:
+        raise MissingExtraError("the engine bergamot", "bergamot") from error
+    if threads < 1:
+        raise UserError(f"threads is {threads}; give 1 or more")
+    filled = str(model).replace("{source}", source).replace("{target}", target)
+    files = find(Path(filled).expanduser(), source, target, shortlist=shortlist)
+    digest = check(files)
+    first = _Child(_command(files))
+    backend = _start(first, f"{files.model}: the engine cannot load it", UserError)
+    children = [first, *(_Child(_command(files)) for _ in range(threads - 1))]
+
+    def translate(texts: Sequence[str]) -> list[str | Untranslated]:
+        assert children, "closed"
+        return _translate(texts, children)
+
+    def close() -> None:
+        for child in children:
+            _stop(child)
+        children.clear()
+
+    return Engine(
+        name="bergamot",
+        signature=f"bergamot fxtranslate={engine_version} backend={backend} model={digest} "
+        f"shortlist={shortlist} longest={LONGEST} unknown=never",
+        translate=translate,
+        placeholder=placeholder,
+        close=close,
+    )
+
+
+def placeholder(n: int) -> str:
+    """A bare number from 701 on: what Bergamot models carry over best.
+
+    Of the three-digit numbers in FLORES' English test set, Mozilla's published translations into
+    8 languages (mozilla/firefox-translations-models, evaluation/) hold 98.7 % as they were; of
+    four-digit numbers 97.9 % (separators), of words that mix letters and digits 69 % and of
+    words in capitals 62 % (translated or transliterated).
+    """
+    return str(701 + n)
+
+
+@dataclass
+class _Child:
+    """A process with the model, if it runs, and what it says: lines, then None when it ends."""
+
+    command: list[str]
+    process: subprocess.Popen[str] | None = None
+    said: queue.SimpleQueue[str | None] = field(default_factory=queue.SimpleQueue)
+    errors: IO[bytes] | None = None
+
+
+def _command(files: ModelFiles) -> list[str]:
+    paths = [files.model, files.source, files.target]
+    if files.shortlist is not None:
+        paths.append(files.shortlist)
+    return [sys.executable, "-m", "polypaca.translation.bergamot_worker", *map(str, paths)]
+
+
+def _start(child: _Child, problem: str, kind: type[UserError | StageError]) -> str:
+    """Start the process and wait for its model; gives the name of its arithmetic."""
+    child.errors = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has died
+    child.said = queue.SimpleQueue()
+    child.process = subprocess.Popen(  # noqa: S603 - this very package, and paths as arguments
+        child.command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=child.errors,
+        text=True,
+        encoding="ascii",
+    )
+    Thread(target=_listen, args=(child.process.stdout, child.said), daemon=True).start()
+    reply = _next(child, _SECONDS_TO_LOAD)
+    if reply is None or "error" in reply:
+        why = reply["error"] if reply else _last_words(child)
+        _stop(child)
+        raise kind(f"{problem}: {why}")
+    return reply["backend"]
+
+
+def _stop(child: _Child) -> None:
+    """End the process, if there is one, and leave nothing of it."""
+    process, child.process = child.process, None
+    if process is None:
+        return
+    process.kill()  # it holds nothing that is worth a farewell
+    process.communicate()
+    if child.errors is not None:
+        child.errors.close()
+
+
+def _listen(stream: IO[str], said: queue.SimpleQueue[str | None]) -> None:
+    for line in stream:
+        said.put(line)
+    said.put(None)
+
+
+def _next(child: _Child, seconds: float) -> dict[str, str] | None:
+    """The next reply; none if the process ended or stayed silent for so long."""
+    try:
+        line = child.said.get(timeout=seconds)
+    except queue.Empty:
+        return None
+    reply: dict[str, str] | None = json.loads(line) if line else None
+    return reply
+
+
+def _last_words(child: _Child) -> str:
+    """Why a process that does not answer does not: how it ended, and its last error line."""
+    assert child.process is not None
+    assert child.errors is not None
+    try:
+        code = child.process.wait(timeout=_SECONDS_TO_DIE)
+    except subprocess.TimeoutExpired:
+        return "no answer in time"
+    child.errors.seek(0)
+    lines = child.errors.read().decode(errors="replace").strip().splitlines()
+    how = f"ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return f"{how}: {lines[-1]}" if lines else how
+
+
+def _translate(texts: Sequence[str], children: Sequence[_Child]) -> list[str | Untranslated]:
+    outcomes: list[str | Untranslated] = [Untranslated("not reached")] * len(texts)
+    waiting = iter(range(len(texts)))
+    lock = Lock()
+
+    def take() -> int | None:
+        with lock:
+            return next(waiting, None)
+
+    def work(child: _Child) -> None:
+        crashes = 0
+        while (at := take()) is not None:
+            outcomes[at], crashed = _outcome(texts[at], child)
+            crashes = crashes + 1 if crashed else 0
+            if crashes == _CRASHES_IN_A_ROW:
+                raise StageError(
+                    f"the engine bergamot died over {crashes} texts in a row; the last one: "
+                    f"{outcomes[at]}; see whether memory ran out, or translate with another engine"
+                )
+
+    busy = children[: max(1, len(texts))]
+    with ThreadPoolExecutor(len(busy)) as pool:
+        try:
+            for done in [pool.submit(work, child) for child in busy]:
+                done.result()
+        finally:  # after a failure or Ctrl-C, nobody takes another text
+            while take() is not None:
+                pass
+    return outcomes
+
+
+def _outcome(text: str, child: _Child) -> tuple[str | Untranslated, bool]:
+    """What became of one text, and whether the engine died over it, twice."""
+    why = ""
+    for _ in range(2):  # a second try, alone in a new process: the first may have died of old age
+        if child.process is None:
+            _start(child, "the engine bergamot does not start again", StageError)
+        reply = _ask(child, text)
+        if reply is not None:
+            return _read(reply), False
+        why = _last_words(child)
+        _stop(child)
+    return Untranslated(f"the engine died over it: {why}"), True
+
+
+def _ask(child: _Child, text: str) -> dict[str, str] | None:
+    assert child.process is not None
+    assert child.process.stdin is not None
+    try:
+        child.process.stdin.write(json.dumps({"text": text}) + "\n")
+        child.process.stdin.flush()
+    except BrokenPipeError:
+        return None
+    return _next(child, _SECONDS_PER_TEXT)
+
+
+def _read(reply: dict[str, str]) -> str | Untranslated:
+    if "failed" in reply:
+        return Untranslated(reply["failed"])
+    return reply["translation"] or Untranslated("empty translation")

@@ -1,0 +1,353 @@
+"""CTranslate2: OPUS-MT (Marian) and NLLB models from the Hugging Face Hub, on a CPU or GPU.
+
+https://opennmt.net/CTranslate2/guides/transformers.html says how to convert and call them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from polypaca.core.errors import MissingExtraError, StageError, UserError
+from polypaca.core.files import sha256_file, sha256_text
+from polypaca.core.names import nearest
+from polypaca.translation.contract import Engine, Untranslated
+from polypaca.translation.ctranslate2_languages import language_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+_MARIAN_FILES = ("source.spm", "target.spm")
+_NLLB_FILE = "sentencepiece.bpe.model"
+_VOCABULARIES = ("shared_vocabulary", "source_vocabulary", "target_vocabulary")
+
+# Marian models have 512 positions (`max_position_embeddings` of the OPUS-MT configurations). NLLB's
+# have 1024, but were trained on no more than 512 tokens (https://arxiv.org/abs/2207.04672).
+_POSITIONS = 512
+
+# In order of preference: half the memory or less, and faster, at nearly the same quality
+# (https://opennmt.net/CTranslate2/quantization.html).
+_PREFERRED = {"cpu": ("int8", "float32"), "cuda": ("int8_float16", "float16", "float32")}
+
+# OPUS has `{0}` on both sides, in localisation files. `X0X` is the last resort.
+_PLACEHOLDERS = ("{{{}}}", "[{}]", "<{}>", "({})", "X{}X")
+
+
+@dataclass(frozen=True)
+class _Codec:
+    """How a text becomes the model's tokens, and tokens a text.
+
+    Attributes:
+        pieces: the text's tokens, without special ones.
+        text: the text of a translation's tokens, without special ones.
+        before: special tokens before the source.
+        after: special tokens after the source.
+        prefix: what every translation starts with.
+    """
+
+    pieces: Callable[[str], list[str]]
+    text: Callable[[Sequence[str]], str]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    prefix: tuple[str, ...]
+
+
+def make(
+    source: str,
+    target: str,
+    *,
+    model: str | Path,
+    threads: int = 1,
+    cache: Path | None = None,
+    beam_size: int = 4,
+    compute_type: str = "default",
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    max_batch_tokens: int = 2048,
+    max_length: int = 256,
+    source_token: str | None = None,
+    target_token: str | None = None,
+) -> Engine:
+    """Load a converted OPUS-MT or NLLB model.
+
+    Texts of one length in tokens are translated together, never others: nothing is padded. In int8
+    on a CPU, the default, a text's translation is then the same, bit for bit, whatever else is
+    translated with it and with however many threads. In floating point sums may differ in their
+    last bits with the size of the batch, which can decide between two equally good translations.
+
+    Texts of more than 512 tokens are not translated: models cannot read them, and cut nothing
+    silently. Translations that reach `max_length` are cut there and returned.
+
+    Args:
+        source: code of the language to translate from.
+        target: code of the language to translate into.
+        model: the folder that `ct2-transformers-converter` wrote, with the SentencePiece models
+            copied into it; `{source}` and `{target}` in it stand for the languages' codes.
+        threads: how many batches are translated at once, on a CPU; at least 1.
+        cache: not used; translations are made anew.
+        beam_size: hypotheses kept in the search; 1 is greedy.
+        compute_type: a type of CTranslate2 (`int8`, `float32`, ...). `default` is int8 on a CPU,
+            and int8 with float16 on a GPU, where the device can do it.
+        device: `auto` is the first GPU if there is one that CUDA sees, else the CPU.
+        max_batch_tokens: source tokens translated at once.
+        max_length: the most tokens of a translation, 1 to 511.
+        source_token: the source language's token in an NLLB model's vocabulary, if not the one
+            that the code stands for: `zho_Hant`.
+        target_token: the same of the target language, for NLLB and multilingual OPUS-MT models:
+            `>>por_BR<<`; an empty text for none.
+
+    Raises:
+        UserError: if a setting is wrong, files are missing or damaged, or the model does not know
+            a language.
+        MissingExtraError: if ctranslate2 is not installed.
+    """
+    _check_range("threads", threads, 1)
+    _check_range("beam_size", beam_size, 1)
+    _check_range("max_batch_tokens", max_batch_tokens, 1)
+    _check_range("max_length", max_length, 1, _POSITIONS - 1)
+    folder = Path(str(model).replace("{source}", source).replace("{target}", target)).expanduser()
+    command = _conversion(folder, source, target)
+    files = _files(folder, command)
+    translator, version = _load(folder, command, device, compute_type, threads)
+    codec = _codec(folder, command, (source, source_token), (target, target_token))
+    digest = sha256_text("".join(f"{path.name} {sha256_file(path)}\n" for path in files))
+    settings = {
+        "ctranslate2": version,
+        "model": digest[:16],
+        "compute_type": translator.compute_type,
+        "beam_size": beam_size,
+        "max_length": max_length,
+        "languages": " ".join((*codec.before, *codec.prefix)) or None,
+    }
+    return Engine(
+        name="ctranslate2",
+        signature=" ".join(f"{key}={value}" for key, value in settings.items() if value),
+        translate=partial(
+            _translate,
+            translator=translator,
+            codec=codec,
+            max_batch_size=max_batch_tokens,
+            batch_type="tokens",
+            beam_size=beam_size,
+            max_decoding_length=max_length,
+        ),
+        placeholder=_placeholder(codec, _vocabulary(folder, "source")),
+        close=translator.unload_model,
+    )
+
+
+def _check_range(setting: str, value: Any, low: int, high: int | None = None) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UserError(f"{setting} is a whole number, not {value!r}")
+    if value < low or (high is not None and value > high):
+        allowed = f"at least {low}" if high is None else f"{low} to {high}"
+        raise UserError(f"{setting} is {value}: it must be {allowed}")
+
+
+def _conversion(folder: Path, source: str, target: str) -> str:
+    """The command that converts such a model, for messages."""
+    name, copied = f"Helsinki-NLP/opus-mt-{source}-{target}", " ".join(_MARIAN_FILES)
+    if (folder / _NLLB_FILE).exists() or "nllb" in folder.name.lower():
+        name, copied = "facebook/nllb-200-distilled-600M", _NLLB_FILE
+    return (
+        f"ct2-transformers-converter --model {name} --output_dir {folder} --copy_files {copied} "
+        "--force"
+    )
+
+
+def _files(folder: Path, command: str) -> list[Path]:
+    """The files that determine a translation; all are there, and none is empty."""
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder} is no folder with a converted model; convert one with: {command}"
+        )
+    vocabularies = [path for name in _VOCABULARIES for path in folder.glob(f"{name}.*")]
+    pieces = [folder / name for name in (*_MARIAN_FILES, _NLLB_FILE) if (folder / name).exists()]
+    files = [folder / "config.json", folder / "model.bin", *sorted(vocabularies), *pieces]
+    missing = [path.name for path in files if not path.is_file()]
+    if not vocabularies:
+        missing.append(f"{_VOCABULARIES[0]}.json")
+    if missing:
+        raise UserError(
+            f"{folder} lacks {', '.join(missing)}: it is not a model in CTranslate2's format; "
+            f"convert one with: {command}"
+        )
+    if not pieces or (len(pieces) == 1 and pieces[0].name in _MARIAN_FILES):
+        lacking = [name for name in _MARIAN_FILES if not (folder / name).exists()]
+        raise UserError(
+            f"{folder} lacks the SentencePiece model: {' and '.join(lacking)} (OPUS-MT) or "
+            f"{_NLLB_FILE} (NLLB); convert it again with --copy_files: {command}"
+        )
+    empty = [path.name for path in files if path.stat().st_size == 0]
+    if empty:
+        raise UserError(f"{folder}: {', '.join(empty)} is empty; convert it again with: {command}")
+    return files
+
+
+def _load(
+    folder: Path, command: str, device: str, compute_type: str, threads: int
+) -> tuple[Any, str]:
+    """The loaded model, and the version of CTranslate2."""
+    try:
+        import ctranslate2
+    except ImportError as error:
+        raise MissingExtraError("the translation engine ctranslate2", "translate") from error
+
+    if device not in ("auto", *_PREFERRED):
+        raise UserError(f"no device is called {device!r}{nearest(device, ('auto', *_PREFERRED))}")
+    gpus = ctranslate2.get_cuda_device_count()
+    if device == "cuda" and not gpus:
+        raise UserError("there is no GPU that CUDA sees; set device to cpu or auto")
+    if device == "auto":
+        device = "cuda" if gpus else "cpu"
+    supported = sorted(ctranslate2.get_supported_compute_types(device))
+    if compute_type == "default":
+        compute_type = next(name for name in _PREFERRED[device] if name in supported)
+    if compute_type not in supported:
+        hint = nearest(compute_type, ["default", *supported])
+        raise UserError(f"the device {device} has no compute_type {compute_type!r}{hint}")
+    try:
+        # Whole batches side by side are faster than threads within one, and how a sum is split
+        # over threads then never depends on their number.
+        translator = ctranslate2.Translator(
+            str(folder),
+            device=device,
+            compute_type=compute_type,
+            inter_threads=threads if device == "cpu" else 1,
+            intra_threads=1,
+        )
+        # Missing GPU libraries show when something is translated, not before.
+        translator.translate_batch([["</s>"]], max_decoding_length=1)
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f"the model in {folder} cannot be loaded: {error}; if it is damaged, convert it again "
+            f"with: {command}"
+        ) from error
+    return translator, str(ctranslate2.__version__)
+
+
+def _codec(
+    folder: Path, command: str, source: tuple[str, str | None], target: tuple[str, str | None]
+) -> _Codec:
+    """How the model in this folder takes and gives text; languages are a code and a token."""
+    is_marian = (folder / _MARIAN_FILES[0]).exists()
+    reader = _pieces(folder / (_MARIAN_FILES[0] if is_marian else _NLLB_FILE), command)
+    writer = _pieces(folder / (_MARIAN_FILES[1] if is_marian else _NLLB_FILE), command)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    after = () if config.get("add_source_eos") else (config.get("eos_token", "</s>"),)
+    before: tuple[str, ...]
+    prefix: tuple[str, ...]
+    if is_marian:
+        # https://huggingface.co/docs/transformers/model_doc/marian: models of several target
+        # languages want the target's token before the source; others have no such tokens.
+        vocabulary = _vocabulary(folder, "source")
+        tags = {token: token[2:-2] for token in vocabulary if re.fullmatch(r">>.+<<", token)}
+        token = language_token(target[0], target[1], tags, "target_token") if tags else ""
+        before, prefix = ((token,) if token else ()), ()
+    else:
+        # https://opennmt.net/CTranslate2/guides/transformers.html#nllb
+        vocabulary = _vocabulary(folder, "target")
+        tags = {
+            token: token for token in vocabulary if re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}", token)
+        }
+        before = (language_token(*source, tags, "source_token"),)
+        prefix = (language_token(*target, tags, "target_token"),)
+
+    def pieces(text: str) -> list[str]:
+        # SentencePiece takes no lone surrogates.
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        found: list[str] = reader.encode(whole, out_type=str)
+        return found
+
+    def text(tokens: Sequence[str]) -> str:
+        # A piece of a joint vocabulary that this SentencePiece model lacks keeps its mark.
+        joined: str = writer.decode(list(tokens))
+        return " ".join(joined.replace("▁", " ").split())
+
+    return _Codec(pieces=pieces, text=text, before=before, after=after, prefix=prefix)
+
+
+def _pieces(path: Path, command: str) -> Any:
+    import sentencepiece
+
+    try:
+        return sentencepiece.SentencePieceProcessor(model_file=str(path))
+    except (RuntimeError, OSError) as error:
+        raise UserError(
+            f"{path} cannot be read as a SentencePiece model; convert the model again with: "
+            f"{command}"
+        ) from error
+
+
+def _vocabulary(folder: Path, side: Literal["source", "target"]) -> list[str]:
+    """The tokens of a model that CTranslate2 has loaded."""
+    for name in ("shared_vocabulary", f"{side}_vocabulary"):
+        if (folder / f"{name}.json").exists():
+            tokens: list[str] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+            return tokens
+        if (folder / f"{name}.txt").exists():  # written by converters before CTranslate2 3.10
+            return (folder / f"{name}.txt").read_text(encoding="utf-8").split("\n")
+    return []
+
+
+def _placeholder(codec: _Codec, vocabulary: Collection[str]) -> Callable[[int], str]:
+    """The first form that the model's own pieces spell, and that comes back byte for byte."""
+    known = set(vocabulary)
+
+    def survives(form: str) -> bool:
+        text = " ".join(f"a {form.format(n)}, {form.format(n + 10)}." for n in range(10))
+        plain = codec.pieces(text)
+        needed = [piece for n in range(20) for piece in codec.pieces(form.format(n))]
+        return known.issuperset(needed) and codec.text(plain) == text
+
+    return next((form for form in _PLACEHOLDERS if survives(form)), _PLACEHOLDERS[-1]).format
+
+
+def _translate(
+    texts: Sequence[str], *, translator: Any, codec: _Codec, beam_size: int, **settings: Any
+) -> list[str | Untranslated]:
+    outcomes: list[str | Untranslated] = [Untranslated("empty translation")] * len(texts)
+    by_length: dict[int, list[tuple[int, list[str]]]] = {}
+    for index, text in enumerate(texts):
+        pieces = codec.pieces(text)
+        tokens = [*codec.before, *pieces, *codec.after]
+        if not pieces:
+            outcomes[index] = Untranslated("no characters that the model reads")
+        elif len(tokens) > _POSITIONS:
+            outcomes[index] = Untranslated(
+                f"{len(tokens)} tokens, more than the {_POSITIONS} that the model reads"
+            )
+        else:
+            by_length.setdefault(len(tokens), []).append((index, tokens))
+    try:
+        # All are under way before the first is waited for, the longest first, so that every
+        # thread has work to the end.
+        running = [
+            (index, result)
+            for _, group in sorted(by_length.items(), reverse=True)
+            for (index, _), result in zip(
+                group,
+                translator.translate_batch(
+                    [tokens for _, tokens in group],
+                    [list(codec.prefix)] * len(group) if codec.prefix else None,
+                    asynchronous=True,
+                    beam_size=beam_size,
+                    max_input_length=0,
+                    # Marian's own decoder forbids it too.
+                    disable_unk=True,
+                    **settings,
+                ),
+                strict=True,
+            )
+        ]
+        for index, result in running:
+            tokens = result.result().hypotheses[0][len(codec.prefix) :]
+            outcomes[index] = codec.text(tokens) or outcomes[index]
+    except RuntimeError as error:
+        raise StageError(
+            f"CTranslate2 failed: {error}; if memory ran out, set a smaller max_batch_tokens"
+        ) from error
+    return outcomes

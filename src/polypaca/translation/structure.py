@@ -1,0 +1,362 @@
+"""Telling what of a text is prose, and what must stand as it is in every language.
+
+A text is cut into parts that join to the text again: fixed ones (code, list markers, white space,
+line breaks) and prose, which never crosses a line. What stands inside prose and must survive
+(inline code, addresses, formulas, tags, placeholders) are its spans; its numbers are told apart
+from them, since engines carry numbers over well without help.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a text; `prose` says whether it is to be translated."""
+
+    text: str
+    prose: bool = False
+
+
+# What opens code or a formula that may run over several lines. The info string of a backtick fence
+# holds no backtick (https://spec.commonmark.org/0.31.2/#fenced-code-blocks). `$$` and raw HTML only
+# where a line starts: elsewhere they are as likely a price range, and a tag that is talked of.
+_OPENER = re.compile(
+    r"^[^\S\n]*(?P<fence>`{3,}(?=[^`\n]*$)|~{3,}(?=[^~\n]*$))"
+    r"|(?<=[\s:])(?P<late>`{3,})(?=[\w+#-]*[^\S\n]*$)"
+    r"|(?<!`)(?P<comment><!--)"
+    r"|^[^\S\n]*<(?P<raw>script|style|pre|code|svg|math)\b(?=[^<>]*>)"
+    r"|^[^\S\n]*(?P<dollars>\$\$)"
+    r"|(?<!`)(?P<bracket>\\\[)"
+    r"|(?<!`)\\begin\{(?P<env>[A-Za-z]+\*?)\}",
+    re.MULTILINE | re.IGNORECASE,
+)
+_CLOSERS = {"comment": "-->", "dollars": "$$", "bracket": "\\]"}
+_BLANK_LINE = re.compile(r"\n\s*?\n")
+
+# What stands before the prose of a line, in any number and order.
+_PREFIX = re.compile(
+    r"(?:\s"
+    r"|>"
+    r"|#{1,6}(?=\s)"
+    r"|[-*+•‣◦▪▫·●○■□▶►➤➢✓✔✗✘–—](?=\s)(?:\s\[[ xX]\](?=\s))?"
+    r"|\(?\d{1,3}(?:\.\d{1,3}){0,4}(?:\)(?=\s)|\.\)?(?=\s|[^\W\d]))"
+    r"|[\d一二三四五六七八九十]{1,3}、|（[\d一二三四五六七八九十]{1,3}）"
+    r"|\[\d{1,3}\](?=\s)"
+    r"|\(?[^\W\d_]\)(?=\s)|\(?[ivxIVX]{1,5}[.)](?=\s)"
+    r"|[A-Ha-h]\.(?=\s)(?!\s[A-Z]\.)"
+    r")*"
+)
+
+# What must survive inside prose. Every repetition is bounded or stops at its own opener, so that no
+# text takes longer than in proportion to its length.
+_SPAN = re.compile(
+    r"(?<!`)(?P<run>`+)(?!`)[^`\n](?:[^\n]{0,2000}?[^`\n])??(?P=run)(?!`)"
+    # addresses: ASCII only, since Chinese text may go on right behind; not the stop that ends the
+    # sentence, and brackets only in pairs
+    r"|(?:https?|ftp)://(?:[!#-'*-;=?-_a-{}~]|\([!#-'*-;=?-_a-{}~]*\))+(?<![.,;:!?'*\]])"
+    r"|\bwww\.[!#-'*-;=?-_a-{}~]+(?<![.,;:!?'*\]])"
+    # at most 64 characters before the @ (RFC 5321)
+    r"|(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+    r"|\b[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,4}\.(?:com|org|net|edu|gov|io)\b(?:/[\w/.#?=&%~-]*[\w/])?"
+    # HTML, XML, comments
+    r"|<!--.{0,2000}?-->|</?[A-Za-z][^<>]*>|<[!?][A-Za-z][^<>]*>|&(?:[A-Za-z]{2,8}|#\w{1,7});"
+    # LaTeX; between single dollars by Pandoc's rule, so that sums of money are none
+    r"|\$\$.{1,2000}?\$\$|\\\[.{0,2000}?\\\]|\\\(.{0,2000}?\\\)"
+    r"|\\begin\{(?P<env>[A-Za-z]+\*?)\}.{0,2000}?\\end\{(?P=env)\}"
+    r"|\$(?=[^\s$])[^$\n]{0,500}(?<=\S)\$(?!\d)"
+    r"|\\[A-Za-z]+\*?(?:\[[^\[\]\n]*\])?(?:\{[^{}\n]*\})*"
+    # placeholders
+    r"|\{\{[^{}\n]{1,80}\}\}|[$#]?\{[^{},\n]{0,80}\}|\[\[[^\[\]\n]{1,80}\]\]|\[[A-Z][A-Z0-9_]+\]"
+    r"|%\([A-Za-z_]\w*\)[sdif]|%(?:\d\$)?(?:\.\d)?[sdif]\b"
+    # identifiers, and the blank that a reader is to fill
+    r"|\b[A-Za-z_][A-Za-z0-9_.]{0,80}\(\)|__+|\b[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+\b"
+    # half of a character, which no engine could take
+    r"|[\ud800-\udfff]"
+)
+# Without one of these there is no span. Sets of characters and words are what is quick to look for.
+_SPAN_SIGN = re.compile(r"[`<&{\[$\\%@_\ud800-\udfff]")
+_SPAN_WORDS = ("://", "www.", "()", ".com", ".org", ".net", ".edu", ".gov", ".io")
+# For a set of characters: digits of all scripts, superscripts, fractions, numbers in circles.
+# Engines that normalise their input turn "m²" into "m2".
+DIGITS = r"\d²³¹¼-¾\u2070\u2074-\u2079\u2080-\u2089\u2150-\u215f\u2460-\u249b"
+_DIGIT = re.compile(f"[{DIGITS}]")
+_NUMBER = re.compile(f"[{DIGITS}]+(?:[.,:/٫٬][{DIGITS}]+)*")
+_LETTER = re.compile(rf"[^\W_{DIGITS}]")
+
+# Lines of code outside fences. The first kind says enough by itself; the second only where no two
+# ordinary words stand side by side outside quotes, and no sentence ends.
+_CODE = re.compile(
+    r"(?:async )?def \w+\(.*|class \w+(?:\(.*\))?:$"
+    r"|import [\w.]+(?: as \w+)?(?:, ?[\w.]+)*;?$"
+    r"|from [\w.]+ import [*(]?\w*(?:, ?\w+)*(?: as \w+)?\)?$"
+    r"|(?:else|try|finally|except(?: [\w.]+)?(?: as \w+)?) ?:$"
+    r"|(?:if|elif|while) .*(?:[=!<>]=|[<>%]|\w\(|\w\[).*:$|for \w+(?:, ?\w+)* in \S+:$"
+    r"|@\w[\w.]*(?:\(.*\))?$"
+    r"|#(?:include\s*[<\"]|define |ifn?def |endif|pragma |!/)"
+    r"|.*\{$|\}[\s;,)\]]*(?:(?:else|catch|while|finally)\b.*)?$"
+    r"|SELECT(?:$| .*(?:\bFROM\b|[;,]$|\*))|INSERT INTO |DELETE FROM |UPDATE \S+ SET\b"
+    r"|CREATE (?:TABLE|VIEW|INDEX|DATABASE|FUNCTION|PROCEDURE) |(?:ALTER|DROP) TABLE "
+    r"|select .* from .*;$"
+    r"|(?:(?:public|private|protected|static|final|unsigned|const) )*"
+    r"(?:int|float|double|char|bool|boolean|string|String|void|var|let|const|auto|long)"
+    r"(?:\[\]|<[^<>]*>|[*&])? [*&]?\w+(?:\[\w*\])*(?:\(|\s*[=;])"
+    r"|(?:public|private|protected|static) .*[;{)]$|function \w*\s*\("
+    r"|[\[{]+\s*\"[^\"]*\"\s*:.*(?<=[\"\]},\de\[{l])$"
+    r"|>>> |\$ [a-z./~]|<\?"
+    r"|\"[^\"]*\"\s*:\s*(?:[\"\[{\d-]|true|false|null).*(?<=[\"\]},\de\[{l])$",
+    re.ASCII,
+)
+_MAYBE_CODE = re.compile(
+    r"[A-Za-z_][\w.]*\((?!e?s\)).*\)(?:\.\w+.*)?\s*[;:]?(?:\s*(?:#|//).*)?$"
+    r"|[a-z_][\w.]*(?:\[[^\]]*\])?(?:\s*,\s*[a-z_]\w*)*\s*(?:[-+*/%|&^]|//|\*\*|<<|>>)?=(?!=)\s*\S"
+    r"|[A-Z]\w*(?:\[[^\]]*\])?\s*=\s*(?:[\"'\[{(]|[\w.]+\(.*\))"
+    r"|[\[{]\s*(?:[\"'{\[(-]|\d(?![a-z])).*[\]}][,;]?$|\{(?:[^{}]*|\\.*)\}[,;]?$"
+    r"|.*(?:\w\(|\w\s*=\s*\S|<<|->|::).*;$"
+    r"|(?:sudo|pip3? install|npm (?:install|run)|docker (?:run|build|pull)|apt(?:-get)? install) \S"
+    r"|git (?:clone|commit|add|push|pull|checkout|merge) \S|python3? [\w/.-]+\.py\b|curl -"
+    r"|return\b|(?:print|echo|puts|printf)\b\s*[\"'(]|console\.log\("
+    r"|(?:if|for|while|switch)\s*\(.*\)$",
+    re.ASCII,
+)
+# What is code only beside code: comments, clauses of a query, closing brackets.
+_NEAR_CODE = re.compile(
+    r"#(?!#)|//|--|/\*|\*/|\"\"\"|'''|[\])}]"
+    r"|(?:FROM|WHERE|AND|OR|(?:GROUP|ORDER) BY|(?:LEFT |RIGHT |INNER |OUTER )*JOIN|ON|HAVING|LIMIT"
+    r"|VALUES|SET|UNION)\b"
+)
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|\s(?:#|//|--)\s.*$")
+_WORD = (
+    r"\b(?!(?:if|else|for|in|not|and|or|new|lambda|is|return|await|from|import|as|let|var|const|int"
+    r"|print|sudo|pip3?|npm|git|install|apt|run|commit|clone|docker|python3?)\b)[^\W\d_]{2,}"
+)
+_WORDS = re.compile(rf"{_WORD},? {_WORD}|[\u3040-\u9fff]{{2}}")
+_ANY_PIPE = re.compile(r"(?<!\\)\|")
+_SPACED_PIPE = re.compile(r"(?<=\s)\|(?=\s)")
+# Without one of these no line can be code, and no block can open.
+_CODE_SIGN = re.compile(r"[=(){}\[\];<>@#$:]")
+_CODE_WORDS = ("import ", "SELECT", "DELETE ", " TABLE ", " install ", "git ", "python", "return")
+_OPENER_SIGNS = ("```", "~~~", "<", "$$", "\\")
+
+
+def split(text: str) -> list[Part]:
+    """Cut a text into fixed parts and prose; the parts' texts join to `text` exactly.
+
+    Prose parts hold no line break, are not blank, and start and end without white space.
+    """
+    parts: list[Part] = []
+    done = 0
+    for start, end in _blocks(text):
+        _add_lines(parts, text[done:start])
+        _add_fixed(parts, text[start:end])
+        done = end
+    _add_lines(parts, text[done:])
+    return parts
+
+
+def blocks(text: str) -> list[str]:
+    """The fenced code, and the formulas, comments and raw HTML of several lines, in order."""
+    return [text[start:end] for start, end in _blocks(text)]
+
+
+def outline(text: str) -> list[tuple[str, str, int]]:
+    """For each line what stands before and behind its words, and how many table pipes it has.
+
+    Two texts with the same outline have as many lines, the same indentation, list markers, blank
+    lines and line ends. Lines inside of `blocks` count too.
+    """
+    rows = []
+    for line in text.splitlines(keepends=True):
+        body = line.rstrip()
+        lead = _PREFIX.match(body)
+        rows.append((lead[0] if lead else "", line[len(body) :], _pipes(body)))
+    return rows
+
+
+def find_spans(text: str) -> list[tuple[int, int]]:
+    """Where in a line of prose the spans are that must survive: (start, end), in order."""
+    if not _may_have_spans(text):
+        return []
+    return [match.span() for match in _SPAN.finditer(text)]
+
+
+def contents(text: str) -> tuple[Counter[str], Counter[str]]:
+    """How often each span and each number outside of spans occurs in a line of prose."""
+    spans = Counter(text[start:end] for start, end in find_spans(text))
+    rest = _SPAN.sub(" ", text) if spans else text
+    return spans, Counter(_NUMBER.findall(rest))
+
+
+def is_special(text: str) -> bool:
+    """Whether `text` may hold a span or a number; False is certain, True is not."""
+    return _DIGIT.search(text) is not None or _may_have_spans(text)
+
+
+def has_words(text: str) -> bool:
+    """Whether a letter stands outside of the spans, so that there is something to translate."""
+    if not _LETTER.search(text):
+        return False
+    return not _may_have_spans(text) or _LETTER.search(_SPAN.sub(" ", text)) is not None
+
+
+def _may_have_spans(text: str) -> bool:
+    return _SPAN_SIGN.search(text) is not None or _has_one(text, _SPAN_WORDS)
+
+
+def _blocks(text: str) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    if not _has_one(text, _OPENER_SIGNS):
+        return found
+    absent: set[str] = set()  # a closer not found once is not looked for again: linear time
+    position = 0
+    while opener := _OPENER.search(text, position):
+        kind = opener.lastgroup or ""
+        start, position = opener.start(), opener.end()
+        if kind in {"fence", "late"}:
+            end = _fence_end(text, opener[kind], opener.end())
+            if end or kind == "fence":
+                position = end or len(text)
+                found.append((opener.start(kind), position))
+            continue
+        closer = _CLOSERS.get(kind) or (
+            f"\\end{{{opener['env']}}}" if kind == "env" else f"</{opener['raw']}>"
+        )
+        close = -1 if closer in absent else text.find(closer, opener.end())
+        if close < 0:
+            absent.add(closer)
+            continue
+        inside = text[opener.end() : close]
+        if kind in {"dollars", "bracket"} and _BLANK_LINE.search(inside):
+            continue
+        position = close + len(closer)
+        # On one line it is a span of that line's prose.
+        if "\n" in inside:
+            found.append((start, position))
+    return found
+
+
+def _fence_end(text: str, fence: str, position: int) -> int:
+    """Where a fenced block ends, behind its closing fence; 0 if nothing closes it."""
+    # A fence at the end of a line of code closes too: models write it so.
+    close = re.compile(rf"{fence}{fence[0]}*(?=[^\S\n]*$)", re.MULTILINE)
+    first_line = text.find("\n", position)
+    match = close.search(text, first_line) if first_line >= 0 else None
+    return match.end() if match else 0
+
+
+def _add_fixed(parts: list[Part], text: str) -> None:
+    if text:
+        parts.append(Part(text))
+
+
+def _add_lines(parts: list[Part], text: str) -> None:
+    lines = text.splitlines(keepends=True)
+    maybe = _CODE_SIGN.search(text) or _has_one(text, _CODE_WORDS)
+    code = _code_lines(lines) if maybe else [False] * len(lines)
+    for line, is_code in zip(lines, code, strict=True):
+        if is_code:
+            parts.append(Part(line))
+        elif "|" in line:
+            _add_row(parts, line)
+        else:
+            _add_prose(parts, line)
+
+
+def _add_prose(parts: list[Part], line: str) -> None:
+    body = line.rstrip()
+    prefix = _PREFIX.match(body)
+    start = prefix.end() if prefix else 0
+    if not _LETTER.search(body, start):
+        parts.append(Part(line))
+        return
+    if start:
+        parts.append(Part(body[:start]))
+    parts.append(Part(body[start:], prose=True))
+    if len(body) < len(line):
+        parts.append(Part(line[len(body) :]))
+
+
+def _add_row(parts: list[Part], line: str) -> None:
+    """Add a line that holds pipes: the cells of a table, or prose such as "|x| > 1"."""
+    if not _pipes(line):
+        _add_prose(parts, line)
+        return
+    masked = _SPAN.sub(lambda match: "x" * len(match[0]), line)
+    done = 0
+    for match in _pipe(line).finditer(masked):
+        _add_cell(parts, line[done : match.start()])
+        parts.append(Part("|"))
+        done = match.end()
+    _add_cell(parts, line[done:])
+
+
+def _add_cell(parts: list[Part], cell: str) -> None:
+    if cell:
+        _add_prose(parts, cell)
+
+
+def _pipes(line: str) -> int:
+    """How many pipes a table row has; 0 for a line that is none."""
+    return len(_pipe(line).findall(line)) if "|" in line else 0
+
+
+def _pipe(line: str) -> re.Pattern[str]:
+    """What parts cells: any pipe where the row starts with one, else pipes between spaces."""
+    return _ANY_PIPE if line.lstrip().startswith("|") else _SPACED_PIPE
+
+
+def _code_lines(lines: list[str]) -> list[bool]:
+    """Which lines are code, judged by their looks and their neighbours."""
+    bodies = [line.strip() for line in lines]
+    indents = [len(line) - len(line.lstrip()) for line in lines]
+    code = [_looks_like_code(body) for body in bodies]
+    if not any(code):
+        return code
+    _spread_into_blocks(bodies, indents, code)
+    forwards = range(1, len(lines))
+    backwards = range(len(lines) - 2, -1, -1)
+    for order, step in ((forwards, -1), (backwards, 1)):
+        for i in order:
+            if code[i + step] and bodies[i] and not code[i]:
+                indented = indents[i] > 1 and not _has_words_in_a_row(bodies[i])
+                code[i] = indented or _NEAR_CODE.match(bodies[i]) is not None
+    for i in range(1, len(lines) - 1):
+        if code[i - 1] and code[i + 1] and bodies[i]:
+            code[i] = code[i] or not _has_words_in_a_row(bodies[i])
+    return code
+
+
+def _spread_into_blocks(bodies: list[str], indents: list[int], code: list[bool]) -> None:
+    """Mark what is indented deeper than a line of code that opens a block."""
+    opened: int | None = None
+    for i, body in enumerate(bodies):
+        if not body:
+            continue
+        if opened is not None and indents[i] > opened:
+            code[i] = True
+            continue
+        opened = indents[i] if code[i] and body[-1] in ":{([," else None
+
+
+def _looks_like_code(body: str) -> bool:
+    if not body:
+        return False
+    if _CODE.match(body):
+        return True
+    if body[-1] in ".?!" or not _MAYBE_CODE.match(body):
+        return False
+    return not _has_words_in_a_row(body)
+
+
+def _has_words_in_a_row(body: str) -> bool:
+    return _WORDS.search(_QUOTED.sub(" ", body)) is not None
+
+
+def _has_one(text: str, words: tuple[str, ...]) -> bool:
+    for word in words:  # noqa: SIM110 - any() of a generator takes three times as long
+        if word in text:
+            return True
+    return False

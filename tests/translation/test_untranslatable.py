@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polypaca.translation.untranslatable import RULES, request_of, rules_for, untranslatable
+
+FIRE = {
+    "correction": "Correct the grammar of this sentence: He go home.",
+    "wording": "Rearrange the words to form a sentence: home / going / am / I",
+    "grammar-form": "Rewrite the sentence in the passive voice.",
+    "analysis": "Identify the verb in the sentence.",
+    "word-relations": "Give three synonyms for 'happy'.",
+    "sound": "Write a haiku about autumn.",
+    "letters": "Name five animals whose name begins with the letter B.",
+    "alphabet": "Sort these names in alphabetical order.",
+    "counting": "How many letters are there in the word 'strawberry'?",
+    "idiom": "Explain the idiom 'break a leg'.",
+    "translation": "Translate the following sentence into French.",
+    "code": "Write a Python function that sorts a list.",
+    "program-text": "What does this print?\ndef add(a, b):\n    return a + b",
+}
+
+
+def test_every_rule_has_a_case_and_a_pattern() -> None:
+    assert list(FIRE) == list(RULES)
+    assert all(rule.request or rule.text for rule in RULES.values())
+
+
+@pytest.mark.parametrize("name", FIRE)
+def test_each_rule_fires(name: str) -> None:
+    assert name in untranslatable(FIRE[name], "", "", "en")
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "Describe how to make crepes.",
+        "Name a famous Italian singer.",
+        "Write a script of a sales call.",
+        "Explain the functions of the liver.",
+        "Plan a syllabus for a class on world history.",
+        "List the main cities, separated by commas.",
+        "Write some spells from the Harry Potter series.",
+        "Who won the Limerick Senior Hurling Championship?",
+        "Given a short story, describe its main character in two adjectives.",
+        "Given a URL, explain what the web page is about.",
+        "Write a short story of 100 words.",
+        'Write a story that begins with the line "Correct your grammar, he said."',
+    ],
+)
+def test_ordinary_tasks_are_left_alone(instruction: str) -> None:
+    assert untranslatable(instruction, "", "An answer.", "en") == []
+
+
+def test_what_an_instruction_quotes_or_works_on_is_not_its_request() -> None:
+    assert untranslatable("Summarize the text.", "Grammar is about verbs.", "Verbs.", "en") == []
+    assert request_of("Say “please correct my grammar”\n politely") == 'Say "" politely'
+
+
+def test_of_a_long_instruction_both_ends_are_the_request() -> None:
+    passage = "The river rose. " * 200
+    assert untranslatable(passage + "Translate the text into German.", "", "", "en") == [
+        "translation"
+    ]
+    assert untranslatable(passage + "Write a haiku. " + passage, "", "", "en") == []
+
+
+def test_a_fence_alone_is_no_program() -> None:
+    assert untranslatable("Multiply.", "", "```\n2 x 3 = 6\n```", "en") == []
+    assert untranslatable("Multiply.", "", "```python\n2 * 3\n```", "en") == ["program-text"]
+
+
+def test_other_languages_get_only_the_rules_about_no_language() -> None:
+    assert rules_for("de") == ["program-text"]
+    assert rules_for("eng") == list(RULES)
+    assert untranslatable("Write a haiku", "", "", "de") == []
+    assert untranslatable("Was gibt das aus?", "print(1)", "1", "de") == ["program-text"]
+    with pytest.raises(ValueError, match="language code"):
+        untranslatable("a", "b", "c", "no such")
+
+
+@given(st.text(), st.text(), st.text())
+def test_any_text_is_judged(instruction: str, given_input: str, output: str) -> None:
+    found = untranslatable(instruction, given_input, output, "en")
+    assert set(found) <= set(RULES)
+
+
+@pytest.mark.parametrize(
+    "piece", ["write ", "word ", '"', "'a", "SELECT ", "SELECT a\n", "for a in ", "\n", " ", "if ("]
+)
+def test_a_megabyte_takes_no_long(piece: str) -> None:
+    text = piece * (1_000_000 // len(piece))
+    start = time.perf_counter()
+    untranslatable(text, text, text, "en")
+    assert time.perf_counter() - start < 10
+
+
+@pytest.mark.data
+def test_on_alpaca_about_one_row_in_six(data_folder: Path) -> None:
+    rows = json.loads((data_folder / "instructions/alpaca.en.json").read_text(encoding="utf-8"))
+    hits = sum(
+        bool(untranslatable(row["instruction"], row["input"], row["output"], "en")) for row in rows
+    )
+    assert 0.12 < hits / len(rows) < 0.18
