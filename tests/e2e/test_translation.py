@@ -29,7 +29,7 @@ models:
     tokenizer: TOKENIZER
     config: {model_type: gpt_neox, hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2,
              intermediate_size: 64}
-methods: {lora: {batch_size: 16, epochs: 1, max_length: 512}}
+methods: {lora: {batch_size: 16, epochs: 1, max_length: 8192}}
 recipes: [monolingual, multilingual, downsampled, english]
 sweep: controls
 judge: {kind: none}

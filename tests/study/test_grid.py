@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from polypaca.core.errors import StudyError
 from polypaca.study import Study, cells, load_study, mixtures, systems
-from polypaca.study.grid import answers
+from polypaca.study.grid import answers, given, supported, translated
 
 TEXT = """\
 name: small
@@ -85,3 +86,78 @@ def test_mixtures_of_ones_own(tmp_path: Path) -> None:
         mixture.name: (mixture.languages, mixture.budgets) for mixture in mixtures(load_study(path))
     }
     assert found == {"pair": (("en", "es"), 1.0), "triple": (("de", "en", "es"), 3.0)}
+
+
+def _study(tmp_path: Path, more: str, text: str = TEXT) -> Study:
+    path = tmp_path / "study.yaml"
+    path.write_text(text + more)
+    return load_study(path)
+
+
+def test_a_sweep_gives_the_controls(tmp_path: Path) -> None:
+    study = _study(tmp_path, "sweep: controls\n")
+    found = {m.name: (m.languages, m.budgets, m.recipe.repeat) for m in mixtures(study)}
+    assert found["english-3"] == (("en",), 3.0, True)
+    assert found["downsampled-0.25"] == (("en", "es", "de"), 0.25, False)
+    assert found["downsampled-2"] == (("en", "es", "de"), 2.0, False)
+    assert found["multilingual-2"] == (("en", "es"), 2.0, False)
+    # The first language alone on one budget is trained as monolingual already.
+    assert "multilingual-1" not in found
+    cell = next(c for c in cells(study) if c.id == "tiny-neox.lora.monolingual-en.s1")
+    assert cell.recipes == ("monolingual", "english", "multilingual-1")
+    assert supported(study, "english-3") == 3
+    assert supported(study, "multilingual-2") == 2
+    assert supported(study, "monolingual") == 2
+
+
+def test_sizes_in_amounts_have_no_budgets(tmp_path: Path) -> None:
+    text = TEXT.replace(
+        "[monolingual, multilingual, downsampled, english]",
+        "{english: {}, multilingual: {tokens: 5000}, some: {languages: [en, es], examples: 40}}",
+    )
+    found = {m.name: m for m in mixtures(_study(tmp_path, "", text))}
+    assert found["multilingual"].budgets is None
+    assert found["multilingual"].needs_tokens
+    assert (found["some"].budgets, found["some"].needs_tokens) == (None, False)
+
+
+TRANSLATED = TEXT.replace(
+    'data: {instructions: "builtin:tiny"}',
+    'data: {instructions: "builtin:tiny", translate: {source: en, engine: apertium, '
+    "languages: {de: given}}}",
+)
+
+
+def test_who_is_translated_and_who_is_given(tmp_path: Path) -> None:
+    study = _study(tmp_path, "", TRANSLATED)
+    assert {code: engine.kind for code, engine in translated(study).items()} == {"es": "apertium"}
+    assert given(study) == ["en", "de"]
+    assert given(_study(tmp_path, "")) == ["en", "es", "de"]
+
+
+def test_an_engine_in_its_short_form_can_be_overridden(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(TRANSLATED)
+    study = load_study(path, ["data.translate.engine.mode=eng-spa"])
+    assert translated(study)["es"].mode == "eng-spa"
+
+
+def test_mistakes_in_mixing_and_translating_are_reported_together(tmp_path: Path) -> None:
+    text = (
+        TRANSLATED.replace(
+            "engine: apertium", 'engine: {kind: ctranslate2, model: "no/{language}"}'
+        )
+        .replace("de: given", "fr: given, en: apertium")
+        .replace("[monolingual, multilingual, downsampled, english]",
+                 "{english: {}, multilingual: {weights: {en: 1}}, downsampled: {budgets: 4}}")
+    )  # fmt: skip
+    path = tmp_path / "study.yaml"
+    path.write_text(text + "sweep: {multilingual: [4]}\n")
+    with pytest.raises(StudyError) as caught:
+        load_study(path)
+    found = str(caught.value)
+    for what in (
+        "no folder for es", "no folder for de", "languages.fr: is not among", "en: is the source",
+        "must name the recipe's languages: en, es, de", "4 budgets are more", "4 languages of 3",
+    ):  # fmt: skip
+        assert what in found

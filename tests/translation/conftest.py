@@ -20,16 +20,6 @@ def bergamot_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def ctranslate2_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny Marian model of random weights, converted by CTranslate2's own converter."""
-    pytest.importorskip("ctranslate2", reason="no ctranslate2: pip install 'polypaca[translate]'")
-    from .marian_model import convert, write_marian
-
-    folder = tmp_path_factory.mktemp("ctranslate2")
-    return convert(write_marian(folder / "marian"), folder / "converted")
-
-
-@pytest.fixture(scope="session")
-def ctranslate2_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny OPUS-MT model from English into Spanish, word for word, in CTranslate2's format."""
     pytest.importorskip("ctranslate2", reason="no ctranslate2: pip install 'polypaca[translate]'")
     folder = tmp_path_factory.mktemp("marian")

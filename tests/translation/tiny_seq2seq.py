@@ -52,35 +52,44 @@ def word_for_word(sentence: str) -> str:
     return " ".join(WORDS[word] for word in sentence.split())
 
 
-def marian(folder: Path, *, steps: int, extra_tokens: Sequence[str] = ()) -> Path:
+def marian(
+    folder: Path,
+    *,
+    steps: int = 0,
+    width: int = 64,
+    layers: int = 1,
+    extra_tokens: Sequence[str] = (),
+    lines: Sequence[str] = (),
+    size: int = 200,
+) -> Path:
     """Write an OPUS-MT model; it is trained for `steps`, or has large random weights.
 
-    600 steps, some seven seconds on one core, translate unseen sentences word for word.
+    600 steps, some seven seconds on one core, are enough to translate unseen sentences word for
+    word. An untrained one may have pieces of other `lines`, at most `size` of them.
     """
     import torch
     from transformers import MarianConfig, MarianMTModel, MarianTokenizer
 
     folder.mkdir(parents=True, exist_ok=True)
-    lines = sentences(2000, seed=1)
+    known = sentences(2000, seed=1)
+    translated = [word_for_word(line) for line in known]
     files = [
-        _pieces(folder / "source.spm", lines, WORDS),
-        _pieces(folder / "target.spm", [word_for_word(line) for line in lines], WORDS.values()),
+        _pieces(folder / "source.spm", [*known, *lines], WORDS, vocab_size=size),
+        _pieces(folder / "target.spm", [*translated, *lines], WORDS.values(), vocab_size=size),
     ]
     pieces = sorted({model.id_to_piece(n) for model in files for n in range(3, len(model))})
     vocabulary = ["</s>", "<unk>", *extra_tokens, *pieces, "<pad>"]
     ids = {token: n for n, token in enumerate(vocabulary)}
     (folder / "vocab.json").write_text(json.dumps(ids), encoding="utf-8")
-    tokenizer = MarianTokenizer(
-        *(str(folder / name) for name in ("source.spm", "target.spm", "vocab.json"))
-    )
+    tokenizer = MarianTokenizer.from_pretrained(folder)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(1)
     pad = ids["<pad>"]
     config = MarianConfig(
         vocab_size=len(vocabulary),
-        **_shape(64),
+        **_shape(width, layers),
         activation_function="swish",
-        init_std=0.02 if steps else 0.3,  # larger ones answer each input in another way
+        init_std=0.02 if steps else 0.15,  # larger ones answer each input in another way
         pad_token_id=pad,
         decoder_start_token_id=pad,
         bos_token_id=0,
@@ -90,7 +99,7 @@ def marian(folder: Path, *, steps: int, extra_tokens: Sequence[str] = ()) -> Pat
     )
     model = MarianMTModel(config)
     if steps:
-        _train(model, tokenizer, lines, steps)
+        _train(model, tokenizer, known, steps)
     model.generation_config.bad_words_ids = [[pad], [1]]
     model.save_pretrained(folder)
     return folder
@@ -107,6 +116,7 @@ def nllb(folder: Path, languages: Sequence[str]) -> Path:
         folder / "sentencepiece.bpe.model",
         [*lines, *(word_for_word(line) for line in lines)],
         (),
+        vocab_size=200,
         model_type="bpe",
         bos_id=1,
         eos_id=2,
@@ -120,13 +130,12 @@ def nllb(folder: Path, languages: Sequence[str]) -> Path:
     torch.manual_seed(1)
     config = M2M100Config(
         vocab_size=len(tokenizer),
-        **_shape(32),
+        **_shape(32, 1),
         init_std=0.3,
-        scale_embedding=True,
         max_position_embeddings=1024,
     )
     model = M2M100ForConditionalGeneration(config)
-    model.generation_config.bad_words_ids = [[0], [1], [3]]
+    model.generation_config.bad_words_ids = [[tokenizer.unk_token_id]]
     model.save_pretrained(folder)
     return folder
 
@@ -139,10 +148,14 @@ def convert(folder: Path, output: Path, copy_files: Sequence[str]) -> Path:
     return output
 
 
-def _shape(width: int) -> dict[str, Any]:
+def _shape(width: int, layers: int) -> dict[str, Any]:
     shape: dict[str, Any] = {"d_model": width, "dropout": 0.0, "scale_embedding": True}
     for side in ("encoder", "decoder"):
-        shape |= {f"{side}_layers": 1, f"{side}_attention_heads": 4, f"{side}_ffn_dim": 2 * width}
+        shape |= {
+            f"{side}_layers": layers,
+            f"{side}_attention_heads": 4,
+            f"{side}_ffn_dim": 2 * width,
+        }
     return shape
 
 
@@ -154,7 +167,6 @@ def _pieces(path: Path, lines: Iterable[str], words: Iterable[str], **settings: 
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter([*lines, *CHARACTERS]),
         model_writer=model,
-        vocab_size=200,
         hard_vocab_limit=False,
         character_coverage=1.0,
         user_defined_symbols=[f"▁{word}" for word in words],
@@ -183,4 +195,6 @@ def _train(model: Any, tokenizer: Any, lines: list[str], steps: int) -> None:
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
+        # Decoding starts with <pad>, whose embedding is zero in Marian's models.
+        model.get_input_embeddings().weight.data[tokenizer.pad_token_id] = 0
     torch.set_num_threads(threads)

@@ -114,6 +114,8 @@ def _apply(
 def _long_form(keys: tuple[str, ...], value: Any) -> CommentedMap:
     if keys[0] == "prompts" and isinstance(value, str):
         return CommentedMap(source=value)
+    if keys[:2] == ("data", "translate") and isinstance(value, str):
+        return CommentedMap(kind=value)
     if keys[0] == "recipes" and isinstance(value, list):
         return CommentedMap((recipe, CommentedMap()) for recipe in value)
     return CommentedMap()

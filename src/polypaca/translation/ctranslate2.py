@@ -132,7 +132,7 @@ def make(
             max_batch_size=max_batch_tokens,
             batch_type="tokens",
             beam_size=beam_size,
-            max_decoding_length=max_length,
+            max_decoding_length=max_length + len(codec.prefix),
         ),
         placeholder=_placeholder(codec, _vocabulary(folder, "source")),
         close=translator.unload_model,
@@ -256,6 +256,8 @@ def _codec(
         before = (language_token(*source, tags, "source_token"),)
         prefix = (language_token(*target, tags, "target_token"),)
 
+    special = {*tags, "<s>", "</s>", "<pad>", "<mask>"}
+
     def pieces(text: str) -> list[str]:
         # SentencePiece takes no lone surrogates.
         whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -264,7 +266,7 @@ def _codec(
 
     def text(tokens: Sequence[str]) -> str:
         # A piece of a joint vocabulary that this SentencePiece model lacks keeps its mark.
-        joined: str = writer.decode(list(tokens))
+        joined: str = writer.decode([token for token in tokens if token not in special])
         return " ".join(joined.replace("▁", " ").split())
 
     return _Codec(pieces=pieces, text=text, before=before, after=after, prefix=prefix)
@@ -336,6 +338,8 @@ def _translate(
                     asynchronous=True,
                     beam_size=beam_size,
                     max_input_length=0,
+                    # Nothing is better than what the model would say in nothing's place.
+                    min_decoding_length=0,
                     # Marian's own decoder forbids it too.
                     disable_unk=True,
                     **settings,
