@@ -1,7 +1,7 @@
 """What keeping a text's structure costs: python benchmarks/translate.py LINES.txt [sentences].
 
-Takes a file of English lines, such as FLORES (about a minute for the default 200 sentences), and
-prints how fast each engine translates their sentences when it is called directly, and through
+Takes a file of English lines, such as FLORES (minutes for the default 200 sentences), and prints
+how fast each engine translates their sentences when it is called directly, and through
 `translate_texts`. Medians of runs that take turns, on one thread. CTranslate2 gets a model of
 OPUS-MT's base shape with random weights: as fast as a real one, but what it says is noise. So only
 lines are taken whose translation is checked for nothing that noise would get wrong.
@@ -15,6 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,8 +130,8 @@ def main() -> None:
             engine.translate(sentences[:8])
             direct, through = [], []
             for _ in range(RUNS):
-                direct.append(seconds(lambda: engine.translate(sentences)))  # noqa: B023
-                through.append(seconds(lambda: translate_texts(lines, engine, "en")))  # noqa: B023
+                direct.append(seconds(partial(engine.translate, sentences)))
+                through.append(seconds(partial(translate_texts, lines, engine, "en")))
             one, two = (len(sentences) / statistics.median(taken) for taken in (direct, through))
             print(f"| {engine.name} | {one:.1f} | {two:.1f} | {two / one:.2f} |")
             engine.close()

@@ -9,7 +9,7 @@ from polypaca.workflow.display import display
 from polypaca.workflow.events import Event, EventReader, EventWriter
 from polypaca.workflow.jobs import Job
 from polypaca.workflow.run import Plan
-from polypaca.workflow.tasks import Task
+from polypaca.workflow.steps import Task
 
 TASKS = (Task("cells/a/train", "train", {}), Task("cells/b/train", "train", {}))
 PLAN = Plan(Path("out"), TASKS, {}, [Job("train", TASKS, (), False)], {"train": 1}, 2)

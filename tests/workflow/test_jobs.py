@@ -4,7 +4,7 @@ from pathlib import Path
 
 from polypaca.core.manifest import MANIFEST, begin, seal
 from polypaca.workflow.jobs import current, inputs_now, jobs_of, pending
-from polypaca.workflow.tasks import STEPS, Task
+from polypaca.workflow.steps import STEPS, Task
 
 
 def _tasks() -> list[Task]:

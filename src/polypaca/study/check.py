@@ -15,13 +15,15 @@ from polypaca.study.grid import (
     recipes,
     translated,
 )
-from polypaca.study.schema import BUILTIN_RECIPES, BaseSystem, Study, Translate
+from polypaca.study.schema import BUILTIN_RECIPES, BaseSystem, Study
 from polypaca.translation.filters import FILTERS
 
 _REMOTE = ("http://", "https://")
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from polypaca.study.translate import Translate
 
 Finding = tuple[tuple[str | int, ...], str, str]  # where, what, hint
 

@@ -14,7 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from polypaca.core.errors import Problem, StudyError
 from polypaca.core.files import write_text
 from polypaca.core.names import nearest
-from polypaca.study import schema
+from polypaca.study import schema, translate
 from polypaca.study.check import cross_checks
 from polypaca.study.paths import with_absolute_paths
 from polypaca.study.schema import Study
@@ -219,9 +219,9 @@ def _keys_beside(location: Location) -> list[str]:
         "translate",
         "languages",
     ):
-        return ["kind", *schema.CTranslate2.model_fields, *schema.LlmTranslator.model_fields]
+        return ["kind", *translate.CTranslate2.model_fields, *translate.LlmTranslator.model_fields]
     if location[:2] == ("data", "translate") and len(location) > 2:
-        return list(schema.Translate.model_fields)
+        return list(translate.Translate.model_fields)
     if location[0] == "methods":
         return list({**schema.Lora.model_fields, **schema.Full.model_fields})
     if location[0] == "systems":

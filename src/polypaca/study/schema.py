@@ -4,70 +4,25 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from polypaca.core import languages
-from polypaca.core.names import nearest
+from polypaca.study.fields import (
+    BadRows,
+    DetectorName,
+    Language,
+    LanguageList,
+    Name,
+    Section,
+    Server,
+    Variable,
+    distinct,
+)
+from polypaca.study.translate import Translate
 
 BUILTIN_RECIPES = ("monolingual", "multilingual", "downsampled", "english")
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-def _language(code: str) -> str:
-    if not languages.is_language(code):
-        meant = languages.suggestion(code)
-        raise ValueError(
-            f"unknown language {code!r}" + (f"; did you mean {meant}?" if meant else "")
-        )
-    return code
-
-
-def _distinct(values: list[Any]) -> list[Any]:
-    repeated = sorted({str(value) for value in values if values.count(value) > 1})
-    if repeated:
-        raise ValueError(f"listed twice: {', '.join(repeated)}")
-    return values
-
-
-def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise ValueError(
-            f"{value!r} cannot name a folder; use letters, digits, dots, dashes and underscores"
-        )
-    return value
-
-
-def _server(value: str) -> str:
-    # What is wrong is not repeated: it may be a secret.
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("is not an http(s) URL")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must hold no user, password or query; put the key into api_key_env")
-    return value
-
-
-def _variable(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_]\w*", value):
-        raise ValueError("is not the name of an environment variable (the key itself stays there)")
-    return value
-
-
-def _detector(value: str) -> str:
-    from polypaca.langid.detectors import DETECTORS
-
-    if value not in DETECTORS:
-        raise ValueError(f"unknown detector {value!r}{nearest(value, DETECTORS)}")
-    return value
-
-
-Language = Annotated[str, AfterValidator(_language)]
-LanguageList = Annotated[list[Language], Field(min_length=1), AfterValidator(_distinct)]
-Name = Annotated[str, AfterValidator(_name)]
-BadRows = Literal["error", "reject", "repair"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
 
 
 def _controls(study: dict[str, Any]) -> dict[str, Any]:
@@ -82,112 +37,11 @@ def _controls(study: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class Section(BaseModel):
-    """Base of all sections: immutable, unknown keys are errors.
-
-    Defaults are validated too, so that a default of 16 and a 16 read from a file are one number.
-    """
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
-    )
-
-
 class Languages(Section):
     """Which languages the models are tuned on and tested in."""
 
     train: LanguageList
     test: LanguageList
-
-
-class Apertium(Section):
-    """Apertium's rule-based pairs, as installed."""
-
-    kind: Literal["apertium"] = "apertium"
-    mode: str | None = Field(default=None, description="such as eng-spa; found if not given")
-
-
-class Bergamot(Section):
-    """Firefox's translation models, the paper's engine."""
-
-    kind: Literal["bergamot"] = "bergamot"
-    model: str = Field(description="a folder; {source} and {language} are filled in")
-
-
-class CTranslate2(Section):
-    """OPUS-MT and NLLB models, converted to CTranslate2's format."""
-
-    kind: Literal["ctranslate2"] = "ctranslate2"
-    model: str = Field(description="a folder; {source} and {language} are filled in")
-    beam_size: int = Field(default=4, ge=1)
-    compute_type: str = "default"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-
-
-class LlmTranslator(Section):
-    """A served model behind an OpenAI-compatible URL."""
-
-    kind: Literal["llm"] = "llm"
-    model: str
-    base_url: Annotated[str, AfterValidator(_server)] = "https://api.openai.com/v1"
-    api_key_env: Annotated[str, AfterValidator(_variable)] | None = "OPENAI_API_KEY"
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    max_tokens: int = Field(default=1024, ge=8)
-    concurrency: int = Field(default=8, ge=1)
-    timeout_seconds: float = Field(default=120, gt=0)
-
-
-class DummyTranslator(Section):
-    """No translation: a stand-in for tests, which marks every word."""
-
-    kind: Literal["dummy"] = "dummy"
-
-
-Engine = Annotated[
-    Apertium | Bergamot | CTranslate2 | LlmTranslator | DummyTranslator,
-    Field(discriminator="kind"),
-]
-
-
-class Given(Section):
-    """This language's data is not translated but read, like the source's."""
-
-    kind: Literal["given"] = "given"
-
-
-class Translate(Section):
-    """How data in one language is brought into the others."""
-
-    source: Language = "en"
-    engine: Engine | None = Field(default=None, description="for languages without one below")
-    languages: dict[Language, Annotated[Engine | Given, Field(discriminator="kind")]] = Field(
-        default_factory=dict, description="engines by language; `given` where there is data"
-    )
-    untranslatable: Literal["keep", "flag", "drop"] = Field(
-        default="flag", description="tasks whose meaning translation destroys"
-    )
-    on_lost: Literal["pieces", "reject"] = Field(
-        default="pieces", description="sentences whose placeholders or numbers an engine loses"
-    )
-    filters: list[str] | None = Field(default=None, description="only these; all by default")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_forms(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        value = dict(value)
-        if isinstance(value.get("engine"), str):
-            value["engine"] = {"kind": value["engine"]}
-        if isinstance(value.get("languages"), dict):
-            value["languages"] = {
-                code: {"kind": engine} if isinstance(engine, str) else engine
-                for code, engine in value["languages"].items()
-            }
-        return value
-
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
 
 
 class Data(Section):
@@ -366,9 +220,9 @@ class Sweep(Section):
     the first 1 to N-1 languages.
     """
 
-    english: list[Annotated[float, Field(gt=0)]] = []
-    downsampled: list[Annotated[float, Field(gt=0)]] = []
-    multilingual: list[Annotated[int, Field(ge=1)]] = []
+    english: list[Annotated[float, Field(gt=0)]] = Field(default_factory=list)
+    downsampled: list[Annotated[float, Field(gt=0)]] = Field(default_factory=list)
+    multilingual: list[Annotated[int, Field(ge=1)]] = Field(default_factory=list)
 
 
 class Budget(Section):
@@ -420,8 +274,8 @@ class LlmJudge(Section):
 
     kind: Literal["llm"] = "llm"
     model: str
-    base_url: Annotated[str, AfterValidator(_server)] = "https://api.openai.com/v1"
-    api_key_env: Annotated[str, AfterValidator(_variable)] | None = "OPENAI_API_KEY"
+    base_url: Server = "https://api.openai.com/v1"
+    api_key_env: Variable | None = "OPENAI_API_KEY"
     temperature: float = Field(default=0.0, ge=0, le=2)
     max_tokens: int = Field(default=512, ge=8)
     concurrency: int = Field(default=8, ge=1)
@@ -434,7 +288,7 @@ Judge = Annotated[ReferenceJudge | NoJudge | LlmJudge, Field(discriminator="kind
 class Gate(Section):
     """The language check."""
 
-    detector: Annotated[str, AfterValidator(_detector)] = "lid176"
+    detector: DetectorName = "lid176"
 
 
 class Analyze(Section):
@@ -450,8 +304,8 @@ class Study(Section):
 
     name: Name
     seeds: Annotated[
-        list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_distinct)
-    ] = [1]
+        list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(distinct)
+    ] = Field(default=[1])
     languages: Languages
     data: Data
     prompts: Prompts
@@ -460,7 +314,7 @@ class Study(Section):
     recipes: Annotated[dict[Name, Recipe], Field(min_length=1)]
     sweep: Sweep = Sweep()
     budget: Budget = Budget()
-    systems: list[BaseSystem | ShuffledSystem] = []
+    systems: list[BaseSystem | ShuffledSystem] = Field(default_factory=list)
     generate: Generate = Generate()
     judge: Judge = ReferenceJudge()
     gate: Gate = Gate()

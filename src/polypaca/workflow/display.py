@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from polypaca.workflow.tasks import STAGES
+from polypaca.workflow.steps import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from polypaca.workflow.tasks import Task
+    from polypaca.workflow.steps import Task
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from polypaca.workflow.events import Event, EventReader
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.jobs import Job, current, jobs_of, pending
 from polypaca.workflow.lease import is_live, lease
-from polypaca.workflow.tasks import STAGES, Task, tasks_of
+from polypaca.workflow.steps import STAGES, Task
+from polypaca.workflow.tasks import tasks_of
 from polypaca.workflow.worker import log_of
 
 if TYPE_CHECKING:

@@ -1,16 +1,9 @@
-"""The tasks of a study: one folder each, what fills it, and from what.
-
-A task's `settings` are the keyword arguments of its stage function that affect results. With its
-`pins` (hashes of the user's files and the like) they make its identity; what its inputs hold is
-compared besides. Its `options` are passed to the function too, and affect nothing.
-"""
+"""The tasks of a study: which folders there are, and what each is made from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.manifest import identity_of
 from polypaca.study.grid import (
     Cell,
     System,
@@ -23,77 +16,12 @@ from polypaca.study.grid import (
     translated,
 )
 from polypaca.study.schema import LlmJudge, Model, Study
+from polypaca.workflow.steps import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from polypaca.workflow.fingerprints import Fingerprints
-
-STAGES = ("prepare", "translate", "mix", "train", "generate", "judge", "analyze", "report")
-
-
-@dataclass(frozen=True)
-class Step:
-    """A stage function: where it lives, and the format number of what it writes."""
-
-    stage: str
-    function: str  # `module:name` below polypaca.stages
-    format: int  # raised when the function's output changes its meaning
-
-
-STEPS = {
-    "instructions": Step("prepare", "prepare:prepare_instructions", 2),
-    "prompts": Step("prepare", "prepare:prepare_prompts", 1),
-    "base": Step("prepare", "prepare:prepare_base", 1),
-    "given": Step("translate", "translate:given", 1),
-    "translate": Step("translate", "translate:translate", 1),
-    "lengths": Step("mix", "mix:lengths", 1),
-    "mix": Step("mix", "mix:mix", 2),
-    "ledger": Step("mix", "mix:ledger", 1),
-    "train": Step("train", "train:train", 1),
-    "generate": Step("generate", "generate:generate", 1),
-    "shuffle": Step("generate", "generate:shuffle", 1),
-    "judge": Step("judge", "judge:judge", 1),
-    "gate": Step("judge", "judge:gate", 1),
-    "analyze": Step("analyze", "analyze:analyze", 2),
-    "report": Step("report", "report:report", 1),
-}
-
-
-@dataclass(frozen=True)
-class Task:
-    """One folder of a study's output."""
-
-    id: str  # the folder, relative to the study's output folder
-    step: str
-    settings: dict[str, Any]
-    inputs: dict[str, Task] = field(default_factory=dict)  # role, or role/key for a mapping
-    guards: tuple[Task, ...] = ()  # must be done before this one is begun
-    pins: dict[str, Any] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
-    group: str = ""  # tasks of one group may share a process
-    cost: float = 1.0  # relative, to divide a group evenly
-    all_cores: bool = False
-
-    @property
-    def before(self) -> tuple[Task, ...]:
-        """The tasks that must be done first."""
-        return (*self.inputs.values(), *self.guards)
-
-    @property
-    def stage(self) -> str:
-        """The stage that the task belongs to."""
-        return STEPS[self.step].stage
-
-    @property
-    def identity(self) -> str:
-        """What the folder's manifest must say for the task to be done."""
-        return identity_of(self.step, STEPS[self.step].format, self.recorded_settings)
-
-    @property
-    def recorded_settings(self) -> dict[str, Any]:
-        """Everything but the inputs that determines the folder's content."""
-        return {**self.settings, "pins": self.pins} if self.pins else self.settings
 
 
 def tasks_of(study: Study, fingerprints: Fingerprints) -> list[Task]:

@@ -30,7 +30,8 @@ from polypaca.workflow.events import Event, EventWriter
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.jobs import current, inputs_now
 from polypaca.workflow.lease import lease
-from polypaca.workflow.tasks import STEPS, Task, tasks_of
+from polypaca.workflow.steps import STEPS, Task
+from polypaca.workflow.tasks import tasks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

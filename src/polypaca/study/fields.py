@@ -1,0 +1,83 @@
+"""Types of single fields of a study file, and the base of its sections."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from polypaca.core import languages
+from polypaca.core.names import nearest
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def _language(code: str) -> str:
+    if not languages.is_language(code):
+        meant = languages.suggestion(code)
+        raise ValueError(
+            f"unknown language {code!r}" + (f"; did you mean {meant}?" if meant else "")
+        )
+    return code
+
+
+def distinct(values: list[Any]) -> list[Any]:
+    """The values, if none comes twice; raises ValueError."""
+    repeated = sorted({str(value) for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(f"listed twice: {', '.join(repeated)}")
+    return values
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(
+            f"{value!r} cannot name a folder; use letters, digits, dots, dashes and underscores"
+        )
+    return value
+
+
+def _server(value: str) -> str:
+    # What is wrong is not repeated: it may be a secret.
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is not an http(s) URL")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must hold no user, password or query; put the key into api_key_env")
+    return value
+
+
+def _variable(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*", value):
+        raise ValueError("is not the name of an environment variable (the key itself stays there)")
+    return value
+
+
+def _detector(value: str) -> str:
+    from polypaca.langid.detectors import DETECTORS
+
+    if value not in DETECTORS:
+        raise ValueError(f"unknown detector {value!r}{nearest(value, DETECTORS)}")
+    return value
+
+
+Language = Annotated[str, AfterValidator(_language)]
+LanguageList = Annotated[list[Language], Field(min_length=1), AfterValidator(distinct)]
+Name = Annotated[str, AfterValidator(_name)]
+BadRows = Literal["error", "reject", "repair"]
+Server = Annotated[str, AfterValidator(_server)]
+Variable = Annotated[str, AfterValidator(_variable)]
+DetectorName = Annotated[str, AfterValidator(_detector)]
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, unknown keys are errors.
+
+    Defaults are validated too, so that a default of 16 and a 16 read from a file are one number.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
