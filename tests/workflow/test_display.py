@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from polypaca.workflow.display import display
@@ -38,6 +39,16 @@ def test_a_log_gets_plain_lines() -> None:
     # Words in brackets are no markup.
     assert lines[1].endswith("failed    cells/b/train: no [module] is there")
     assert lines[2].endswith("done      cells/a/train in 3.2 s: 10 steps")
+
+
+def test_a_log_gets_a_line_of_progress_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 10.0, 59.0, 61.0, 100.0, 122.0])
+    monkeypatch.setattr("polypaca.workflow.display.time.monotonic", lambda: next(clock))
+    events = [Event("cells/a/train", "started"), *(
+        Event("cells/a/train", "progress", f"row {n}") for n in range(5)
+    )]  # fmt: skip
+    lines = _shown(terminal=False, events=events).splitlines()
+    assert [line.split(": ", 1)[1] for line in lines[1:]] == ["row 2", "row 4"]
 
 
 def test_a_terminal_gets_a_bar_a_stage_and_what_is_running() -> None:

@@ -73,10 +73,12 @@ def make(
 ) -> Engine:
     """Load a converted OPUS-MT or NLLB model.
 
-    Texts of one length in tokens are translated together, never others: nothing is padded. In int8
-    on a CPU, the default, a text's translation is then the same, bit for bit, whatever else is
-    translated with it and with however many threads. In floating point sums may differ in their
-    last bits with the size of the batch, which can decide between two equally good translations.
+    In int8 on a CPU, the default, only texts of one length in tokens share a batch. Nothing is
+    padded, sums of products are exact, and so a text's translation is the same, bit for bit,
+    whatever else is translated with it and with however many threads. Batches are then fuller, and
+    work faster, the more texts come at once. In floating point and on a GPU lengths are mixed, and
+    sums differ in their last bits with the batch, which may decide between two translations that
+    the model holds equally good.
 
     Texts of more than 512 tokens are not translated: models cannot read them, and cut nothing
     silently. Translations that reach `max_length` are cut there and returned.
@@ -129,6 +131,7 @@ def make(
             _translate,
             translator=translator,
             codec=codec,
+            mixed=translator.device != "cpu" or not translator.compute_type.startswith("int8"),
             max_batch_size=max_batch_tokens,
             batch_type="tokens",
             beam_size=beam_size,
@@ -309,10 +312,10 @@ def _placeholder(codec: _Codec, vocabulary: Collection[str]) -> Callable[[int], 
 
 
 def _translate(
-    texts: Sequence[str], *, translator: Any, codec: _Codec, beam_size: int, **settings: Any
+    texts: Sequence[str], *, translator: Any, codec: _Codec, mixed: bool, **settings: Any
 ) -> list[str | Untranslated]:
     outcomes: list[str | Untranslated] = [Untranslated("empty translation")] * len(texts)
-    by_length: dict[int, list[tuple[int, list[str]]]] = {}
+    groups: dict[int, list[tuple[int, list[str]]]] = {}
     for index, text in enumerate(texts):
         pieces = codec.pieces(text)
         tokens = [*codec.before, *pieces, *codec.after]
@@ -323,20 +326,19 @@ def _translate(
                 f"{len(tokens)} tokens, more than the {_POSITIONS} that the model reads"
             )
         else:
-            by_length.setdefault(len(tokens), []).append((index, tokens))
+            groups.setdefault(0 if mixed else len(tokens), []).append((index, tokens))
     try:
         # All are under way before the first is waited for, the longest first, so that every
         # thread has work to the end.
         running = [
             (index, result)
-            for _, group in sorted(by_length.items(), reverse=True)
+            for _, group in sorted(groups.items(), reverse=True)
             for (index, _), result in zip(
                 group,
                 translator.translate_batch(
                     [tokens for _, tokens in group],
                     [list(codec.prefix)] * len(group) if codec.prefix else None,
                     asynchronous=True,
-                    beam_size=beam_size,
                     max_input_length=0,
                     # Nothing is better than what the model would say in nothing's place.
                     min_decoding_length=0,

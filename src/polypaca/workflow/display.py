@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from polypaca.workflow.events import Event
     from polypaca.workflow.run import Plan
 
+_LOG_SECONDS = 60.0  # between two lines on one task's progress
 _ENDED = ("done", "unchanged", "failed", "skipped")
 _MARKS = {"done": "✓", "unchanged": "=", "failed": "✗", "skipped": "-"}
 
@@ -24,7 +25,8 @@ _MARKS = {"done": "✓", "unchanged": "=", "failed": "✗", "skipped": "-"}
 def display(plan: Plan, console: Console) -> Iterator[Callable[[Event], None]]:
     """Show the events of a run on `console`; yields the function that takes them."""
     if not console.is_terminal:
-        yield lambda event: _plain(event, console)
+        said: dict[str, float] = {}
+        yield lambda event: _plain(event, console, said)
         return
     from rich.live import Live
 
@@ -33,10 +35,14 @@ def display(plan: Plan, console: Console) -> Iterator[Callable[[Event], None]]:
         yield view.note
 
 
-def _plain(event: Event, console: Console) -> None:
-    """One line for everything but progress, so that a log stays short."""
-    if event.kind in ("progress", "skipped"):
+def _plain(event: Event, console: Console, said: dict[str, float]) -> None:
+    """One line an event, and of a task's progress one a minute, so that a log stays short."""
+    now = time.monotonic()
+    if event.kind == "skipped":
         return
+    if event.kind == "progress" and now - said.setdefault(event.task, now) < _LOG_SECONDS:
+        return
+    said[event.task] = now
     seconds = f" in {event.seconds:.1f} s" if event.kind == "done" else ""
     text = f": {event.text}" if event.text else ""
     line = f"{time.strftime('%H:%M:%S')} {event.kind:<9} {event.task}{seconds}{text}"
