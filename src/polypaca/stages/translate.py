@@ -5,7 +5,8 @@ translations/<language>/   examples.jsonl, rejected.jsonl
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca.core.errors import DataError
@@ -22,7 +23,7 @@ from polypaca.translation.shards import FIELDS, Source, translate_rows
 from polypaca.translation.untranslatable import untranslatable as untranslatable_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from polypaca.data.contamination import ContaminationIndex
@@ -88,12 +89,12 @@ def translate(
         **options,
     )
     try:
-        chosen = _Chosen(path, source, untranslatable)
+        waiting: deque[_Row] = deque()
         index = (
             index_prompts(read_jsonl(prompts / f"{language}.jsonl", Prompt)) if prompts else None
         )
         pairs = translate_rows(
-            chosen.rows(),
+            _read(path, source, untranslatable, waiting),
             _rows_in(instructions, source),
             made,
             source_language=source,
@@ -103,7 +104,8 @@ def translate(
             progress=progress,
         )
         look = _Look(source, language, made.name, filters, detectors.load(detector), index)
-        counts = _write(folder, path, pairs, chosen, look, drop_contaminated=contaminated == "drop")
+        rows = _together(pairs, waiting)
+        counts = _write(folder, path.name, rows, look, drop_contaminated=contaminated == "drop")
     finally:
         made.close()
     if not counts["accepted"]:
@@ -116,29 +118,39 @@ def translate(
     return _facts(counts, made.signature)
 
 
-class _Chosen:
-    """Which rows are translated: all, or those that translation does not destroy."""
+@dataclass(frozen=True)
+class _Row:
+    """A row of the source, and the rules by which translation would destroy its task."""
 
-    def __init__(self, path: Path, language: str, policy: Policy) -> None:
-        self._path, self._language, self._policy = path, language, policy
+    example: Example
+    rules: list[str]
+    dropped: bool  # for these rules: it is not translated at all
 
-    def rules(self, example: Example) -> list[str]:
-        """The rules by which translation would destroy this task, unless the study keeps it."""
-        if self._policy == "keep":
-            return []
-        return untranslatable_rules(
-            example.instruction, example.input, example.output, self._language
-        )
 
-    def drops(self, example: Example) -> bool:
-        """Whether the row is not to be translated at all."""
-        return self._policy == "drop" and bool(self.rules(example))
+def _read(path: Path, language: str, policy: Policy, waiting: deque[_Row]) -> Iterator[Source]:
+    """Stream the rows to translate; all rows are put into `waiting` as they are read."""
+    for example in read_jsonl(path, Example):
+        rules = []
+        if policy != "keep":
+            rules = untranslatable_rules(
+                example.instruction, example.input, example.output, language
+            )
+        dropped = policy == "drop" and bool(rules)
+        waiting.append(_Row(example, rules, dropped))
+        if not dropped:
+            yield Source(example.source, example.instruction, example.input, example.output)
 
-    def rows(self) -> Iterator[Source]:
-        """The rows for the engine."""
-        for example in read_jsonl(self._path, Example):
-            if not self.drops(example):
-                yield Source(example.source, example.instruction, example.input, example.output)
+
+def _together(
+    pairs: Iterable[Translated], waiting: deque[_Row]
+) -> Iterator[tuple[_Row, Translated | None]]:
+    """All rows in the order of the source, each with its translation if it was to have one."""
+    for done in pairs:
+        while waiting[0].dropped:
+            yield waiting.popleft(), None
+        yield waiting.popleft(), done
+    while waiting:
+        yield waiting.popleft(), None
 
 
 class _Look:
@@ -180,9 +192,8 @@ class _Look:
 
 def _write(
     folder: Path,
-    path: Path,
-    pairs: Iterator[Translated],
-    chosen: _Chosen,
+    file: str,
+    rows: Iterable[tuple[_Row, Translated | None]],
     look: _Look,
     *,
     drop_contaminated: bool,
@@ -193,35 +204,40 @@ def _write(
         atomic_write(folder / "examples.jsonl") as accepted,
         atomic_write(folder / "rejected.jsonl") as rejected,
     ):
-        for line, example in enumerate(read_jsonl(path, Example), start=1):
+        for line, (row, done) in enumerate(rows, start=1):
             counts["rows"] += 1
-            rules = chosen.rules(example)
-            if chosen.drops(example):
-                refused: tuple[str, str] | None = ("untranslatable", ", ".join(rules))
-                row = example
-            else:
-                done = next(pairs)
+            example, refused = _judged(row, done, look, drop_contaminated=drop_contaminated)
+            if done is not None:
                 for name in ("sentences", "retried", "pieces"):
                     counts[name] += getattr(done, name)
-                row = _example(example, done, look, rules)
-                refused = look.refused(example, done)
-                match = None if refused else look.contaminated(row)
-                if match and drop_contaminated:
-                    refused = "contaminated", match
-                elif match:
-                    row = row.model_copy(update={"flags": [*row.flags, f"contaminated: {match}"]})
-            if refused:
-                name, why = refused
-                counts[f"rejected {name}"] += 1
-                record = Rejected(
-                    file=path.name, line=line, reason=f"{name}: {why}", row=to_line(row)
-                )
+            if refused is not None:
+                filter_name, why = refused
+                counts[f"rejected {filter_name}"] += 1
+                reason = f"{filter_name}: {why}"
+                record = Rejected(file=file, line=line, reason=reason, row=to_line(example))
                 rejected.write(to_line(record) + "\n")
             else:
                 counts["accepted"] += 1
-                counts["flagged"] += bool(rules)
-                accepted.write(to_line(row) + "\n")
+                counts["flagged"] += bool(row.rules)
+                accepted.write(to_line(example) + "\n")
     return counts
+
+
+def _judged(
+    row: _Row, done: Translated | None, look: _Look, *, drop_contaminated: bool
+) -> tuple[Example, tuple[str, str] | None]:
+    """The translated example, and by which filter it is rejected and why, if it is."""
+    if done is None:
+        return row.example, ("untranslatable", ", ".join(row.rules))
+    example = _example(row.example, done, look, row.rules)
+    refused = look.refused(row.example, done)
+    match = None if refused else look.contaminated(example)
+    if match and drop_contaminated:
+        return example, ("contaminated", match)
+    if match:
+        flags = [*example.flags, f"contaminated: {match}"]
+        example = example.model_copy(update={"flags": flags})
+    return example, refused
 
 
 def _example(example: Example, done: Translated, look: _Look, rules: Sequence[str]) -> Example:

@@ -80,8 +80,8 @@ def make(
     sums differ in their last bits with the batch, which may decide between two translations that
     the model holds equally good.
 
-    Texts of more than 512 tokens are not translated: models cannot read them, and cut nothing
-    silently. Translations that reach `max_length` are cut there and returned.
+    Texts of more than 512 tokens are `Untranslated`: models cannot read them, and what was cut
+    would be lost silently. Translations that reach `max_length` end there and are returned.
 
     Args:
         source: code of the language to translate from.
@@ -340,7 +340,7 @@ def _translate(
                     [list(codec.prefix)] * len(group) if codec.prefix else None,
                     asynchronous=True,
                     max_input_length=0,
-                    # Nothing is better than what the model would say in nothing's place.
+                    # An empty answer is the model's own: it is reported, not filled in.
                     min_decoding_length=0,
                     # Marian's own decoder forbids it too.
                     disable_unk=True,
