@@ -181,8 +181,10 @@ def ledger(
     recipes = _recipe_costs(cells, found, supported)
     unequal_ones = inequalities(recipes, unit, tolerance)
     if unequal_ones and unequal == "error":
+        dropped = sum(sum(cell.dropped_rows.values()) for cell in found)
+        why = f" ({dropped} rows have no response within max_length)" if dropped else ""
         raise UserError(
-            "recipes that are meant to cost the same do not: "
+            f"recipes that are meant to cost the same do not{why}: "
             + "; ".join(map(str, unequal_ones))
             + "; say budget.unequal: report to go on all the same, or raise budget.tolerance"
         )
