@@ -122,7 +122,7 @@ def test_what_matches_a_test_prompt_is_dropped_in_every_language(tmp_path: Path)
     assert facts["noticed"]["contaminated"] == 1
     rejected = [json.loads(line) for line in (tmp_path / "out" / "rejected.jsonl").open()]
     assert [(json.loads(r["row"])["id"], r["line"]) for r in rejected] == [("5.en", 6), ("5.es", 6)]
-    assert {r["reason"] for r in rejected} == {"contaminated: is test prompt p (es) (es)"}
+    assert {r["reason"] for r in rejected} == {"contaminated: in es, it is test prompt p (es)"}
 
     facts = _prepare(tmp_path / "flagged", source, prompts=prompts, contaminated="flag")
     assert facts["rows"] == {"en": 12, "es": 12}
@@ -140,7 +140,7 @@ def test_duplicates_and_cut_outputs_are_flagged_or_dropped(tmp_path: Path) -> No
     flags = {e.source: e.flags for e in _examples(tmp_path / "flag", "en") if e.flags}
     assert flags == {
         "7": ["duplicate: asks what 2 asks"],
-        "8": ["truncated: output seems to be cut off"],
+        "8": ["truncated: seems to be cut off"],
     }
     dropped = _prepare(
         tmp_path / "drop", source, languages=["en"], duplicates="drop", truncated="drop"

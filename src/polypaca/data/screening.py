@@ -56,7 +56,7 @@ def findings(
         if truncated != "keep":
             for row in rows:
                 if looks_truncated(row.output, language):
-                    yield Finding(row.source, language, "truncated", "output seems to be cut off")
+                    yield Finding(row.source, language, "truncated", "seems to be cut off")
 
 
 def dropped_sources(found: Iterable[Finding], policies: Mapping[Kind, Policy]) -> dict[str, str]:
@@ -64,7 +64,7 @@ def dropped_sources(found: Iterable[Finding], policies: Mapping[Kind, Policy]) -
     dropped: dict[str, str] = {}
     for finding in found:
         if policies[finding.kind] == "drop":
-            reason = f"{finding.kind}: {finding.reason} ({finding.language})"
+            reason = f"{finding.kind}: in {finding.language}, it {finding.reason}"
             dropped.setdefault(finding.source, reason)
     return dropped
 
