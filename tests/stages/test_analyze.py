@@ -8,7 +8,7 @@ import pytest
 
 from polypaca.core.files import read_jsonl, sha256_text, write_json, write_jsonl
 from polypaca.core.records import GateResult, Prompt, Response, Verdict
-from polypaca.core.results import Analysis, BudgetLedger, ScoredResponse
+from polypaca.core.results import Analysis, BudgetLedger, CellBudget, ScoredResponse
 from polypaca.stages.analyze import analyze
 
 LEDGER = {
@@ -37,7 +37,7 @@ SYSTEMS = [
     ),
     _system(
         "m.lora.monolingual-es.s1", "cell", ["monolingual"], mixture="monolingual-es",
-        languages=["es"], tuned_on=["es"],
+        languages=["es"], tuned_on=["es"], budgets=None,  # the study gives an amount
     ),
     _system(
         "m.base", "base", [], mixture=None, method=None, seed=None, budgets=None, tuned_on=[]
@@ -88,7 +88,12 @@ def analysis(tmp_path: Path) -> tuple[Analysis, list[ScoredResponse]]:
     cells = [s["system"] for s in SYSTEMS if s["kind"] == "cell"]
     for cell in cells:
         write_json(tmp_path / cell / "train" / "ledger.json", LEDGER)
-    budgets = BudgetLedger(unit="examples", one_budget_rows=9, cells=[], notes=["Unequal."])
+    found = CellBudget(
+        cell="m.lora.monolingual-es.s1", model="m", method="lora", recipes=["monolingual"], seed=1,
+        budgets=1.0, examples=9, tokens=99, supervised_tokens=9, steps=1, flops=None,
+        rows_by_language={"es": 9}, tokens_by_language={"es": 99}, cut_rows={}, dropped_rows={},
+    )  # fmt: skip
+    budgets = BudgetLedger(unit="examples", one_budget_rows=9, cells=[found], notes=["Unequal."])
     write_json(tmp_path / "budgets" / "ledger.json", budgets.model_dump())
     analyze(
         tmp_path / "analysis",

@@ -130,6 +130,6 @@ def to_text(analysis: Analysis) -> Table:
                     share = text_of(gate.value, "gate").replace("\u00a0", "")
                     cell.append(f"\n{share}" if after else share, style="not bold dim")
                 cells.append(cell if cell.plain else Text(DASH, style="dim"))
-            budgets = DASH if row.budgets is None else f"{row.budgets:g}"
+            budgets = DASH if row.budgets is None else f"{row.budgets:.3g}"
             table.add_row(Text(name), Text(budgets), *cells, style="dim" if group.control else None)
     return table

@@ -87,6 +87,8 @@ def analyze(
     }
     write_jsonl(folder / "scores.jsonl", (row for part in scored.values() for row in part))
 
+    planned = BudgetLedger.model_validate_json((budgets / "ledger.json").read_bytes())
+    systems = _with_budgets(systems, planned)
     rows = _rows(systems, recipes)
     table = {row.id: _answers(row, systems, scored, ids) for row in rows}
     rated = any(row.rating is not None for part in scored.values() for row in part)
@@ -105,7 +107,6 @@ def analyze(
     controls, control_notes = _controls(rows, table, systems, weights, confidence)
     judge = _made_by(verdicts, "judge")
     ledger = [_cost(cell, path, systems) for cell, path in cells.items()]
-    planned = BudgetLedger.model_validate_json((budgets / "ledger.json").read_bytes())
     said = sentences(rows, found, compared, rated=rated)
     seeds = sorted({system["seed"] for system in systems if system["seed"] is not None})
     analysis = Analysis(
@@ -143,6 +144,15 @@ def analyze(
     write_json(folder / "analysis.json", analysis.model_dump(mode="json"))
     answers = sum(len(part) for part in scored.values())
     return {"rows": len(rows), "answers": answers, "summary": f"{answers} answers scored"}
+
+
+def _with_budgets(systems: Sequence[Described], planned: BudgetLedger) -> list[Described]:
+    """The systems, with the budgets that were found where the study gives an amount instead."""
+    found = {cell.cell: cell.budgets for cell in planned.cells}
+    return [
+        {**system, "budgets": found.get(system["system"])} if system["budgets"] is None else system
+        for system in systems
+    ]
 
 
 def _join(

@@ -88,7 +88,7 @@ def phrase(row: RowLabel) -> str:
     words = _PHRASES.get(row.recipe or "", row.name)
     if row.budgets is None:
         return words
-    return f"{words} ({row.budgets:g} budget{'' if row.budgets == 1 else 's'})"
+    return f"{words} ({row.budgets:.3g} budget{'' if row.budgets == 1 else 's'})"
 
 
 def control_note(
