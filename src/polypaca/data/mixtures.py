@@ -78,7 +78,7 @@ def one_budget(rows: ExamplesByLanguage, costs: Mapping[str, int] | None) -> int
     Raises:
         DataError: if a language has no row.
     """
-    totals = {code: sum(_cost(row, costs) for row in part) for code, part in rows.items()}
+    totals = {code: total_cost(part, costs) for code, part in rows.items()}
     if not totals or not min(totals.values()):
         sizes = ", ".join(f"{code} {len(part)}" for code, part in rows.items())
         raise DataError(
@@ -86,6 +86,11 @@ def one_budget(rows: ExamplesByLanguage, costs: Mapping[str, int] | None) -> int
             hint="align: parallel needs files whose ids agree",
         )
     return min(totals.values())
+
+
+def total_cost(rows: Iterable[Example], costs: Mapping[str, int] | None) -> int:
+    """What rows cost together; `costs` is what each costs, by its id, and 1 each by default."""
+    return sum(_cost(row, costs) for row in rows)
 
 
 def shares_by_temperature(sizes: Mapping[str, float], temperature: float) -> dict[str, float]:

@@ -35,6 +35,7 @@ from polypaca.data.mixtures import (
     one_budget,
     shares_by_temperature,
     split_at_random,
+    total_cost,
     validation_rows,
 )
 from polypaca.models.loading import load_tokenizer
@@ -109,7 +110,7 @@ def mix(
     amount = sampling["examples"] or sampling["tokens"]
     if sampling["flops"] and base and kind:
         amount = sampling["flops"] / _flops_per_token(base, kind)
-    sizes = {code: float(sum(_cost(row, costs) for row in rows[code])) for code in languages}
+    sizes = {code: float(total_cost(rows[code], costs)) for code in languages}
     how = Draw(
         budgets=budgets,
         amount=amount,
@@ -129,7 +130,7 @@ def mix(
     write_jsonl(folder / "train.jsonl", train)
     write_jsonl(folder / "validation.jsonl", validation)
     counts = Counter(row.language for row in train)
-    found = sum(_cost(row, tokens) for row in train) / one_budget(rows, tokens)
+    found = total_cost(train, tokens) / one_budget(rows, tokens)
     if unit == "examples":
         found = len(train) / one_budget(rows, None)
     return {
@@ -162,6 +163,7 @@ def ledger(
     Raises:
         UserError: if they do not, and the study does not say that they may.
     """
+    facts = _mixture_facts(mixtures)
     parameters = {model: parameter_count(path) for model, path in bases.items()}
     rows: dict[Path, list[tuple[str, str]]] = {}
     costs: dict[tuple[Any, ...], dict[str, RowCost]] = {}
@@ -177,7 +179,14 @@ def ledger(
             costs[limits] = _row_costs(*limits)
         if (mixture, *limits) not in once:
             once[mixture, *limits] = mixture_cost(rows[mixture], costs[limits])
-        found.append(_cell_budget(cell, mixture, once[mixture, *limits], parameters[cell["model"]]))
+        found.append(
+            _cell_budget(
+                cell,
+                facts[cell["cell"]]["budgets"],
+                once[mixture, *limits],
+                parameters[cell["model"]],
+            )
+        )
     recipes = _recipe_costs(cells, found, supported)
     unequal_ones = inequalities(recipes, unit, tolerance)
     if unequal_ones and unequal == "error":
@@ -195,7 +204,6 @@ def ledger(
             f"Equal in examples, not in tokens: {inequality}."
             for inequality in inequalities(recipes, "tokens", _WORTH_SAYING)
         ]
-    facts = _mixture_facts(mixtures)
     notes += _leaks(facts)
     one = next(iter(facts.values()))["one_budget_rows"]
     result = BudgetLedger(unit=unit, one_budget_rows=one, cells=found, notes=notes)
@@ -229,10 +237,6 @@ def _tokens(folder: Path, max_length: int) -> dict[str, int]:
     return {row_id: cost.tokens for row_id, cost in costs.items()}
 
 
-def _cost(row: Example, costs: Mapping[str, int] | None) -> int:
-    return 1 if costs is None else costs[row.id]
-
-
 def _flops_per_token(base: Path, kind: Literal["lora", "full"]) -> int:
     parameters = parameter_count(base)
     if parameters is None:
@@ -252,19 +256,18 @@ def _shares(sampling: Mapping[str, Any], sizes: Mapping[str, float]) -> dict[str
 
 
 def _cell_budget(
-    cell: Mapping[str, Any], mixture: Path, once: MixtureCost, parameters: int | None
+    cell: Mapping[str, Any], budgets: float, once: MixtureCost, parameters: int | None
 ) -> CellBudget:
     epochs = cell["epochs"]
     tokens = round(once.tokens * epochs)
     flops = flops_per_token(parameters, cell["kind"]) * tokens if parameters else None
-    manifest = read_manifest(mixture)
     return CellBudget(
         cell=cell["cell"],
         model=cell["model"],
         method=cell["method"],
         recipes=cell["recipes"],
         seed=cell["seed"],
-        budgets=manifest.facts["budgets"] if manifest else 0.0,
+        budgets=budgets,
         examples=round(once.rows * epochs),
         tokens=tokens,
         supervised_tokens=round(once.supervised * epochs),
