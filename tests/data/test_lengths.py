@@ -9,7 +9,7 @@ import pytest
 from polypaca.core.errors import DataError
 from polypaca.data.lengths import RowLength, row_lengths, statistics_of
 from polypaca.models.loading import load_tokenizer
-from polypaca.models.templates import render
+from polypaca.models.templates import TEMPLATES
 from polypaca.training.tokenize import tokenize
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def test_counts_are_those_of_training(
     folder = data_folder / "instructions"
     rows = [row for code in ("en", "zh") for row in _alpaca(folder / f"alpaca.{code}.json")]
     rows += [
-        (render("alpaca", row["instruction"], row["input"]), row["output"])
+        (TEMPLATES["alpaca"].render(row["instruction"], row["input"]), row["output"])
         for row in map(json.loads, (folder / "mt_bench.bn.jsonl").read_text("utf-8").splitlines())
     ]
     lengths = row_lengths(
@@ -155,4 +155,7 @@ def test_counts_are_those_of_training(
 
 def _alpaca(path: Path) -> list[tuple[str, str]]:
     rows = json.loads(path.read_text("utf-8"))[:300]
-    return [(render("alpaca", row["instruction"], row["input"]), row["output"]) for row in rows]
+    return [
+        (TEMPLATES["alpaca"].render(row["instruction"], row["input"]), row["output"])
+        for row in rows
+    ]

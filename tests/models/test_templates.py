@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from polypaca.models.templates import TEMPLATES, cut, render
+from polypaca.models.templates import TEMPLATES
 
 
 @pytest.mark.data
@@ -16,10 +16,10 @@ def test_the_alpaca_template_is_quoted_to_the_letter(data_folder: Path) -> None:
 
 
 def test_rendering_puts_texts_in_as_they_are() -> None:
-    text = render("alpaca", "Say {input} and {instruction}.", "{instruction} {0}")
+    text = TEMPLATES["alpaca"].render("Say {input} and {instruction}.", "{instruction} {0}")
     assert "### Instruction:\nSay {input} and {instruction}.\n\n" in text
     assert "### Input:\n{instruction} {0}\n\n### Response:\n" in text
-    assert "### Input:" not in render("alpaca", "Say hello.")
+    assert "### Input:" not in TEMPLATES["alpaca"].render("Say hello.")
 
 
 @pytest.mark.parametrize(
@@ -32,4 +32,4 @@ def test_rendering_puts_texts_in_as_they_are() -> None:
     ],
 )
 def test_an_answer_ends_where_the_next_section_begins(text: str, expected: str) -> None:
-    assert cut("alpaca", text) == expected
+    assert TEMPLATES["alpaca"].cut(text) == expected

@@ -38,7 +38,7 @@ def _train(folder: Path, base: Path, mixture: Path, kind: Kind, **changes: Any) 
         "weight_decay": 0.0, "max_length": 300, "loss_on": "response", "template": "alpaca",
         "evaluations": 2, "checkpoint": "best", "seed": 1, "progress": _ignore,
     }  # fmt: skip
-    return train(folder, base=base, mixture=mixture, kind=kind, **(settings | changes))
+    return train(folder, base=base, mixture=mixture, cell="c", kind=kind, **(settings | changes))
 
 
 @pytest.mark.parametrize("kind", ["lora", "full"])
@@ -54,7 +54,7 @@ def test_a_cell_loads_with_plain_libraries(
     library.from_pretrained(weights)
     AutoTokenizer.from_pretrained(weights)
     assert {path.name for path in (tmp_path / "c").iterdir()} == {
-        weights.name, "ledger.json", "metrics.jsonl"
+        weights.name, "ledger.json", "heldout.json", "metrics.jsonl"
     }  # fmt: skip
     assert (facts["trained_parameters"] < facts["parameters"]) == (kind == "lora")
 
@@ -81,3 +81,75 @@ def test_a_kill_while_checkpoints_are_deleted_costs_nothing(
     (half / "trainer_state.json").write_text('{"global_step": 3}')
     assert _train(tmp_path / "c", base, mixture, "full") == first
     assert not half.exists()
+
+
+@pytest.mark.parametrize("kind", ["lora", "full"])
+def test_the_ledger_says_what_the_cell_took(
+    kind: Kind, tmp_path: Path, tiny_model: Callable[[str], Path]
+) -> None:
+    base, mixture = tiny_model("bloom"), _mixture(tmp_path / "m")
+    _train(tmp_path / "c", base, mixture, kind, precision="fp32")
+    ledger = json.loads((tmp_path / "c" / "ledger.json").read_text())
+    assert ledger["flops"] == (4 if kind == "lora" else 6) * ledger["parameters"] * ledger["tokens"]
+    assert ledger["precision"] == "float32"
+    assert ledger["packed"]
+    assert 0 < ledger["mfu"] < 1
+    assert ledger["tokens_per_second"] > 0
+    assert ledger["peak_memory_bytes"] > 10**7
+    card = (tmp_path / "c" / ("adapter" if kind == "lora" else "model") / "README.md").read_text()
+    assert "library_name: " + ("peft" if kind == "lora" else "transformers") in card
+    assert "| learning_rate | 0.01 |" in card
+
+
+def _heldout(folder: Path) -> Path:
+    for language, text in (("en", "The number {}."), ("es", "El número {}.")):
+        rows = [
+            Example(id=f"{n}.{language}", source=str(n), split="validation", language=language,
+                    instruction="Say it.", output=text.format(n))
+            for n in range(5)
+        ]  # fmt: skip
+        write_jsonl(folder / f"{language}.jsonl", rows)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["lora", "full"])
+def test_held_out_bits_per_byte_are_those_of_the_saved_weights(
+    kind: Kind, tmp_path: Path, tiny_model: Callable[[str], Path]
+) -> None:
+    import math
+
+    import torch
+    from peft import AutoPeftModelForCausalLM
+    from transformers import AutoModelForCausalLM
+
+    from polypaca.models.loading import load_tokenizer
+    from polypaca.models.templates import TEMPLATES
+
+    base = tiny_model("gpt_neox")
+    # So high a rate that the best checkpoint is not the last one.
+    rate = 0.5 if kind == "full" else 3.0
+    changes = {"learning_rate": rate, "schedule": "constant", "evaluations": 6, "epochs": 2}
+    _train(tmp_path / "c", base, _mixture(tmp_path / "m"), kind,
+           heldout=_heldout(tmp_path / "h"), precision="fp32", **changes)  # fmt: skip
+    ledger = json.loads((tmp_path / "c" / "ledger.json").read_text())
+    assert ledger["best_step"] < ledger["steps"]
+    found = json.loads((tmp_path / "c" / "heldout.json").read_text())
+    library = AutoPeftModelForCausalLM if kind == "lora" else AutoModelForCausalLM
+    model = library.from_pretrained(tmp_path / "c" / ("adapter" if kind == "lora" else "model"))
+    tokenizer = load_tokenizer(base)
+    # By hand, one example at a time.
+    nats = size = 0.0
+    prompt = TEMPLATES["alpaca"].render("Say it.")
+    for n in range(5):
+        answer = f"El número {n}."
+        encoded = tokenizer(prompt + answer, return_offsets_mapping=True)
+        ids = torch.tensor([encoded["input_ids"]])
+        with torch.no_grad():
+            logs = model(input_ids=ids).logits[0].log_softmax(-1)
+        for position, (start, _) in enumerate(encoded["offset_mapping"]):
+            if start >= len(prompt):
+                nats -= logs[position - 1, ids[0, position]].item()
+        size += len(answer.encode())
+    assert found["es"]["bytes"] == size
+    assert found["es"]["bits_per_byte"] == pytest.approx(nats / math.log(2) / size, rel=1e-4)
+    assert found["en"]["bits_per_byte"] != found["es"]["bits_per_byte"]

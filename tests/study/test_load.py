@@ -7,7 +7,7 @@ import pytest
 from polypaca.core.errors import StudyError
 from polypaca.study import load_study
 from polypaca.study.load import save_study
-from polypaca.study.schema import Lora
+from polypaca.study.methods import Lora
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.tasks import tasks_of
 
@@ -93,7 +93,9 @@ recipes: [monolingual, multilingaul]
         (("[en, es], test", "[es], test"), ":8, recipes.english", "needs en among"),
         (("[en, es], test", "[en, fr], test"), ":3, data.instructions", "has no fr"),
         (("3e-4", "3e-4, models: [gpt]"), ":7, methods.lora.models[0]", "not in the study"),
-        (("3e-4", "3e-4, batch_size: 10, micro_batch_size: 4"), ":7, methods.lora", "not divide"),
+        (("3e-4", "3e-4, preset: paper"), ":7, methods.lora.preset", "did you mean paper-"),
+        (("3e-4", "3e-4, preset: paper-full"), ":7, methods.lora", "paper-full is for kind full"),
+        (("3e-4", "3e-4, evaluations: 2, evaluate_every: 5"), ":7, methods.lora", "not both"),
         (("3e-4", "3e-4, warmup_steps: 1, warmup_ratio: 0.1"), ":7, methods.lora", "not both"),
         (("[en, es, no]", "[en, en]"), ":2, languages.test", "listed twice: en"),
         (("lora:", "lroa:"), ":7, methods.lroa", "kind"),

@@ -8,34 +8,20 @@ from typing import Any
 
 import pytest
 
+from polypaca.core.errors import StageError
 from polypaca.models.families import adapter_targets
 from polypaca.models.loading import load_model, load_tokenizer, pad_token_id
+from polypaca.training.batching import padded_batch
 from polypaca.training.tokenize import Tokenized, tokenize
 from polypaca.training.trainer import (
     Trained,
     copy_weights,
     fine_tune,
     last_checkpoint,
-    micro_batch,
-    total_steps,
     with_adapter,
 )
 
 Progress = Callable[[float, str], None]
-
-
-@pytest.mark.parametrize(
-    ("rows", "batch", "epochs", "steps"),
-    # 52,002 rows in batches of 128 are 407 steps an epoch (406.3 rounded up).
-    [(52_002, 128, 5, 2035), (10, 4, 1, 3), (10, 4, 0.5, 2), (3, 128, 1, 1)],
-)
-def test_steps_of_a_schedule(rows: int, batch: int, epochs: float, steps: int) -> None:
-    assert total_steps(rows, batch, epochs) == steps
-
-
-@pytest.mark.parametrize(("batch", "micro"), [(128, 16), (24, 12), (7, 7), (17, 1), (1, 1)])
-def test_the_micro_batch_divides_the_batch(batch: int, micro: int) -> None:
-    assert micro_batch(batch, None) == micro
 
 
 def _data(tokenizer: Any, count: int) -> Tokenized:
@@ -46,15 +32,23 @@ def _data(tokenizer: Any, count: int) -> Tokenized:
     return tokenize(pairs, tokenizer, max_length=128, loss_on="all")
 
 
-def _train(base: Path, folder: Path, progress: Progress, *, lora: bool, **changes: Any) -> Trained:
+def _train(
+    base: Path,
+    folder: Path,
+    progress: Progress,
+    *,
+    lora: bool,
+    dropout: float = 0.1,
+    **changes: Any,
+) -> Trained:
     tokenizer = load_tokenizer(base)
     begun = None if lora else last_checkpoint(folder)
     model = load_model(begun or base)
     if lora:
         names = adapter_targets(model, model.config.model_type, "attention-qkv")
-        model = with_adapter(model, targets=names, rank=4, alpha=8, dropout=0.1, seed=7)
+        model = with_adapter(model, targets=names, rank=4, alpha=8, dropout=dropout, seed=7)
     arguments: dict[str, Any] = {
-        "learning_rate": 1e-2, "batch_size": 8, "micro_batch_size": 4, "epochs": 2,
+        "learning_rate": 1e-2, "batch_size": 8, "micro_batch_tokens": 200, "epochs": 2,
         "warmup": 0.1, "schedule": "linear", "weight_decay": 0.0, "evaluations": 4,
         "checkpoint": "best", "seed": 7,
     }  # fmt: skip
@@ -82,6 +76,10 @@ def _weights(trained: Trained) -> dict[str, Any]:
     return load_file(file)
 
 
+def _losses(trained: Trained, key: str) -> list[float]:
+    return [entry[key] for entry in trained.history if key in entry]
+
+
 @pytest.mark.parametrize("family", ["gpt_neox", "bloom", "llama"])
 @pytest.mark.parametrize("lora", [True, False], ids=["lora", "full"])
 def test_training_lowers_the_validation_loss(
@@ -91,16 +89,51 @@ def test_training_lowers_the_validation_loss(
     trained = _train(
         tiny_model(family), tmp_path, lambda fraction, text: seen.append(fraction), lora=lora
     )
-    losses = [entry["eval_loss"] for entry in trained.history if "eval_loss" in entry]
+    losses = _losses(trained, "eval_loss")
     assert trained.steps == 8
     assert len(losses) == 4
     assert trained.validation_loss == min(losses) < losses[0]
     assert seen[-1] == 1.0
+    assert trained.tokens_per_second > 0
+    assert [entry["epoch"] for entry in trained.history if "eval_loss" in entry] == [
+        0.5, 1.0, 1.5, 2.0
+    ]  # fmt: skip
 
 
+def test_the_last_step_is_evaluated_even_between_two_evaluations(
+    tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    changes: dict[str, Any] = {"evaluations": None, "evaluate_every": 5, "checkpoint": "last"}
+    trained = _train(tiny_model("llama"), tmp_path, _ignore, lora=True, **changes)
+    assert [e["step"] for e in trained.history if "eval_loss" in e] == [5, 8]
+    assert trained.best_step == 8
+
+
+@pytest.mark.parametrize("family", ["gpt_neox", "bloom", "llama"])
+def test_the_micro_batch_does_not_matter(
+    family: str, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    runs = [
+        _train(
+            tiny_model(family),
+            tmp_path / str(tokens),
+            _ignore,
+            lora=True,
+            dropout=0.0,
+            micro_batch_tokens=tokens,
+        )
+        for tokens in (64, 4000)
+    ]
+    assert [run.micro_batch_tokens for run in runs] == [64, 4000]
+    for key in ("loss", "eval_loss", "grad_norm"):
+        one, other = (_losses(run, key) for run in runs)
+        assert one == pytest.approx(other, rel=1e-4), key
+
+
+@pytest.mark.parametrize("stop_at", [0.3, 0.6, 0.9])
 @pytest.mark.parametrize("lora", [True, False], ids=["lora", "full"])
 def test_a_killed_run_ends_with_the_same_weights(
-    lora: bool, tiny_model: Callable[[str], Path], tmp_path: Path
+    lora: bool, stop_at: float, tiny_model: Callable[[str], Path], tmp_path: Path
 ) -> None:
     import torch
 
@@ -108,18 +141,19 @@ def test_a_killed_run_ends_with_the_same_weights(
     first = _train(base, tmp_path / "a", _ignore, lora=lora)
 
     def kill(fraction: float, text: str) -> None:
-        if fraction > 0.6:
+        if fraction > stop_at:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         _train(base, tmp_path / "b", kill, lora=lora)
     found = last_checkpoint(tmp_path / "b")
     assert found is not None
-    assert found.name == "checkpoint-4"
+    assert found.name == f"checkpoint-{int(stop_at * 8) // 2 * 2}"
     second = _train(base, tmp_path / "b", _ignore, lora=lora)
 
     assert second.validation_loss == first.validation_loss
     assert second.best_step == first.best_step
+    assert second.seconds > 0
     resumed = _weights(second)
     for name, weights in _weights(first).items():
         assert torch.equal(weights, resumed[name]), name
@@ -129,7 +163,12 @@ def test_the_best_checkpoint_is_kept_even_if_it_is_not_the_last(
     tiny_model: Callable[[str], Path], tmp_path: Path
 ) -> None:
     # So high a rate wrecks the model after a good start.
-    changes = {"learning_rate": 0.5, "schedule": "constant", "warmup": 0.0, "evaluations": 8}
+    changes: dict[str, Any] = {
+        "learning_rate": 0.5,
+        "schedule": "constant",
+        "warmup": 0.0,
+        "evaluations": 8,
+    }
     base = tiny_model("gpt_neox")
     trained = _train(base, tmp_path / "b", _ignore, lora=False, **changes)
     losses = {e["step"]: e["eval_loss"] for e in trained.history if "eval_loss" in e}
@@ -148,18 +187,71 @@ def test_the_chosen_weights_have_the_loss_that_was_recorded(
 ) -> None:
     import torch
 
-    from polypaca.training.tokenize import collate
-
     base = tiny_model(family)
-    changes = {"learning_rate": 0.1, "schedule": "constant", "warmup": 0.0, "evaluations": 8}
+    changes: dict[str, Any] = {
+        "learning_rate": 0.1,
+        "schedule": "constant",
+        "warmup": 0.0,
+        "evaluations": 8,
+    }
     trained = _train(base, tmp_path, _ignore, lora=False, **changes)
     copy_weights(trained.checkpoint, tmp_path / "model")
     tokenizer = load_tokenizer(base)
-    batch = collate(_data(tokenizer, 4).rows, pad_token_id(tokenizer))
+    batch = padded_batch(_data(tokenizer, 4), range(4), pad_token_id(tokenizer))
     model = load_model(tmp_path / "model").eval()
     with torch.no_grad():
+        # Transformers' own loss on padded rows: nothing of ours but the batch.
         loss = model(**batch).loss.item()
     assert loss == pytest.approx(trained.validation_loss, rel=1e-5)
+
+
+def test_a_pass_that_does_not_fit_is_divided_and_tried_again(
+    tiny_model: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from polypaca.training import loop
+
+    base = tiny_model("llama")
+    undisturbed = _train(base, tmp_path / "a", _ignore, lora=True, dropout=0.0)
+    whole = loop.Passes.batch
+
+    def limited(self: Any, rows: list[int], data: Tokenized, model: Any) -> dict[str, Any]:
+        batch = whole(self, rows, data, model)
+        if batch["input_ids"].numel() > 150:
+            raise torch.OutOfMemoryError("more than there is")
+        return batch
+
+    monkeypatch.setattr(loop.Passes, "batch", limited)
+    trained = _train(base, tmp_path / "b", _ignore, lora=True, dropout=0.0, micro_batch_tokens=400,
+                     activation_checkpointing="never")  # fmt: skip
+    assert trained.micro_batch_tokens == 100
+    assert json.loads((tmp_path / "b" / "micro_batch.json").read_text()) == {"tokens": 100}
+    assert _losses(trained, "loss") == pytest.approx(_losses(undisturbed, "loss"), rel=1e-4)
+
+    def nothing_fits(self: Any, rows: list[int], data: Tokenized, model: Any) -> dict[str, Any]:
+        raise torch.OutOfMemoryError("nothing fits")
+
+    monkeypatch.setattr(loop.Passes, "batch", nothing_fits)
+    with pytest.raises(StageError, match="a single example"):
+        _train(base, tmp_path / "c", _ignore, lora=True, activation_checkpointing="never")
+
+
+def test_activation_checkpointing_changes_nothing_but_memory(
+    tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    runs = [
+        _train(
+            tiny_model("bloom"),
+            tmp_path / how,
+            _ignore,
+            lora=True,
+            activation_checkpointing=how,
+        )
+        for how in ("never", "always")
+    ]
+    assert [run.activation_checkpointing for run in runs] == [False, True]
+    assert _losses(runs[0], "loss") == pytest.approx(_losses(runs[1], "loss"), rel=1e-5)
 
 
 def test_broken_checkpoints_are_ignored(tmp_path: Path) -> None:

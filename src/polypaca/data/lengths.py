@@ -86,7 +86,12 @@ class LengthStatistics:
 
 
 def row_lengths(
-    rows: Iterable[tuple[str, str, str]], tokenizer: Tokenizer, end_of_sequence: int
+    rows: Iterable[tuple[str, str, str]],
+    tokenizer: Tokenizer,
+    end_of_sequence: int,
+    *,
+    closing: str = "",
+    special_tokens: bool = True,
 ) -> Iterator[RowLength]:
     """Count the tokens of rows, one by one, as training does (`training.tokenize`).
 
@@ -98,12 +103,18 @@ def row_lengths(
         tokenizer: of the `tokenizers` library (in Transformers, `backend_tokenizer`); it is not
             changed, and its own padding and truncation are ignored.
         end_of_sequence: the token's id. Where the tokenizer itself appends it, it counts once.
+        closing: what the template puts behind a response; it ends with the end of sequence, and
+            counts with the response.
+        special_tokens: whether the tokenizer adds its own.
     """
     if tokenizer.padding is not None or tokenizer.truncation is not None:
         tokenizer = _without_limits(tokenizer)
     source = iter(rows)
     while batch := list(itertools.islice(source, _BATCH)):
-        encodings = tokenizer.encode_batch([prompt + response for _, prompt, response in batch])
+        encodings = tokenizer.encode_batch(
+            [prompt + response + closing for _, prompt, response in batch],
+            add_special_tokens=special_tokens,
+        )
         for (row_id, prompt, response), encoding in zip(batch, encodings, strict=True):
             before, behind = _counts(encoding, len(prompt), end_of_sequence)
             yield RowLength(row_id, before, behind, len(response), _words(response))

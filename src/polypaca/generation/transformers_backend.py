@@ -17,6 +17,7 @@ def answer(
     texts: Sequence[str],
     *,
     pad_token_id: int,
+    special_tokens: bool = True,
     max_new_tokens: int,
     num_beams: int,
     no_repeat_ngram_size: int,
@@ -24,7 +25,8 @@ def answer(
 ) -> Iterator[Answer]:
     """Continue each text without sampling; answers come batch by batch, longest prompts first.
 
-    `no_repeat_ngram_size` 0 allows any repetition. Special tokens are left out of the answers.
+    `no_repeat_ngram_size` 0 allows any repetition. `special_tokens`: whether the tokenizer puts its
+    own around a text (a chat template has them in it). Special tokens are left out of the answers.
     """
     import torch
     from transformers import GenerationConfig
@@ -38,7 +40,12 @@ def answer(
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=tokenizer.bos_token_id,
     )
-    encoded = [_without_eos(tokenizer(text)["input_ids"], tokenizer.eos_token_id) for text in texts]
+    encoded = [
+        _without_eos(
+            tokenizer(text, add_special_tokens=special_tokens)["input_ids"], tokenizer.eos_token_id
+        )
+        for text in texts
+    ]
     # The longest first: if memory does not suffice, it is known at once.
     order = sorted(range(len(texts)), key=lambda index: (-len(encoded[index]), index))
     model.eval()

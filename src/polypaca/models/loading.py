@@ -30,8 +30,38 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def load_model(folder: Path) -> Any:
-    """The causal language model in `folder`, in fp32 on a CPU and bf16 on a GPU that has it.
+def has_bf16() -> bool:
+    """Whether the hardware computes in bfloat16 itself, so that it is faster than float32."""
+    import torch
+
+    if device() == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Not part of PyTorch's public interface yet: taken as absent where it is gone.
+    checks = [
+        getattr(torch.cpu, name, None)
+        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    ]
+    return any(check() for check in checks if check is not None)
+
+
+def training_dtype(precision: str) -> str:
+    """The name of the type to compute in: `auto` is bfloat16 where the hardware has it."""
+    if precision == "auto":
+        return "bfloat16" if has_bf16() else "float32"
+    return {"fp32": "float32", "bf16": "bfloat16"}[precision]
+
+
+def load_model(
+    folder: Path, *, dtype: str | None = None, shards: int = 1, cpu_offload: bool = False
+) -> Any:
+    """The causal language model in `folder`, on this process's device.
+
+    Args:
+        folder: as Transformers saves it.
+        dtype: of the weights, such as `bfloat16`; float32 on a CPU and bfloat16 on a GPU that has
+            it if None.
+        shards: processes that share the weights (FSDP2), each holding its part of every one.
+        cpu_offload: with shards, weights wait in the CPU's memory.
 
     Raises:
         UserError: if the folder holds no causal language model that Transformers knows.
@@ -40,15 +70,27 @@ def load_model(folder: Path) -> Any:
     from transformers import AutoModelForCausalLM
 
     where = device()
-    dtype = torch.bfloat16 if where == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    if dtype is None:
+        dtype = "bfloat16" if where == "cuda" and has_bf16() else "float32"
+    sharded: dict[str, Any] = {}
+    if shards > 1:
+        from transformers.distributed.configuration_utils import DistributedConfig
+
+        sharded["distributed_config"] = DistributedConfig(
+            fsdp_size=shards, fsdp_cpu_offload=cpu_offload
+        )
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False
+            folder,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            trust_remote_code=False,
+            **sharded,
         )
     except (OSError, ValueError) as error:
         reason = str(error).split("\n")[0]
         raise UserError(f"{folder}: no causal language model could be loaded: {reason}") from error
-    return model.to(where)
+    return model if sharded else model.to(where)
 
 
 @lru_cache(maxsize=1)

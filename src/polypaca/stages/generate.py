@@ -12,7 +12,7 @@ from polypaca.core.files import read_jsonl, to_line, write_jsonl
 from polypaca.core.records import Prompt, Response
 from polypaca.generation import transformers_backend as backend
 from polypaca.models import loading
-from polypaca.models.templates import cut, render
+from polypaca.models.templates import load_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,6 +51,7 @@ def generate(
     full = checkpoint / "model" if checkpoint and (checkpoint / "model").is_dir() else None
     model = loading.cached_model(full or base)
     tokenizer = loading.load_tokenizer(full or base)
+    wording = load_template(template, tokenizer)
     adapted = checkpoint is not None and full is None
     if adapted:
         assert checkpoint is not None
@@ -60,8 +61,9 @@ def generate(
             for index, text, reason in backend.answer(
                 model,
                 tokenizer,
-                [render(template, prompt.prompt) for prompt in left],
+                [wording.render(prompt.prompt) for prompt in left],
                 pad_token_id=loading.pad_token_id(tokenizer),
+                special_tokens=wording.special_tokens,
                 max_new_tokens=max_new_tokens,
                 num_beams=num_beams,
                 no_repeat_ngram_size=no_repeat_ngram_size,
@@ -72,7 +74,7 @@ def generate(
                     system=system,
                     prompt_id=prompt.id,
                     language=prompt.language,
-                    response=cut(template, text),
+                    response=wording.cut(text),
                     finish_reason=reason,
                 )
                 answered[prompt.id, prompt.language] = response

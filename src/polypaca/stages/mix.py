@@ -2,6 +2,7 @@
 
 lengths/<model>/                             <language>.jsonl, statistics.json
 mixtures/<recipe>[-<language>].s<seed>/      train.jsonl, validation.jsonl
+mixtures/heldout/                            <language>.jsonl
 mixtures/ledger/                             ledger.json
 """
 
@@ -40,8 +41,8 @@ from polypaca.data.mixtures import (
 )
 from polypaca.models.loading import load_tokenizer
 from polypaca.models.size import parameter_count
-from polypaca.models.templates import render
-from polypaca.training.trainer import total_steps
+from polypaca.models.templates import load_template
+from polypaca.training.steps import total_steps
 
 _WORTH_SAYING = 0.05  # a difference in tokens between recipes of equal examples
 
@@ -63,14 +64,21 @@ def lengths(
 ) -> dict[str, Any]:
     """Count every row's tokens with a model's tokenizer, uncut."""
     tokenizer = load_tokenizer(base)
+    wording = load_template(template, tokenizer)
     for number, (language, path) in enumerate(translations.items()):
         progress(number / len(translations), language)
         rows = (
-            (row.id, render(template, row.instruction, row.input), row.output)
+            (row.id, wording.render(row.instruction, row.input), row.output)
             for row in read_jsonl(path / "examples.jsonl", Example)
         )
         with atomic_write(folder / f"{language}.jsonl") as file:
-            for length in row_lengths(rows, tokenizer.backend_tokenizer, tokenizer.eos_token_id):
+            for length in row_lengths(
+                rows,
+                tokenizer.backend_tokenizer,
+                tokenizer.eos_token_id,
+                closing=wording.closing,
+                special_tokens=wording.special_tokens,
+            ):
                 file.write(json.dumps(asdict(length), ensure_ascii=False) + "\n")
     return {"summary": f"rows of {len(translations)} languages measured"}
 
@@ -142,6 +150,30 @@ def mix(
         "budgets": found,
         "summary": f"{len(train)} rows, {found:.4g} budgets",
     }
+
+
+def heldout(
+    folder: Path,
+    *,
+    translations: Mapping[str, Path],
+    align: Align,
+    threads: int = 1,
+    progress: Callable[[float, str], None],
+) -> dict[str, Any]:
+    """The held-out sources in every training language: every cell's loss is taken on all of them.
+
+    Under `data.split: random` no source is held out of every mixture, and there is no row.
+    """
+    progress(0.0, "held-out rows")
+    examples = {
+        language: list(read_jsonl(path / "examples.jsonl", Example))
+        for language, path in translations.items()
+    }
+    counts = {}
+    for language in examples:
+        if rows := validation_rows(examples, [language], align):
+            counts[language] = write_jsonl(folder / f"{language}.jsonl", rows)
+    return {"rows": counts, "summary": f"{sum(counts.values())} rows in {len(counts)} languages"}
 
 
 def ledger(

@@ -1,6 +1,9 @@
 """train: one cell from a base model and a mixture.
 
-cells/<cell>/train/   adapter/ or model/ (safetensors, tokenizer), ledger.json, metrics.jsonl
+cells/<cell>/train/   adapter/ or model/ (safetensors, tokenizer, card), ledger.json, heldout.json,
+                      metrics.jsonl
+
+Several processes may call `train` for one cell at the same time (torchrun); rank 0 writes.
 """
 
 from __future__ import annotations
@@ -8,20 +11,36 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from polypaca import __version__
 from polypaca.core.errors import DataError
-from polypaca.core.files import read_jsonl, write_json, write_text
+from polypaca.core.files import (
+    read_jsonl,
+    sha256_file,
+    sha256_text,
+    write_json,
+    write_text,
+)
 from polypaca.core.records import Example
+from polypaca.data.budgets import flops_per_token
 from polypaca.models import loading
+from polypaca.models.bases import cache_folder
 from polypaca.models.families import adapter_targets
-from polypaca.models.templates import render
-from polypaca.training.tokenize import Tokenized, tokenize
+from polypaca.models.templates import Template, load_template
+from polypaca.training import distributed, speed
+from polypaca.training.card import model_card
+from polypaca.training.heldout import held_out
+from polypaca.training.tokenize import Tokenized, cached, tokenize
 from polypaca.training.trainer import (
     Trained,
+    causal_model,
     copy_weights,
     fine_tune,
     last_checkpoint,
+    prepare,
     with_adapter,
 )
 
@@ -30,6 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LEDGER = "ledger.json"  # written once the weights are in place
+_ROWS_FORMAT = 1  # raised when tokenized rows kept in the cache change their meaning
 
 
 def train(
@@ -37,6 +57,8 @@ def train(
     *,
     base: Path,
     mixture: Path,
+    heldout: Path | None = None,
+    cell: str,
     kind: Literal["lora", "full"],
     learning_rate: float,
     batch_size: int,
@@ -46,16 +68,24 @@ def train(
     max_length: int,
     loss_on: Literal["all", "response"],
     template: str,
-    evaluations: int,
     checkpoint: Literal["best", "last"],
     seed: int,
+    max_grad_norm: float = 1.0,
+    group_by_length: bool = False,
+    evaluations: int | None = None,
+    evaluate_every: int | None = None,
     warmup_steps: int | None = None,
     warmup_ratio: float | None = None,
-    micro_batch_size: int | None = None,
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
     rank: int = 8,
     alpha: float = 16,
     dropout: float = 0.0,
     targets: str | list[str] = "attention-qkv",
+    micro_batch_tokens: int | None = None,
+    activation_checkpointing: Literal["auto", "always", "never"] = "auto",
+    sharding: Literal["none", "fsdp"] = "none",
+    cpu_offload: bool = False,
+    report_to: Sequence[str] = (),
     threads: int = 1,
     progress: Callable[[float, str], None],
 ) -> dict[str, Any]:
@@ -67,26 +97,38 @@ def train(
     """
     import torch
 
+    settings = {
+        key: value for key, value in locals().items() if key in _ON_THE_CARD and value is not None
+    }
     torch.set_num_threads(threads)
     started = time.monotonic()
     checkpoints = folder / "checkpoints"
-    if (folder / _LEDGER).exists():
+    if distributed.agree((folder / _LEDGER).exists()):
         # Trained to the end, and killed while the checkpoints were being deleted.
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        if distributed.is_main():
+            shutil.rmtree(checkpoints, ignore_errors=True)
         return _facts(folder)
     tokenizer = loading.load_tokenizer(base)
-    examples = list(read_jsonl(mixture / "train.jsonl", Example))
-    data, validation = (
-        tokenize(_pairs(rows, template), tokenizer, max_length=max_length, loss_on=loss_on)
-        for rows in (examples, list(read_jsonl(mixture / "validation.jsonl", Example)))
-    )
-    begun = last_checkpoint(checkpoints) if kind == "full" else None
-    if not data.rows or not validation.rows:
+    wording = load_template(template, tokenizer)
+    rows = partial(_rows, base=base, tokenizer=tokenizer, wording=wording, max_length=max_length)
+    progress(0.0, "tokenizing")
+    data = rows(mixture / "train.jsonl", loss_on=loss_on)
+    validation = rows(mixture / "validation.jsonl", loss_on=loss_on)
+    if not len(data) or not len(validation):
         raise DataError(
             f"no row of {mixture.name} has any response left within {max_length} tokens",
             hint="raise max_length",
         )
-    model = loading.load_model(begun or base)
+    dtype = loading.training_dtype(precision)
+    # Adapters train on a base in half precision; weights that are trained keep all their digits.
+    weights_dtype = dtype if kind == "lora" else "float32"
+    load = partial(
+        loading.load_model,
+        dtype=weights_dtype,
+        shards=distributed.world_size() if sharding == "fsdp" else 1,
+        cpu_offload=cpu_offload,
+    )
+    model = load((last_checkpoint(checkpoints) if kind == "full" else None) or base)
     if kind == "lora":
         names = adapter_targets(model, model.config.model_type, targets)
         model = with_adapter(
@@ -100,56 +142,150 @@ def train(
         pad_token_id=loading.pad_token_id(tokenizer),
         learning_rate=learning_rate,
         batch_size=batch_size,
-        micro_batch_size=micro_batch_size,
         epochs=epochs,
         warmup=warmup_steps if warmup_steps is not None else warmup_ratio or 0.0,
         schedule=schedule,
         weight_decay=weight_decay,
+        max_grad_norm=max_grad_norm,
+        group_by_length=group_by_length,
         evaluations=evaluations,
+        evaluate_every=evaluate_every,
         checkpoint=checkpoint,
+        autocast=kind == "full" and dtype == "bfloat16",
+        micro_batch_tokens=micro_batch_tokens,
+        activation_checkpointing=activation_checkpointing,
+        report_to=report_to,
+        run_name=cell,
         seed=seed,
         progress=progress,
     )
+    peak = speed.peak_memory(loading.device())
+    progress(1.0, "held-out responses")
+    model = _chosen(model, trained, kind, load)
+    found = {
+        path.stem: held_out(
+            model, causal_model(model), rows(path, loss_on="response"), trained.passes
+        )
+        for path in sorted(heldout.glob("*.jsonl") if heldout else [])
+    }
+    if not distributed.is_main():
+        return {}
+    ledger = {
+        **_counts(data, trained, epochs),
+        **_speed(model, data, trained, epochs, kind, dtype),
+        "peak_memory_bytes": peak,
+        "wall_seconds": round(time.monotonic() - started, 3),
+    }
     weights = folder / ("adapter" if kind == "lora" else "model")
     copy_weights(trained.checkpoint, weights)
     tokenizer.save_pretrained(weights)
+    languages = sorted({row.language for row in read_jsonl(mixture / "train.jsonl", Example)})
+    card = model_card(
+        cell=cell,
+        kind=kind,
+        base=base.name,
+        languages=languages,
+        template=wording.without_input,
+        settings=settings,
+        ledger=ledger,
+        heldout={code: own.bits_per_byte for code, own in found.items()},
+        version=__version__,
+    )
+    write_text(weights / "README.md", card)
     write_text(
         folder / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in trained.history)
     )
-    counts = {
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-    }
-    ledger = _ledger(data, trained, epochs, time.monotonic() - started)
-    write_json(folder / _LEDGER, {**ledger, **counts})
+    write_json(folder / "heldout.json", {code: asdict(own) for code, own in found.items()})
+    write_json(folder / _LEDGER, ledger)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return _facts(folder)
 
 
+_ON_THE_CARD = (
+    "kind", "learning_rate", "batch_size", "epochs", "schedule", "warmup_steps", "warmup_ratio",
+    "weight_decay", "max_grad_norm", "max_length", "loss_on", "template", "group_by_length",
+    "checkpoint", "precision", "rank", "alpha", "dropout", "targets", "seed",
+)  # fmt: skip
+
+
+def _rows(
+    path: Path,
+    *,
+    base: Path,
+    tokenizer: Any,
+    wording: Template,
+    max_length: int,
+    loss_on: Literal["all", "response"],
+) -> Tokenized:
+    """A file of examples, tokenized; kept in the shared cache for cells with the same rows."""
+    key = {
+        "format": _ROWS_FORMAT,
+        "rows": sha256_file(path),
+        "tokenizer": [sha256_file(file) for file in sorted(base.glob("tokenizer*"))],
+        "end": tokenizer.eos_token_id,
+        "template": asdict(wording),
+        "max_length": max_length,
+        "loss_on": loss_on,
+    }
+
+    def make() -> Tokenized:
+        return tokenize(
+            (
+                (wording.render(example.instruction, example.input), example.output)
+                for example in read_jsonl(path, Example)
+            ),
+            tokenizer,
+            max_length=max_length,
+            loss_on=loss_on,
+            closing=wording.closing,
+            special_tokens=wording.special_tokens,
+        )
+
+    name = sha256_text(json.dumps(key, sort_keys=True))[:32]
+    return cached(cache_folder() / "rows" / name, make)
+
+
+def _chosen(
+    model: Any, trained: Trained, kind: Literal["lora", "full"], load: Callable[[Path], Any]
+) -> Any:
+    """The model with the weights of the chosen checkpoint."""
+    if trained.best_step == trained.steps:
+        return model
+    if kind == "lora":
+        from peft import load_peft_weights, set_peft_model_state_dict
+
+        set_peft_model_state_dict(model, load_peft_weights(str(trained.checkpoint), device="cpu"))
+        return model
+    del model
+    chosen = load(trained.checkpoint)
+    # The same fast paths, in a model of its own.
+    trained.passes.layout = prepare(chosen).layout
+    return chosen
+
+
 def _facts(folder: Path) -> dict[str, Any]:
+    if not distributed.is_main():
+        return {}
     ledger = json.loads((folder / _LEDGER).read_text(encoding="utf-8"))
-    text = f"{ledger['steps']} steps, validation loss {ledger['validation_loss']:.3f}"
+    text = (
+        f"{ledger['steps']} steps, validation loss {ledger['validation_loss']:.3f}, "
+        f"{ledger['tokens_per_second']:,.0f} tokens/s"
+    )
     if ledger["dropped_rows"]:
         text += f", {ledger['dropped_rows']} rows dropped: no response within max_length"
     return {
         "device": loading.device(),
+        "processes": distributed.world_size(),
         "parameters": ledger["parameters"],
         "trained_parameters": ledger["trained_parameters"],
         "summary": text,
     }
 
 
-def _pairs(examples: Sequence[Example], template: str) -> list[tuple[str, str]]:
-    return [
-        (render(template, example.instruction, example.input), example.output)
-        for example in examples
-    ]
-
-
-def _ledger(data: Tokenized, trained: Trained, epochs: float, seconds: float) -> dict[str, Any]:
+def _counts(data: Tokenized, trained: Trained, epochs: float) -> dict[str, Any]:
     """What the cell cost: counts over the whole schedule, padding left out."""
     return {
-        "examples": round(len(data.rows) * epochs),
+        "examples": round(len(data) * epochs),
         "tokens": round(data.tokens * epochs),
         "supervised_tokens": round(data.supervised_tokens * epochs),
         "truncated_rows": data.truncated,
@@ -157,5 +293,33 @@ def _ledger(data: Tokenized, trained: Trained, epochs: float, seconds: float) ->
         "steps": trained.steps,
         "best_step": trained.best_step,
         "validation_loss": trained.validation_loss,
-        "wall_seconds": round(seconds, 3),
+        "training_seconds": round(trained.seconds, 3),
+        "tokens_per_second": round(trained.tokens_per_second, 1),
+        "micro_batch_tokens": trained.micro_batch_tokens,
+        "activation_checkpointing": trained.activation_checkpointing,
+        "packed": trained.passes.layout is not None,
+    }
+
+
+def _speed(
+    model: Any,
+    data: Tokenized,
+    trained: Trained,
+    epochs: float,
+    kind: Literal["lora", "full"],
+    dtype: str,
+) -> dict[str, Any]:
+    """FLOPs, without recomputation, and the share of what matrix products reach here."""
+    import torch
+
+    parameters = sum(p.numel() for p in model.parameters())
+    each = flops_per_token(parameters, kind)
+    rate = speed.matmul_rate(loading.device(), dtype, torch.get_num_threads())
+    return {
+        "parameters": parameters,
+        "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "flops": each * round(data.tokens * epochs),
+        "precision": dtype,
+        "matmul_flops_per_second": round(rate),
+        "mfu": round(each * trained.tokens_per_second / rate / distributed.world_size(), 4),
     }

@@ -100,9 +100,6 @@ def _methods(study: Study) -> Iterator[Finding]:
                         f"{word!r} is not in the study{nearest(word, valid)}",
                         "",
                     )
-        if method.micro_batch_size and method.batch_size % method.micro_batch_size:
-            where = ("methods", name, "micro_batch_size")
-            yield where, f"does not divide batch_size {method.batch_size}", ""
 
 
 def _models(study: Study) -> Iterator[Finding]:

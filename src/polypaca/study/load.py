@@ -14,7 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from polypaca.core.errors import Problem, StudyError
 from polypaca.core.files import write_text
 from polypaca.core.names import nearest
-from polypaca.study import schema, translate
+from polypaca.study import methods, schema, translate
 from polypaca.study.check import cross_checks
 from polypaca.study.paths import with_absolute_paths
 from polypaca.study.schema import Study
@@ -207,6 +207,7 @@ def _keys_beside(location: Location) -> list[str]:
         "recipes": schema.Recipe,
         "sweep": schema.Sweep,
         "budget": schema.Budget,
+        "train": methods.Train,
         "generate": schema.Generate,
         "gate": schema.Gate,
         "analyze": schema.Analyze,
@@ -223,7 +224,7 @@ def _keys_beside(location: Location) -> list[str]:
     if location[:2] == ("data", "translate") and len(location) > 2:
         return list(translate.Translate.model_fields)
     if location[0] == "methods":
-        return list({**schema.Lora.model_fields, **schema.Full.model_fields})
+        return list({**methods.Lora.model_fields, **methods.Full.model_fields})
     if location[0] == "systems":
         return ["base", "shuffle"]
     return list(sections[str(location[0])].model_fields)

@@ -18,6 +18,7 @@ from polypaca.study.fields import (
     Variable,
     distinct,
 )
+from polypaca.study.methods import Method, Train, with_preset
 from polypaca.study.translate import Translate
 
 BUILTIN_RECIPES = ("monolingual", "multilingual", "downsampled", "english")
@@ -122,57 +123,6 @@ class Model(Section):
                 f"model {self.name!r}: `config` needs `model_type` in it and `tokenizer` beside it"
             )
         return self
-
-
-class _Method(Section):
-    learning_rate: float = Field(gt=0, lt=1)
-    batch_size: int = Field(ge=1, description="global: examples an optimizer step")
-    micro_batch_size: int | None = Field(default=None, ge=1, description="examples a forward pass")
-    epochs: float = Field(gt=0)
-    warmup_steps: int | None = Field(default=None, ge=0)
-    warmup_ratio: float | None = Field(default=None, ge=0, lt=1)
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    weight_decay: float = Field(default=0.0, ge=0)
-    max_length: int = Field(default=512, ge=16, description="tokens; longer examples are cut")
-    loss_on: Literal["all", "response"] = "response"
-    template: Literal["alpaca"] = "alpaca"
-    evaluations: int = Field(
-        default=4, ge=1, description="validation loss is taken so many times, evenly spread"
-    )
-    checkpoint: Literal["best", "last"] = "best"
-    models: list[str] | None = Field(default=None, description="only these models of the study")
-    recipes: list[str] | None = Field(default=None, description="only these recipes of the study")
-
-    @model_validator(mode="after")
-    def _one_warmup(self) -> _Method:
-        if self.warmup_steps is not None and self.warmup_ratio is not None:
-            raise ValueError("give `warmup_steps` or `warmup_ratio`, not both")
-        return self
-
-
-class Lora(_Method):
-    """Low-rank adapters; the defaults are the paper's (arXiv 2309.08958, Table 1)."""
-
-    kind: Literal["lora"] = "lora"
-    rank: int = Field(default=8, ge=1)
-    alpha: float = Field(default=16, gt=0)
-    dropout: float = Field(default=0.05, ge=0, lt=1)
-    targets: Literal["attention-qkv"] | list[str] = "attention-qkv"
-    learning_rate: float = Field(default=3e-4, gt=0, lt=1)
-    batch_size: int = Field(default=128, ge=1)
-    epochs: float = Field(default=5, gt=0)
-
-
-class Full(_Method):
-    """Full fine-tuning; the defaults are the paper's (arXiv 2309.08958, Table 1)."""
-
-    kind: Literal["full"] = "full"
-    learning_rate: float = Field(default=2e-5, gt=0, lt=1)
-    batch_size: int = Field(default=256, ge=1)
-    epochs: float = Field(default=3, gt=0)
-
-
-Method = Annotated[Lora | Full, Field(discriminator="kind")]
 
 
 class Recipe(Section):
@@ -314,6 +264,7 @@ class Study(Section):
     recipes: Annotated[dict[Name, Recipe], Field(min_length=1)]
     sweep: Sweep = Sweep()
     budget: Budget = Budget()
+    train: Train = Train()
     systems: list[BaseSystem | ShuffledSystem] = Field(default_factory=list)
     generate: Generate = Generate()
     judge: Judge = ReferenceJudge()
@@ -336,9 +287,6 @@ class Study(Section):
             value["sweep"] = _controls(value)
         if isinstance(value.get("methods"), dict):
             value["methods"] = {
-                name: {"kind": name, **(body or {})}
-                if name in ("lora", "full") and isinstance(body, dict | None)
-                else body
-                for name, body in value["methods"].items()
+                name: with_preset(str(name), body) for name, body in value["methods"].items()
             }
         return value

@@ -1,25 +1,80 @@
-"""Turn examples into token ids and labels."""
+"""Turn examples into token ids and labels: flat arrays that can be kept on disk and mapped."""
 
 from __future__ import annotations
 
+import itertools
+import json
+import shutil
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from polypaca.core.files import write_json
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
 
 IGNORED = -100  # the label that PyTorch's cross-entropy leaves out
+_BATCH = 1000  # rows tokenized at a time: bounds memory
+_ARRAYS = ("ids", "starts", "labels_from", "text_to", "text_bytes")
 
 
 @dataclass(frozen=True)
 class Tokenized:
-    """Rows ready for training, and what was counted on the way."""
+    """Rows ready for training, one after another, and what was counted on the way.
 
-    rows: list[dict[str, list[int]]]
-    tokens: int
-    supervised_tokens: int
-    truncated: int  # cut at the limit, and trained on
-    dropped: int  # no label left after the cut
+    Attributes:
+        ids: the tokens of all rows, int32 of shape (tokens,).
+        starts: where each row begins in `ids`, and the end of the last one; int64, (rows + 1,).
+        labels_from: the first token of each row that has a label; all that follow have one.
+        text_to: where each row's response ends: what follows closes the turn, and is no text.
+        text_bytes: UTF-8 bytes of the response text that the labelled tokens stand for.
+        truncated: rows cut at the limit, and trained on.
+        dropped: rows with no label left after the cut; they are not in the arrays.
+    """
+
+    ids: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    labels_from: NDArray[np.int32]
+    text_to: NDArray[np.int32]
+    text_bytes: NDArray[np.int32]
+    truncated: int
+    dropped: int
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each row."""
+        return np.diff(self.starts)
+
+    @property
+    def supervised(self) -> NDArray[np.int64]:
+        """Predictions that each row is trained on; nothing stands before its first token."""
+        return self.lengths - np.maximum(self.labels_from, 1)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all rows."""
+        return len(self.ids)
+
+    @property
+    def supervised_tokens(self) -> int:
+        """Tokens of all rows that are predicted and have a label."""
+        return int(self.supervised.sum())
+
+    def row(self, index: int) -> tuple[NDArray[np.int32], int]:
+        """The tokens of one row, and where its labels begin."""
+        return (
+            self.ids[self.starts[index] : self.starts[index + 1]],
+            int(self.labels_from[index]),
+        )
 
 
 def tokenize(
@@ -28,53 +83,94 @@ def tokenize(
     *,
     max_length: int,
     loss_on: Literal["all", "response"],
+    closing: str = "",
+    special_tokens: bool = True,
 ) -> Tokenized:
-    """Tokenize (prompt, response) pairs; `input_ids` and `labels` of each are of one length.
+    """Tokenize (prompt, response) pairs as one text each, since tokens may straddle them.
 
     The end-of-sequence token is added to what is shorter than `max_length`; longer examples are
     cut there, and a cut one does not teach the model to stop. With `loss_on="response"` the
-    prompt's labels are ignored; examples that keep no label at all are dropped, and counted.
+    tokens that start in the prompt have no label; examples that keep no label at all are dropped,
+    and counted. `closing` is what the template puts behind a response, `special_tokens` whether
+    the tokenizer adds its own.
     """
-    rows, tokens, supervised, truncated, dropped = [], 0, 0, 0, 0
-    for prompt, response in pairs:
-        encoded = tokenizer(prompt + response, return_offsets_mapping=True)
-        ids = list(encoded["input_ids"])
-        starts = [start for start, _ in encoded["offset_mapping"]]
-        if ids and ids[-1] == tokenizer.eos_token_id:
-            ids, starts = ids[:-1], starts[:-1]
-        if len(ids) < max_length:
-            ids.append(tokenizer.eos_token_id)
-            starts.append(len(prompt) + len(response))
-            cut = False
-        else:
-            cut = True
-            ids, starts = ids[:max_length], starts[:max_length]
-        labels = [
-            token if loss_on == "all" or start >= len(prompt) else IGNORED
-            for token, start in zip(ids, starts, strict=True)
-        ]
-        if all(label == IGNORED for label in labels):
+    ids: list[NDArray[np.int32]] = []
+    columns: dict[str, list[int]] = {"labels_from": [], "text_to": [], "text_bytes": []}
+    truncated = dropped = 0
+    for prompt, response, encoding in _encoded(pairs, tokenizer, closing, special_tokens):
+        row, offsets = list(encoding.ids), encoding.offsets
+        if row and row[-1] == tokenizer.eos_token_id:
+            row = row[:-1]
+        fits = len(row) < max_length
+        begins = [start for start, _ in offsets[: min(len(row), max_length)]]
+        row = [*row, tokenizer.eos_token_id] if fits else row[:max_length]
+        first = _first_from(begins, len(prompt))
+        labels_from = first if loss_on == "response" else 0
+        if labels_from >= len(row):
             dropped += 1
             continue
-        truncated += cut
-        rows.append({"input_ids": ids, "labels": labels})
-        tokens += len(ids)
-        # The first token has nothing before it to be predicted from.
-        supervised += sum(label != IGNORED for label in labels[1:])
-    return Tokenized(rows, tokens, supervised, truncated, dropped)
+        truncated += not fits
+        end = _first_from(begins, len(prompt) + len(response))
+        columns["labels_from"].append(labels_from)
+        columns["text_to"].append(end)
+        columns["text_bytes"].append(_bytes(prompt + response, offsets, first, end))
+        ids.append(np.asarray(row, dtype=np.int32))
+    lengths = [len(row) for row in ids]
+    return Tokenized(
+        np.concatenate(ids) if ids else np.empty(0, dtype=np.int32),
+        np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64),
+        **{name: np.asarray(values, dtype=np.int32) for name, values in columns.items()},
+        truncated=truncated,
+        dropped=dropped,
+    )
 
 
-def collate(rows: list[dict[str, list[int]]], pad_token_id: int) -> dict[str, Any]:
-    """A batch padded on the right to its longest row: `input_ids`, `labels`, `attention_mask`."""
-    import torch
+def cached(folder: Path, make: Callable[[], Tokenized]) -> Tokenized:
+    """The rows kept in `folder`, mapped into memory; made and kept there if it does not exist.
 
-    longest = max(len(row["input_ids"]) for row in rows)
+    The folder's name must determine what `make` makes. Two that make it at once do no harm.
+    """
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=f"{folder.name}.building-", dir=folder.parent))
+        _save(building, make())
+        try:
+            building.rename(folder)
+        except OSError:  # another process was faster
+            shutil.rmtree(building)
+    counts = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+    return Tokenized(**arrays, **counts)
 
-    def padded(values: list[int], filler: int) -> list[int]:
-        return values + [filler] * (longest - len(values))
 
-    return {
-        "input_ids": torch.tensor([padded(row["input_ids"], pad_token_id) for row in rows]),
-        "labels": torch.tensor([padded(row["labels"], IGNORED) for row in rows]),
-        "attention_mask": torch.tensor([padded([1] * len(row["input_ids"]), 0) for row in rows]),
-    }
+def _save(folder: Path, rows: Tokenized) -> None:
+    for name in _ARRAYS:
+        np.save(folder / f"{name}.npy", getattr(rows, name))
+    write_json(folder / "counts.json", {"truncated": rows.truncated, "dropped": rows.dropped})
+
+
+def _encoded(
+    pairs: Iterable[tuple[str, str]], tokenizer: Any, closing: str, special_tokens: bool
+) -> Iterator[tuple[str, str, Any]]:
+    backend = tokenizer.backend_tokenizer
+    # Padding and truncation that came with the tokenizer's file would be taken for text.
+    backend.no_padding()
+    backend.no_truncation()
+    source = iter(pairs)
+    while batch := list(itertools.islice(source, _BATCH)):
+        texts = [prompt + response + closing for prompt, response in batch]
+        encodings = backend.encode_batch(texts, add_special_tokens=special_tokens)
+        for (prompt, response), encoding in zip(batch, encodings, strict=True):
+            yield prompt, response, encoding
+
+
+def _first_from(begins: list[int], character: int) -> int:
+    """The first token that begins at a character or later; the count of tokens if none does."""
+    return next((i for i, begin in enumerate(begins) if begin >= character), len(begins))
+
+
+def _bytes(text: str, offsets: list[tuple[int, int]], first: int, end: int) -> int:
+    """UTF-8 bytes of the text that the tokens from `first` up to `end` stand for."""
+    if end <= first:
+        return 0
+    return len(text[offsets[first][0] : offsets[end - 1][1]].encode("utf-8", "surrogatepass"))

@@ -1,4 +1,4 @@
-"""Fine-tune one cell: Transformers' Trainer, PEFT adapters, checkpoints, resume."""
+"""Fine-tune one cell: adapters, fast paths, schedule, checkpoints, resume."""
 
 from __future__ import annotations
 
@@ -6,28 +6,69 @@ import json
 import math
 import shutil
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from polypaca.core.errors import StageError
-from polypaca.training.tokenize import Tokenized, collate
+from polypaca.core.errors import MissingExtraError, StageError
+from polypaca.core.files import write_json
+from polypaca.training import distributed, loss, memory, proof
+from polypaca.training.batching import Schedule
+from polypaca.training.memory import too_long
+from polypaca.training.steps import evaluation_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-_LARGEST_MICRO_BATCH = 16
+    from polypaca.training.attention import Layout
+    from polypaca.training.loop import Passes
+    from polypaca.training.tokenize import Tokenized
+
+_LIMIT = "micro_batch.json"  # beside the checkpoints: a limit that memory taught us
+_MANY_TOKENS = 1024  # with fewer in a pass than this, activation checkpointing is worth its price
+
+
+@dataclass(frozen=True)
+class FastPaths:
+    """What a model was found able to do.
+
+    Attributes:
+        layout: of packed lines; None where the model does not pack.
+        why_padded: the reason then.
+        fused: whether the loss is taken without keeping logits.
+    """
+
+    layout: Layout | None
+    why_padded: str
+    fused: bool
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training ended with."""
+    """What training ended with.
+
+    Attributes:
+        steps: optimizer steps.
+        best_step: of the chosen checkpoint.
+        checkpoint: the chosen checkpoint's folder.
+        validation_loss: its mean cross-entropy over labels, in nats.
+        history: Trainer's log: losses and learning rates by step.
+        seconds: of optimizer steps, over all runs.
+        tokens_per_second: without padding, over those seconds, all devices together.
+        micro_batch_tokens: the limit of a forward pass at the end.
+        activation_checkpointing: whether layers were computed again in backward passes.
+        passes: for more forward passes with the model.
+    """
 
     steps: int
     best_step: int
-    checkpoint: Path  # the chosen checkpoint's folder
+    checkpoint: Path
     validation_loss: float
-    history: list[dict[str, Any]]  # Trainer's log: losses and learning rates by step
+    history: list[dict[str, Any]]
+    seconds: float
+    tokens_per_second: float
+    micro_batch_tokens: int
+    activation_checkpointing: bool
+    passes: Passes
 
 
 def with_adapter(
@@ -49,16 +90,32 @@ def with_adapter(
     return get_peft_model(model, config)
 
 
-def total_steps(rows: int, batch_size: int, epochs: float) -> int:
-    """Optimizer steps of a schedule: the last batch of an epoch may be smaller."""
-    return max(1, math.ceil(math.ceil(rows / batch_size) * epochs))
+def prepare(model: Any) -> FastPaths:
+    """Give a causal language model the fast paths that it shows itself able to take.
+
+    From now on `model(input_ids=..., labels=...)` returns the summed loss of its labels under the
+    key `loss`, and takes packed lines if it packs.
+    """
+    inner = causal_model(model)
+    fused = proof.is_plain_head(inner)
+    layout, why = proof.can_pack(inner)
+    loss.install(inner, fused=fused)
+    name = inner.config.model_type
+    print(  # noqa: T201  # to the cell's log
+        f"{name}: examples are packed end to end"
+        if layout
+        else f"{name}: not packed, since {why}; rows are padded, sorted by length",
+        "" if fused else "; its logits are made at once, since they are more than its output head",
+        flush=True,
+    )
+    return FastPaths(layout, why, fused)
 
 
-def micro_batch(batch_size: int, wanted: int | None) -> int:
-    """Examples a forward pass: as wanted, else the largest divisor of the batch up to 16."""
-    if wanted:
-        return wanted
-    return max(n for n in range(1, _LARGEST_MICRO_BATCH + 1) if batch_size % n == 0)
+def causal_model(model: Any) -> Any:
+    """The Transformers model under adapters, or the model itself."""
+    from peft import PeftModel
+
+    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def fine_tune(
@@ -70,48 +127,97 @@ def fine_tune(
     pad_token_id: int,
     learning_rate: float,
     batch_size: int,
-    micro_batch_size: int | None,
     epochs: float,
     warmup: float,
     schedule: Literal["linear", "cosine", "constant"],
     weight_decay: float,
-    evaluations: int,
+    max_grad_norm: float = 1.0,
+    group_by_length: bool = False,
+    evaluations: int | None = None,
+    evaluate_every: int | None = None,
     checkpoint: Literal["best", "last"],
+    autocast: bool = False,
+    micro_batch_tokens: int | None = None,
+    activation_checkpointing: Literal["auto", "always", "never"] = "auto",
+    report_to: Sequence[str] = (),
+    run_name: str = "",
     seed: int,
     progress: Callable[[float, str], None],
 ) -> Trained:
     """Train `model` and choose a checkpoint; its weights are in files, `model` has the last ones.
 
-    `warmup` is in steps from 1 up and a share of all steps below 1. Checkpoints go to `folder`;
-    if complete ones are there, training goes on from the last, and a fully tuned `model` must
-    have been loaded from it. Validation loss is the mean cross-entropy in nats, taken
-    `evaluations` times and at the end.
+    Args:
+        model: on its device, with or without adapters; `prepare` is called here.
+        train: rows to train on.
+        validation: rows whose loss chooses the checkpoint.
+        folder: of the checkpoints; if complete ones are there, training goes on from the last, and
+            a fully tuned `model` must have been loaded from it.
+        pad_token_id: to pad with where the model does not pack.
+        learning_rate: the highest of the schedule.
+        batch_size: rows an optimizer step, over all devices.
+        epochs: times that every row comes.
+        warmup: in steps from 1 up, a share of all steps below 1.
+        schedule: how the learning rate falls after the warm-up.
+        weight_decay: of AdamW.
+        max_grad_norm: gradients are scaled down to this norm; 0 for never.
+        group_by_length: rows of a step have about one length, as in the paper's code.
+        evaluations: validation loss is taken so often, evenly spread; or
+        evaluate_every: so many steps apart. At the end it is taken in any case.
+        checkpoint: the one of the lowest validation loss, or the last one.
+        autocast: compute in bfloat16 with float32 weights.
+        micro_batch_tokens: tokens a forward pass on one device; found by memory if None.
+        activation_checkpointing: `auto` where memory does not suffice otherwise.
+        report_to: trackers that Transformers knows, beside the returned history.
+        run_name: what they call the run.
+        seed: of order and dropout.
+        progress: told the share done and what is being done.
 
     Raises:
-        StageError: if the loss stops being a number.
+        StageError: if the loss stops being a number, or memory does not suffice for one row.
+        MissingExtraError: if a tracker is not installed.
     """
     import torch
-    from transformers import Trainer, TrainerCallback, TrainingArguments
+    from transformers import TrainerCallback, TrainingArguments
 
-    steps = total_steps(len(train.rows), batch_size, epochs)
-    every = max(1, steps // evaluations)
-    micro = micro_batch(batch_size, micro_batch_size)
+    from polypaca.training.loop import Clock, Passes, StepTrainer
+
+    plan = Schedule(train.lengths, batch_size, epochs, seed, group_by_length)
+    steps = plan.steps
+    every = evaluation_interval(steps, evaluations, evaluate_every)
+    inner = causal_model(model)
+    paths = prepare(model)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def lowered(tokens: int) -> None:
+        print(f"memory did not suffice: {tokens} tokens a forward pass from now on", flush=True)  # noqa: T201
+        write_json(folder / _LIMIT, {"tokens": tokens})
+
+    passes = Passes(0, paths.layout, pad_token_id, lowered)
+    passes.tokens, checkpointing = _fit(
+        model, inner, train, passes, micro_batch_tokens, activation_checkpointing, folder
+    )
 
     class Progress(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            progress(state.global_step / state.max_steps, f"step {state.global_step}/{steps}")
+            control.should_evaluate |= state.global_step == steps
+            speed = f", {clock.tokens_per_second:,.0f} tokens/s" if clock.seconds else ""
+            progress(
+                state.global_step / state.max_steps, f"step {state.global_step}/{steps}{speed}"
+            )
 
-    arguments = TrainingArguments(
+    arguments = _arguments(
+        TrainingArguments,
+        report_to,
         output_dir=str(folder),
-        per_device_train_batch_size=micro,
-        per_device_eval_batch_size=_LARGEST_MICRO_BATCH,
-        gradient_accumulation_steps=batch_size // micro,
-        num_train_epochs=epochs,
+        run_name=run_name or None,
+        per_device_train_batch_size=1,
+        num_train_epochs=1,
         max_steps=steps,
         learning_rate=learning_rate,
         lr_scheduler_type="constant_with_warmup" if schedule == "constant" else schedule,
         warmup_steps=warmup,
         weight_decay=weight_decay,
+        max_grad_norm=max_grad_norm,
         eval_strategy="steps",
         eval_steps=every,
         save_strategy="steps",
@@ -124,26 +230,32 @@ def fine_tune(
         greater_is_better=False if checkpoint == "best" else None,
         logging_steps=max(1, every // 4),
         logging_nan_inf_filter=False,
-        train_sampling_strategy="group_by_length",
         seed=seed,
         data_seed=seed,
         use_cpu=not torch.cuda.is_available(),
-        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-        dataloader_pin_memory=torch.cuda.is_available(),
+        bf16=autocast,
+        dataloader_pin_memory=False,
         remove_unused_columns=False,
-        report_to=[],
+        ddp_find_unused_parameters=False,
         disable_tqdm=True,
     )
-    trainer = Trainer(
+    last = last_checkpoint(folder)
+    clock = Clock(**_clock(last))
+    trainer = StepTrainer(
         model=model,
         args=arguments,
-        data_collator=partial(collate, pad_token_id=pad_token_id),
-        train_dataset=train.rows,
-        eval_dataset=validation.rows,
+        inner=inner,
+        data=train,
+        validation=validation,
+        schedule=plan,
+        passes=passes,
+        clock=clock,
         callbacks=[Progress()],
     )
-    last = last_checkpoint(folder)
+    # Each device its own dropout.
+    torch.manual_seed(seed + distributed.rank())
     trainer.train(resume_from_checkpoint=str(last) if last else None)
+    distributed.wait()
     losses = {
         int(entry["step"]): float(entry["eval_loss"])
         for entry in trainer.state.log_history
@@ -158,7 +270,86 @@ def fine_tune(
         folder / f"checkpoint-{chosen}",
         losses[chosen],
         list(trainer.state.log_history),
+        clock.seconds,
+        clock.tokens_per_second,
+        passes.tokens,
+        checkpointing,
+        passes,
     )
+
+
+def _arguments(kind: Any, report_to: Sequence[str], **settings: Any) -> Any:
+    try:
+        return kind(report_to=list(report_to) or "none", **settings)
+    except (ImportError, RuntimeError, ValueError) as error:
+        missing = next((name for name in report_to if name in str(error).lower()), None)
+        if missing is None:
+            raise
+        raise MissingExtraError(f"report_to: {missing}", missing) from error
+
+
+def _fit(
+    model: Any,
+    inner: Any,
+    data: Tokenized,
+    passes: Passes,
+    wanted: int | None,
+    checkpointing: Literal["auto", "always", "never"],
+    folder: Path,
+) -> tuple[int, bool]:
+    """The tokens of a forward pass, and whether activations are checkpointed."""
+    device = inner.device
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    # Gradients in the weights' precision and AdamW's two moments are still to come.
+    free = memory.free_bytes(device, reserved=trained * 12 // distributed.world_size())
+    each = _activations(model, inner, data, passes)
+    fitting = memory.tokens_that_fit(free, each)
+    needed = wanted or max(int(data.lengths.max()), _MANY_TOKENS)
+    use = checkpointing == "always" or (
+        checkpointing == "auto" and inner.supports_gradient_checkpointing and fitting < needed
+    )
+    if use:
+        inner.activation_checkpointing_enable()
+        config = inner.config.get_text_config()
+        each = memory.checkpointed_bytes(
+            each, config.num_hidden_layers, config.hidden_size * inner.dtype.itemsize
+        )
+        fitting = memory.tokens_that_fit(free, each)
+    tokens = wanted or min(fitting, memory.ENOUGH_TOKENS.get(device.type, _MANY_TOKENS))
+    tokens = distributed.least(max(1, min(tokens, _learned_limit(folder) or tokens)), device)
+    print(  # noqa: T201
+        f"{tokens} tokens a forward pass; {free / 2**30:.1f} GiB free, {each / 2**10:.0f} KiB of "
+        f"activations a token{', checkpointed' if use else ''}",
+        flush=True,
+    )
+    return tokens, use
+
+
+def _activations(model: Any, inner: Any, data: Tokenized, passes: Passes) -> float:
+    """Bytes of activations a token, measured on the longest row."""
+    longest = int(data.lengths.argmax())
+    try:
+        return memory.activation_bytes(model, passes.batch([longest], data, inner))
+    except Exception as error:
+        if not memory.is_out_of_memory(error):
+            raise
+        raise too_long(int(data.lengths[longest])) from error
+
+
+def _learned_limit(folder: Path) -> int | None:
+    try:
+        return int(json.loads((folder / _LIMIT).read_text(encoding="utf-8"))["tokens"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _clock(checkpoint: Path | None) -> dict[str, Any]:
+    """The seconds and tokens that earlier runs took up to a checkpoint."""
+    if checkpoint is None:
+        return {}
+    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    kept = state.get("stateful_callbacks", {}).get("Clock", {}).get("args", {})
+    return {key: kept[key] for key in ("seconds", "tokens") if key in kept}
 
 
 def copy_weights(checkpoint: Path, target: Path) -> None:

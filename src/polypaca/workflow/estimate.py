@@ -222,17 +222,19 @@ def _tokens_per_row(
         return {}
     from tokenizers import Tokenizer
 
-    from polypaca.models.templates import render
+    from polypaca.models.templates import TEMPLATES
 
     try:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises bare exceptions
         raise UserError(f"{file} is no tokenizer: {error}") from error
     chosen = study.methods[method]
+    # A chat template comes with the model; until then it is taken to be as long as Alpaca's.
+    template = TEMPLATES.get(chosen.template, TEMPLATES["alpaca"])
     means = {}
     for code, rows in examples.items():
         texts = [
-            render(chosen.template, row.instruction, row.input) + row.output
+            template.render(row.instruction, row.input) + row.output
             for row in rows[:: max(1, len(rows) // _SAMPLE)]
         ]
         lengths = [

@@ -184,6 +184,8 @@ class _Builder:
             mixture = self._mixture(cell, translations)
             if mixture.id not in self.made:
                 yield mixture
+        align = {"align": self.study.data.align}
+        yield Task("mixtures/heldout", "heldout", align, translations, group="mix")
         yield self._ledger()
 
     def _mixture(self, cell: Cell, translations: dict[str, Task]) -> Task:
@@ -250,7 +252,7 @@ class _Builder:
     def _train(self) -> Iterator[Task]:
         for cell in cells(self.study):
             method = self.study.methods[cell.method]
-            settings = method.model_dump(exclude={"models", "recipes", "micro_batch_size"})
+            settings = method.model_dump(exclude={"models", "recipes", "preset"})
             yield Task(
                 f"cells/{cell.id}/train",
                 "train",
@@ -258,9 +260,10 @@ class _Builder:
                 {
                     "base": self.made[f"bases/{cell.model}"],
                     "mixture": self.made[self._mixture_id(cell)],
+                    "heldout": self.made["mixtures/heldout"],
                 },
                 guards=(self.made["mixtures/ledger"],),
-                options={"micro_batch_size": method.micro_batch_size},
+                options={"cell": cell.id, **self.study.train.model_dump()},
                 group=f"train-{cell.model}",
                 cost=(cell.mixture.budgets or 1.0) * method.epochs,
             )
