@@ -52,12 +52,7 @@ class _File:
 def load_prompts(
     pattern: str | Path, languages: Sequence[str], *, on_bad_row: OnBadRow
 ) -> PromptsRead:
-    """Read the test prompts of several languages.
-
-    White space around a prompt is always removed, on record. Files with the same number of rows
-    are compared by position: an id that most other files do not have there is a bad row, which
-    `repair` mends by taking theirs. Languages whose prompts have ids of their own throughout, or
-    stand in another order, are left as they are.
+    """Read the test prompts of several languages, as `read_prompt_files` does.
 
     Args:
         pattern: the path, with `{language}` where the language's code stands.
@@ -73,7 +68,26 @@ def load_prompts(
             path=str(pattern),
             hint=f"write {PLACEHOLDER} where the file names differ",
         )
-    files = [_read(file_for(pattern, language), language, on_bad_row) for language in languages]
+    files = {language: file_for(pattern, language) for language in languages}
+    return read_prompt_files(files, on_bad_row=on_bad_row)
+
+
+def read_prompt_files(paths: Mapping[str, Path], *, on_bad_row: OnBadRow) -> PromptsRead:
+    """Read the test prompts of several languages, one file each.
+
+    White space around a prompt is always removed, on record. Files with the same number of rows
+    are compared by position: an id that most other files do not have there is a bad row, which
+    `repair` mends by taking theirs. Languages whose prompts have ids of their own throughout, or
+    stand in another order, are left as they are.
+
+    Args:
+        paths: the files, by language.
+        on_bad_row: what to do with rows that cannot be used, see `readers.read_rows`.
+
+    Raises:
+        DataError: if a file has no usable row, or, under `error`, any bad row.
+    """
+    files = [_read(path, language, on_bad_row) for language, path in paths.items()]
     # Rows can be compared by position only between files of one length: the commonest one.
     lengths = Counter(file.size for file in files)
     parallel = [file for file in files if file.size == lengths.most_common(1)[0][0]]

@@ -22,7 +22,7 @@ from polypaca.data.instructions import (
     instructions_from_rows,
     load_instructions,
 )
-from polypaca.data.prompts import PromptsRead, limit_prompts, load_prompts
+from polypaca.data.prompts import PromptsRead, limit_prompts, load_prompts, read_prompt_files
 from polypaca.data.remote import download, hub_rows
 from polypaca.data.screening import dropped_sources, findings
 from polypaca.data.split import assign_split, validation_sources, validation_sources_apart
@@ -160,6 +160,7 @@ def prepare_prompts(
     folder: Path,
     *,
     source: str,
+    sha256: Mapping[str, str] | None = None,
     languages: Sequence[str],
     count: int | None,
     on_bad_row: OnBadRow,
@@ -172,7 +173,7 @@ def prepare_prompts(
         DataError: if a file or row cannot be used.
     """
     progress(0.0, "reading")
-    read = read_prompts(source, languages, count, on_bad_row)
+    read = read_prompts(source, languages, count, on_bad_row, sha256, progress)
     for language, part in read.prompts.items():
         write_jsonl(folder / f"{language}.jsonl", part)
     _write_defects(folder, read.rejected, read.repaired)
@@ -187,13 +188,24 @@ def prepare_prompts(
 
 
 def read_prompts(
-    source: str, languages: Sequence[str], count: int | None, on_bad_row: OnBadRow
+    source: str,
+    languages: Sequence[str],
+    count: int | None,
+    on_bad_row: OnBadRow,
+    sha256: Mapping[str, str] | None = None,
+    progress: Callable[[float, str], None] = lambda fraction, text: None,
 ) -> PromptsRead:
-    """The test prompts from the package or from files, the first `count` ids if that is given."""
+    """The test prompts from the package, files or a URL, the first `count` ids if that is given."""
     if source.startswith("builtin:"):
         name = source.removeprefix("builtin:")
         prompts = {code: list(builtin.test_prompts(name, code)) for code in languages}
         read = PromptsRead(prompts, [], [], [])
+    elif source.startswith(("http://", "https://")):
+        files = {}
+        for code in languages:
+            url = source.replace("{language}", code)
+            files[code] = download(url, (sha256 or {})[code], cache_folder(), progress)
+        read = read_prompt_files(files, on_bad_row=on_bad_row)
     else:
         read = load_prompts(source, languages, on_bad_row=on_bad_row)
     if count is None:

@@ -21,7 +21,7 @@ from polypaca.translation.filters import FILTERS
 _REMOTE = ("http://", "https://")
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from polypaca.study.translate import Translate
 
@@ -139,32 +139,28 @@ def _systems(study: Study) -> Iterator[Finding]:
 def _sources(study: Study) -> Iterator[Finding]:
     from polypaca.builtin.catalog import CORPORA
 
-    for where, source, codes in (
-        (("data", "instructions"), study.data.instructions, given(study)),
-        (("prompts", "source"), study.prompts.source, study.languages.test),
+    data, prompts = study.data, study.prompts
+    for where, source, codes, hashes in (
+        (("data", "instructions"), data.instructions, given(study), data.sha256),
+        (("prompts", "source"), prompts.source, study.languages.test, prompts.sha256),
     ):
         if source.startswith("builtin:"):
             yield from _builtin(where, source.removeprefix("builtin:"), codes, CORPORA)
         elif where[0] == "prompts" and source.startswith("hf:"):
-            yield where, "test prompts are read from files or built in", "give a path"
+            yield where, "test prompts are read from files or built in", "give a path or URL"
         elif "{language}" not in source and len(codes) > 1:
             yield where, "needs {language} in it", "such as data/alpaca.{language}.json"
         elif source.startswith(_REMOTE):
-            yield from _remote(where, source, codes, study)
+            yield from _remote(where[0], codes, hashes)
         elif not source.startswith("hf:"):
             yield from _files(where, source, codes)
 
 
-def _remote(
-    where: tuple[str, str], source: str, codes: Iterable[str], study: Study
-) -> Iterator[Finding]:
-    if where[0] == "prompts":
-        yield where, "test prompts are read from files or built in", "give a path"
-        return
-    missing = [code for code in codes if code not in study.data.sha256]
+def _remote(section: str, codes: Iterable[str], sha256: Mapping[str, str]) -> Iterator[Finding]:
+    missing = [code for code in codes if code not in sha256]
     if missing:
         what = f"a URL needs the files' SHA-256; there is none for {', '.join(missing)}"
-        yield ("data", "sha256"), what, "sha256: {en: ...}, as `sha256sum` prints it"
+        yield (section, "sha256"), what, "sha256: {en: ...}, as `sha256sum` prints it"
 
 
 def _translate(study: Study) -> Iterator[Finding]:

@@ -84,7 +84,10 @@ class Data(Section):
 class Prompts(Section):
     """The test prompts, parallel over languages."""
 
-    source: str = Field(description="`builtin:tiny`, or a path with {language}")
+    source: str = Field(description="`builtin:tiny`, or a path or URL with {language}")
+    sha256: dict[Language, Sha256] = Field(
+        default_factory=dict, description="of the files behind a URL, by language"
+    )
     count: int | None = Field(default=None, ge=1, description="only the first so many prompts")
     on_bad_row: BadRows = "error"
 

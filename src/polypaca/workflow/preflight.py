@@ -31,6 +31,8 @@ def _check_references(study: Study) -> None:
     from polypaca.stages.prepare import read_prompts
 
     asked = study.prompts
+    if asked.source.startswith(("http://", "https://")):
+        return  # `prepare` downloads them; then the judge looks
     read = read_prompts(asked.source, study.languages.test, asked.count, asked.on_bad_row)
     prompts = [prompt for part in read.prompts.values() for prompt in part]
     with_reference = {prompt.id for prompt in prompts if (prompt.reference or "").strip()}

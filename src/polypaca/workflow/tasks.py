@@ -61,8 +61,11 @@ class _Builder:
                 "count": study.prompts.count,
                 "on_bad_row": study.prompts.on_bad_row,
             },
-            pins=self._pins(study.prompts.source, study.languages.test),
-            options={"source": study.prompts.source},
+            pins={
+                **self._pins(study.prompts.source, study.languages.test),
+                **({"sha256": study.prompts.sha256} if study.prompts.sha256 else {}),
+            },
+            options={"source": study.prompts.source, "sha256": study.prompts.sha256},
             group="prepare",
         )
         yield prompts
