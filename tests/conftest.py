@@ -8,17 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from .models.tiny_families import FAMILIES, train_spm, write_baichuan, write_pickled
+
 TEXT = [
     "Name three animals. The cat, the dog and the horse are animals that people know well.",
     "Nombra tres animales. El gato, el perro y el caballo son animales que la gente conoce bien.",
     "Below is an instruction that describes a task. Write a response.\n\n### Instruction:\n",
 ]
-_SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-FAMILIES = {
-    "gpt_neox": {**_SMALL, "intermediate_size": 64, "max_position_embeddings": 512},
-    "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 2},
-    "llama": {**_SMALL, "intermediate_size": 64, "max_position_embeddings": 512},
-}
 
 
 @pytest.fixture(scope="session")
@@ -52,19 +48,55 @@ def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_model(
+def tiny_source(
     tmp_path_factory: pytest.TempPathFactory, tokenizer_file: Path
+) -> Callable[..., Path]:
+    """Writes tiny models of random weights as their authors would publish them, by family.
+
+    `tokenizer` is a tokenizer.json, a SentencePiece file or a folder with one; without it a
+    small one is used.
+    """
+
+    def folder(family: str, tokenizer: Path | None = None) -> Path:
+        made = tmp_path_factory.mktemp(family)
+        if family == "baichuan":
+            write_baichuan(made, tokenizer)
+            return made
+        if family == "openllama":
+            write_pickled(made, FAMILIES[family], tokenizer or train_spm(made, family).parent)
+            return made
+        from polypaca.models.bases import initialise
+
+        initialise(made, FAMILIES[family], tokenizer or tokenizer_file, seed=1)
+        return made
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(
+    tmp_path_factory: pytest.TempPathFactory, tiny_source: Callable[..., Path]
 ) -> Callable[[str], Path]:
-    """Folders with tiny models of random weights, by family, made once."""
-    from polypaca.models.bases import initialise
+    """Folders with tiny models of `FAMILIES`, made ready as those from the Hub are, once."""
+    from polypaca.stages.prepare import prepare_base
 
     made: dict[str, Path] = {}
 
     def folder(family: str) -> Path:
         if family not in made:
-            made[family] = tmp_path_factory.mktemp(family)
-            config = {"model_type": family, **FAMILIES[family]}
-            initialise(made[family], config, tokenizer_file, seed=1)
+            base = tmp_path_factory.mktemp(f"{family}-base")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("POLYPACA_CACHE", str(tmp_path_factory.mktemp("cache")))
+                prepare_base(
+                    base,
+                    source=str(tiny_source(family)),
+                    revision=None,
+                    config=None,
+                    tokenizer=None,
+                    seed=1,
+                    progress=lambda fraction, text: None,
+                )
+            made[family] = base
         return made[family]
 
     return folder

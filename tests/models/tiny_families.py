@@ -7,6 +7,33 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+_SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+_GROUPED = {**_SMALL, "intermediate_size": 64, "num_key_value_heads": 1}
+_LLAMA = {"model_type": "llama", **_SMALL, "intermediate_size": 64, "max_position_embeddings": 512}
+# The paper's five families and current ones; Baichuan-2 is in its own format, OpenLLaMA pickled.
+FAMILIES: dict[str, dict[str, Any]] = {
+    "gpt_neox": {**_LLAMA, "model_type": "gpt_neox"},
+    "bloom": {"model_type": "bloom", "hidden_size": 32, "n_layer": 2, "n_head": 2},
+    "llama": _LLAMA,
+    "openllama": _LLAMA,
+    "baichuan": {},
+    "qwen3": {"model_type": "qwen3", **_GROUPED, "head_dim": 32, "tie_word_embeddings": True},
+    "llama3": {
+        "model_type": "llama",
+        **_GROUPED,
+        "max_position_embeddings": 512,
+        "rope_theta": 500_000.0,
+        "rope_scaling": {
+            "rope_type": "llama3",
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 128,
+        },
+        "tie_word_embeddings": True,
+    },
+    "gemma3": {"model_type": "gemma3_text", **_GROUPED, "head_dim": 32, "sliding_window": 16},
+}
 SPM_SETTINGS: dict[str, dict[str, Any]] = {
     "llama": {"normalization_rule_name": "identity", "remove_extra_whitespaces": False},
     "openllama": {"normalization_rule_name": "nmt_nfkc", "remove_extra_whitespaces": True},
@@ -137,3 +164,19 @@ def write_baichuan(folder: Path, tokenizer: Path | None = None, **changes: Any) 
     index = {"metadata": {}, "weight_map": where}
     (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index))
     return weights
+
+
+def write_pickled(folder: Path, config: dict[str, Any], tokenizer: Path) -> None:
+    """A model as OpenLLaMA's is published: one `.bin` file and the tokenizer of a folder."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, set_seed
+
+    for name in ("tokenizer.model", "tokenizer.json", "tokenizer_config.json"):
+        if (tokenizer / name).is_file() and tokenizer != folder:
+            (folder / name).write_bytes((tokenizer / name).read_bytes())
+    settings = {**config, "vocab_size": len(AutoTokenizer.from_pretrained(tokenizer))}
+    set_seed(1)
+    made = AutoConfig.for_model(settings.pop("model_type"), **settings)
+    model = AutoModelForCausalLM.from_config(made)  # type: ignore[no-untyped-call]
+    made.save_pretrained(folder)
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")

@@ -1,22 +1,38 @@
-"""Ready base models: linked from a folder or the Hub's cache, built once, or initialised."""
+"""Ready base models: from a folder or the Hub, linked or converted; built once; or initialised."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import UserError
-from polypaca.core.files import sha256_text, write_json
+from polypaca.core.files import sha256_file, sha256_text, write_json
+from polypaca.models import spm
+from polypaca.models.weights import (
+    PICKLED,
+    SAFETENSORS,
+    read_tensors,
+    weight_files,
+    without_tied_heads,
+    write_shards,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-_WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.tiktoken")
+    from torch import Tensor
+
+_SETTINGS = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
+_WANTED = (*_SETTINGS, "*.safetensors")
+_WANTED_PICKLED = ("pytorch_model*.bin",)
+# Model types whose checkpoints Transformers does not read, and which are converted.
+_CONVERTED = ("baichuan",)
 
 
 def cache_folder() -> Path:
@@ -25,27 +41,181 @@ def cache_folder() -> Path:
     return Path(given).expanduser() if given else Path.home() / ".cache" / "polypaca"
 
 
-def locate(source: str, revision: str | None) -> Path:
+def locate(source: str, revision: str | None, *, weights: bool = True) -> Path:
     """The folder of a model or the file of a tokenizer: the given one, or a Hub snapshot.
 
+    From the Hub weights come as safetensors, and as PyTorch's pickles only where there are none;
+    without `weights` the tokenizer and settings alone. A model that cannot be used is refused
+    before its weights are fetched.
+
     Raises:
-        UserError: if there is no such folder or repository, or it cannot be reached.
+        UserError: if there is no such folder or repository, it cannot be reached, or it holds a
+            model that needs code of its own.
     """
     folder = Path(source).expanduser()
     if folder.exists():
         return folder
     if folder.is_absolute() or source.startswith("."):
         raise UserError(f"no such file or folder: {source}")
+    if not weights:
+        return _download(source, revision, _SETTINGS)
+    check_supported(_config(_download(source, revision, ["config.json"])), source)
+    snapshot = _download(source, revision, _WANTED)
+    if not weight_files(snapshot, SAFETENSORS):
+        snapshot = _download(source, revision, _WANTED_PICKLED)
+    return snapshot
+
+
+def _download(source: str, revision: str | None, patterns: Iterable[str]) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(source, revision=revision, allow_patterns=list(_WANTED)))
+        return Path(snapshot_download(source, revision=revision, allow_patterns=list(patterns)))
     except Exception as error:  # the library raises a dozen kinds for one cause
         reason = str(error).strip().split("\n")[0]
         raise UserError(
             f"{source} could not be downloaded from the Hub: {type(error).__name__}: {reason}; "
             "check the name and the network, or give a folder"
         ) from error
+
+
+def check_supported(config: Mapping[str, Any], where: str) -> None:
+    """Refuse a model that neither Transformers has nor a conversion is known for.
+
+    Raises:
+        UserError: with `where` the model is from, and which ones work.
+    """
+    kind = config.get("model_type")
+    if kind is None or kind in _CONVERTED:
+        return
+    from transformers import __version__
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return
+    works = (
+        f"what works is any causal language model that Transformers {__version__} has itself "
+        "(BLOOM, GPT-NeoX, LLaMA, Mistral, Qwen, Gemma and others) and Baichuan-2 7B, which is "
+        "converted"
+    )
+    if "auto_map" in config:
+        raise UserError(
+            f"{where}: models of type {kind!r} run code that comes with the checkpoint, which is "
+            f"never done here; {works}"
+        )
+    raise UserError(f"{where}: no causal language model of type {kind!r} is known; {works}")
+
+
+def ready(folder: Path, source: Path, progress: Callable[[float, str], None]) -> dict[str, Any]:
+    """Make a model's files ready in `folder`: weights as safetensors, and a fast tokenizer.
+
+    What is there already is linked. Weights that are pickles, and checkpoints that Transformers
+    does not read, are converted once for all studies, in the shared cache.
+
+    Raises:
+        UserError: if the folder holds no model that can be used.
+    """
+    config = _config(source)
+    check_supported(config, str(source))
+    converted = config.get("model_type") in _CONVERTED
+    safetensors, pickled = weight_files(source, SAFETENSORS), weight_files(source, PICKLED)
+    if not safetensors and not pickled:
+        raise UserError(
+            f"{source}: no weights in it; {SAFETENSORS} or {PICKLED}, or their shards, are needed"
+        )
+    if safetensors and not converted:
+        facts = link(folder, source)
+        add_fast_tokenizer(folder, source)
+    else:
+        inputs = [*(safetensors or pickled), *_small_files(source)]
+        settings = {
+            "convert": config["model_type"] if converted else "safetensors",
+            "format": 1,
+            "files": {path.name: _content(path) for path in inputs},
+        }
+
+        def build(target: Path) -> dict[str, Any]:
+            if converted:
+                from polypaca.models.baichuan import convert_baichuan
+
+                progress(0.0, "converting")
+                return convert_baichuan(target, source)
+            return _to_safetensors(target, source, progress)
+
+        facts = cached(folder, settings, build, progress)
+    from polypaca.models.loading import load_tokenizer
+
+    load_tokenizer(folder)
+    return facts
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
+        return {}
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: no valid JSON: {error}") from error
+    return config
+
+
+def _small_files(source: Path) -> list[Path]:
+    """Settings and tokenizer of a model folder, without the index of its weights."""
+    found = {path for pattern in _SETTINGS for path in source.glob(pattern)}
+    return sorted(path for path in found if not path.name.endswith(".index.json"))
+
+
+def _content(path: Path) -> str:
+    """SHA-256 of a file; the Hub's cache names large files by it."""
+    target = path.resolve()
+    if target.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", target.name):
+        return target.name
+    return sha256_file(path)
+
+
+def _to_safetensors(
+    target: Path, source: Path, progress: Callable[[float, str], None]
+) -> dict[str, Any]:
+    """Copy a model folder with its pickled weights as safetensors."""
+    from transformers import AutoConfig
+
+    for path in _small_files(source):
+        shutil.copyfile(path, target / path.name)
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        reason = str(error).split("\n")[0]
+        raise UserError(f"{source}: its config.json cannot be used: {reason}") from error
+    tied = bool(getattr(config.get_text_config(), "tie_word_embeddings", False))
+    size = sum(path.stat().st_size for path in weight_files(source, PICKLED))
+    tensors = _watched(read_tensors(source), size, progress)
+    shards = write_shards(target, without_tied_heads(tensors, tied=tied))
+    add_fast_tokenizer(target, source)
+    return {"converted": "pickled weights to safetensors", "shards": shards}
+
+
+def _watched(
+    tensors: Iterable[tuple[str, Tensor]], size: int, progress: Callable[[float, str], None]
+) -> Iterator[tuple[str, Tensor]]:
+    done = 0
+    for name, tensor in tensors:
+        yield name, tensor
+        done += tensor.numel() * tensor.element_size()
+        progress(min(1.0, done / size), "writing safetensors")
+
+
+def add_fast_tokenizer(folder: Path, source: Path) -> bool:
+    """Write a fast tokenizer where `source` has only a SentencePiece model; whether it did."""
+    if (source / "tokenizer.json").is_file() or not (source / spm.MODEL_FILE).is_file():
+        return False
+    with tempfile.TemporaryDirectory(prefix=".tokenizer-", dir=folder) as name:
+        if not spm.write_fast_tokenizer(Path(name), source):
+            return False
+        # Files here may be links into somebody else's folder: they are replaced, not written to.
+        for path in Path(name).iterdir():
+            path.replace(folder / path.name)
+    return True
 
 
 def link(folder: Path, source: Path) -> dict[str, Any]:
@@ -126,7 +296,8 @@ def initialise(folder: Path, config: dict[str, Any], tokenizer: Path, seed: int)
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"no model can be made from this config: {error}") from error
     model.save_pretrained(folder)
-    words.save_pretrained(folder)
+    if not (tokenizer.is_dir() and add_fast_tokenizer(folder, tokenizer)):
+        words.save_pretrained(folder)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return {
         "parameters": parameters,

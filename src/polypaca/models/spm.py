@@ -21,6 +21,7 @@ MODEL_FILE = "tokenizer.model"
 _BPE = 2  # TrainerSpec.ModelType
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED = 1, 2, 3, 4  # SentencePiece.Type
 _SPACE = "▁"
+_KEPT = ("model_max_length", "padding_side", "chat_template")
 _ROLES = ("bos_token", "eos_token", "unk_token", "pad_token")
 
 
@@ -106,7 +107,8 @@ def write_fast_tokenizer(folder: Path, source: Path, *, add_bos: bool = True) ->
     known = {
         role: token for role, token in roles.items() if tokenizer.token_to_id(token) is not None
     }
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **known).save_pretrained(folder)  # type: ignore[no-untyped-call]
+    kept = {key: said[key] for key in _KEPT if said.get(key) is not None}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **known, **kept).save_pretrained(folder)  # type: ignore[no-untyped-call]
     return True
 
 

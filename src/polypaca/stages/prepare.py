@@ -226,13 +226,17 @@ def prepare_base(
 ) -> dict[str, Any]:
     """Make a base model ready: built in, from a folder or the Hub, or freshly initialised.
 
+    `folder` then holds safetensors and a fast tokenizer, whatever the source had.
+
     Raises:
         UserError: if the model or tokenizer cannot be had.
     """
     from polypaca.models import bases
 
     if config is not None:
-        return bases.initialise(folder, config, bases.locate(tokenizer or "", None), seed)
+        return bases.initialise(
+            folder, config, bases.locate(tokenizer or "", None, weights=False), seed
+        )
     assert source is not None
     if source.startswith("builtin:"):
         name = source.removeprefix("builtin:")
@@ -241,7 +245,7 @@ def prepare_base(
             return dict(builtin.build_base(name, target, threads=threads, progress=progress))
 
         return bases.cached(folder, builtin.base_settings(name), build, progress)
-    return bases.link(folder, bases.locate(source, revision))
+    return bases.ready(folder, bases.locate(source, revision), progress)
 
 
 def _numbered(read: Mapping[str, InstructionsRead], align: Align) -> list[str]:
