@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import polypaca
 
-TINY = str(Path(__file__).parent.parent / "studies" / "tiny.yaml")
+STUDIES = Path(__file__).parent.parent / "studies"
+TINY, PAPER = str(STUDIES / "tiny.yaml"), str(STUDIES / "paper.yaml")
 
 
 def _polypaca(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -33,6 +35,8 @@ def test_the_version() -> None:
         ["run", TINY, "methods.lora.rank=0"],
         ["frobnicate"],
         ["plan"],
+        ["plan", TINY, "--gpu", "a100-80bg"],
+        ["plan", TINY, "--price", "2"],
         ["verify", "nowhere"],
     ],
     ids=lambda arguments: arguments[0],
@@ -72,6 +76,29 @@ def test_plan_as_a_table_names_every_cell() -> None:
     assert "monolingual 4, multilingual 4, downsampled 1, english 1" in " ".join(
         result.stdout.split()
     )
+
+
+def test_plan_prices_the_papers_grid_in_two_seconds(tmp_path: Path) -> None:
+    seconds = []
+    for _ in range(3):  # the machine may be busy with other tests
+        start = time.monotonic()
+        result = _polypaca("plan", PAPER, "--gpu", "a100-80gb", "--price", "2", cwd=tmp_path)
+        seconds.append(time.monotonic() - start)
+    assert min(seconds) < 2
+    lines = result.stdout.splitlines()
+    assert sum(".s1 " in line for line in lines) == 168
+    assert any("168 cells of 336 budgets" in line for line in lines)
+    assert any("30,450 responses" in line for line in lines)
+    (cell,) = (line.split() for line in lines if "llama-7b.lora.multilingual.s1" in line[:32])
+    assert cell[1] == "~2,284,200"
+    assert all(part.startswith("~") for part in (cell[2], cell[4], cell[6], cell[7]))
+    assert cell[3] == "9"
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_gpu_is_told_the_nearest() -> None:
+    result = _polypaca("plan", TINY, "--gpu", "a100-80bg")
+    assert "unknown GPU 'a100-80bg'; did you mean a100-80gb?" in result.stderr
 
 
 def test_a_dry_run_says_what_and_why_and_does_nothing(tmp_path: Path) -> None:

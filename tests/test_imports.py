@@ -82,6 +82,7 @@ def test_the_engine_is_known_to_one_module() -> None:
         ["--help"],
         ["validate", str(STUDIES / "tiny.yaml")],
         ["plan", str(STUDIES / "tiny.yaml"), "--json"],
+        ["plan", str(STUDIES / "paper.yaml"), "--gpu", "h100", "--price", "3"],
         ["run", str(STUDIES / "tiny.yaml"), "--dry-run"],
     ],
     ids=lambda arguments: str(arguments[0]),

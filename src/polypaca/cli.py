@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from polypaca.study import Study
-    from polypaca.workflow.estimate import Estimate
     from polypaca.workflow.run import Outcome, Plan
 
 app = typer.Typer(
@@ -105,17 +104,33 @@ for _stage, _help in (
 
 @app.command()
 def plan(
-    study: StudyFile, overrides: Overrides = None, out: Out = None, as_json: Json = False
+    study: StudyFile,
+    overrides: Overrides = None,
+    out: Out = None,
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", help="Tell hours and memory for it, such as a100-80gb.")
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option("--price", min=0, help="Of an hour of one such GPU.")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """List the cells of a study with their examples, tokens and budgets."""
+    """List the cells of a study with what they cost: budgets, tokens, FLOPs, GPU-hours, money."""
     from polypaca.workflow.estimate import estimate
+    from polypaca.workflow.hardware import gpu_named
 
+    chosen = gpu_named(gpu) if gpu is not None else None
     loaded = _load(study, overrides)
-    found = estimate(loaded, _out(loaded, out))
+    found = estimate(loaded, _out(loaded, out), chosen, price)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False))
-    else:
-        _print_estimate(found)
+        return
+    from rich.console import Console
+
+    from polypaca.workflow.plan_text import print_estimate
+
+    # A file or a pipe has no width; there a line a cell should stay one line.
+    print_estimate(found, Console(width=None if sys.stdout.isatty() else 160))
 
 
 @app.command()
@@ -295,38 +310,6 @@ def _print_result(folder: Path, until: str, *, as_json: bool) -> None:
     console.print(to_text(analysis))
     console.print(analysis.sentence, markup=False, highlight=False)
     console.print(f"page: {page}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _print_estimate(found: Estimate) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"{found.study}: {len(found.cells)} cells", title_justify="left")
-    table.add_column("cell")
-    columns = ["examples", "tokens", "budgets"]
-    if found.counted:
-        columns += ["supervised", "steps", "FLOPs"]
-    for column in columns:
-        table.add_column(column, justify="right")
-    mark = "" if found.counted else "~"
-    for cell in found.cells:
-        cells = [
-            f"{cell.examples:,}" if cell.examples is not None else "?",
-            f"{mark}{cell.tokens:,}" if cell.tokens is not None else "?",
-            f"{cell.budgets:.4g}" if cell.budgets is not None else "?",
-            f"{cell.supervised_tokens:,}" if cell.supervised_tokens is not None else "?",
-            f"{cell.steps:,}" if cell.steps is not None else "?",
-            f"{cell.flops:.2e}" if cell.flops is not None else "?",
-        ]
-        table.add_row(cell.cell, *cells[: len(columns)])
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(table)
-    budgets = ", ".join(f"{name} {cost:g}" for name, cost in found.recipe_budgets.items())
-    rows = f"; one budget is {found.one_budget_rows:,} rows" if found.one_budget_rows else ""
-    console.print(f"budgets to support the languages: {budgets}{rows}", highlight=False)
-    console.print(f"{found.systems} systems, {found.responses:,} responses", highlight=False)
-    for note in found.notes:
-        console.print(f"note: {note}", markup=False)
 
 
 if __name__ == "__main__":

@@ -1,131 +1,255 @@
-"""What a study will cost, before anything runs: examples, tokens and budgets of every cell."""
+"""What a study will cost, before anything runs: budgets, tokens, FLOPs, GPU-hours and money."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from pathlib import Path
+import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import DataError, UserError
-from polypaca.core.manifest import State, state_of
-from polypaca.core.records import Example
 from polypaca.core.results import BudgetLedger
-from polypaca.study.grid import (
-    Cell,
-    Mixture,
-    cells,
-    given,
-    recipe_mixtures,
-    recipes,
-    systems,
-    translated,
-)
+from polypaca.data.budgets import flops_per_token
+from polypaca.study.grid import cells, recipe_mixtures, recipes, systems
+from polypaca.workflow import costs
+from polypaca.workflow.assumptions import FAMILIES, family_of
+from polypaca.workflow.at_hand import Lengths, config_of, responses, rows_at_hand
+from polypaca.workflow.estimated import CellEstimate, Estimate, Sum, sums, total
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.jobs import current
 from polypaca.workflow.tasks import tasks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from polypaca.core.results import CellBudget
     from polypaca.study import Study
-
-_SAMPLE = 300  # rows of a language that are tokenized to estimate its length
-
-
-@dataclass(frozen=True)
-class CellEstimate:
-    """One cell before it is trained; None where the data or the tokenizer is not at hand."""
-
-    cell: str
-    model: str
-    method: str
-    recipes: tuple[str, ...]
-    seed: int
-    examples: int | None  # over all epochs
-    tokens: int | None  # over all epochs, from a sample
-    budgets: float | None  # None where the recipe gives an amount that is not known in budgets yet
-    supervised_tokens: int | None = None  # as are steps and FLOPs: once `mix` has counted
-    steps: int | None = None
-    flops: float | None = None
+    from polypaca.study.grid import Cell, Mixture
+    from polypaca.workflow.at_hand import Rows
+    from polypaca.workflow.hardware import Gpu
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A study before it runs."""
+def estimate(
+    study: Study, out: Path, gpu: Gpu | None = None, price: float | None = None
+) -> Estimate:
+    """Count what can be counted from files at hand and estimate the rest; nothing is downloaded.
 
-    study: str
-    one_budget_rows: int | None
-    counted: bool  # by `mix`, from all rows; else estimated from a sample
-    recipe_budgets: dict[str, float]  # what supporting the study's languages costs
-    cells: list[CellEstimate]
-    systems: int
-    responses: int
-    notes: list[str]
+    Args:
+        study: the study.
+        out: its output folder: what `prepare` and `mix` left there is used.
+        gpu: the device to tell hours and memory for.
+        price: of an hour of it, in the currency that the sums shall be in.
 
-    def to_dict(self) -> dict[str, Any]:
-        """For `--json`."""
-        return asdict(self)
-
-
-def estimate(study: Study, out: Path) -> Estimate:
-    """Count what can be counted from the study's files, or from what `prepare` left in `out`."""
+    Raises:
+        UserError: if there is a price but no GPU, or the files at hand cannot be used.
+    """
+    if price is not None and gpu is None:
+        raise UserError("--price needs --gpu: it is the price of an hour of that GPU")
     ledger = _ledger(study, out)
     notes: list[str] = list(ledger.notes) if ledger else []
-    examples = {} if ledger else _examples(study, out, notes)
-    rows = ledger.one_budget_rows if ledger else _one_budget(study, examples)
-    lengths = {
-        (model.name, method): _tokens_per_row(study, model.name, method, out, examples)
-        for model in study.models
-        for method in study.methods
-    }
-    if examples and not all(lengths.values()):
-        notes.append("tokens are counted once `polypaca prepare` has made the tokenizers ready")
+    planner = _Planner(study, out, gpu, price, ledger, notes)
+    found = [planner.cell(cell) for cell in cells(study)]
     untested = [code for code in study.languages.train if code not in study.languages.test]
     if untested and "monolingual" in study.recipes and not study.recipes["monolingual"].languages:
         notes.append(
             f"no monolingual cell for {', '.join(untested)}, since no prompt tests it; "
             "its budget is not counted"
         )
+    answers = responses(study, out, notes)
+    answering = planner.answering(answers)
     return Estimate(
         study=study.name,
-        one_budget_rows=rows,
+        one_budget_rows=planner.one_budget,
         counted=ledger is not None,
         recipe_budgets={
             recipe: sum(
-                _budgets(mixture, rows) or 0.0 for mixture in recipe_mixtures(study, recipe)
+                _budgets(mixture, planner.one_budget) or 0.0
+                for mixture in recipe_mixtures(study, recipe)
             )
             for recipe in recipes(study)
         },
-        cells=[_counted(cell) for cell in ledger.cells]
-        if ledger
-        else [_cell(study, cell, rows, lengths[cell.model, cell.method]) for cell in cells(study)],
+        cells=found,
         systems=len(systems(study)),
-        responses=_responses(study),
+        responses=answers,
         notes=notes,
+        by_model=sums(found, lambda cell: [f"{cell.model} · {cell.method}"]),
+        by_recipe=sums(found, lambda cell: list(cell.recipes)),
+        answering=answering,
+        total=total(found, answering),
+        gpu=asdict(gpu) if gpu else None,
+        price=price,
+        assumptions=_assumptions(study, planner.rows),
     )
 
 
-def _cell(
-    study: Study, cell: Cell, one_budget: int | None, tokens: Mapping[str, float]
-) -> CellEstimate:
-    epochs = study.methods[cell.method].epochs
-    budgets = _budgets(cell.mixture, one_budget)
-    in_rows = study.budget.unit == "examples" or cell.mixture.recipe.examples
-    examples = None
-    if one_budget and budgets and in_rows:
-        examples = round(round(one_budget * budgets) * epochs)
-    mean = [tokens[code] for code in cell.mixture.languages if code in tokens]
-    return CellEstimate(
-        cell=cell.id,
-        model=cell.model,
-        method=cell.method,
-        recipes=cell.recipes,
-        seed=cell.seed,
-        examples=examples,
-        tokens=round(examples * sum(mean) / len(mean)) if examples and mean else None,
-        budgets=budgets,
-    )
+class _Planner:
+    """Estimates cells one by one; what they share is found once."""
+
+    def __init__(
+        self,
+        study: Study,
+        out: Path,
+        gpu: Gpu | None,
+        price: float | None,
+        ledger: BudgetLedger | None,
+        notes: list[str],
+    ) -> None:
+        from polypaca.models.size import lora_parameters, parameter_count, parameters_of
+
+        self.study, self.gpu, self.price = study, gpu, price
+        self.rows: Rows | None = None
+        self._counted = {cell.cell: cell for cell in ledger.cells} if ledger else {}
+        self._lengths: dict[tuple[str, str], dict[str, tuple[float, bool]]] = {}
+        if ledger:
+            self.one_budget: int | None = ledger.one_budget_rows
+            self._lengths = _measured(ledger)
+        else:
+            self.rows = rows_at_hand(study, out, notes)
+            self.one_budget = _one_budget(study, self.rows)
+            lengths = Lengths(study, out, self.rows)
+            self._lengths = {
+                (model.name, method): lengths.of(model, method)
+                for model in study.models
+                for method in study.methods
+            }
+            short = [len(means) < len(study.languages.train) for means in self._lengths.values()]
+            if self.rows.whole and any(short):
+                notes.append(
+                    "tokens are counted once `polypaca prepare` has made the tokenizers ready"
+                )
+        self._parameters: dict[str, int | None] = {}
+        self._adapters: dict[tuple[str, str], int] = {}
+        for model in study.models:
+            config = config_of(model, out)
+            size = parameters_of(config) if config else None
+            self._parameters[model.name] = size or parameter_count(out / "bases" / model.name)
+            for name, method in study.methods.items():
+                if method.kind == "lora" and config:
+                    found = lora_parameters(config, method.rank)
+                    self._adapters[model.name, name] = found or 0
+        unknown = [name for name, size in self._parameters.items() if size is None]
+        if unknown:
+            notes.append(
+                f"{', '.join(unknown)}: FLOPs are told once `polypaca prepare` has made it ready"
+            )
+
+    def cell(self, cell: Cell) -> CellEstimate:
+        """One cell, as `mix` counted it or as it is likely to be."""
+        counted = self._counted.get(cell.id)
+        values = _from_ledger(counted) if counted else self._guessed(cell)
+        return CellEstimate(
+            cell=cell.id,
+            model=cell.model,
+            method=cell.method,
+            recipes=cell.recipes,
+            seed=cell.seed,
+            **values,
+            **self._spent(cell, values),
+        )
+
+    def _guessed(self, cell: Cell) -> dict[str, Any]:
+        from polypaca.training.steps import total_steps
+
+        method, recipe = self.study.methods[cell.method], cell.mixture.recipe
+        budgets = _budgets(cell.mixture, self.one_budget)
+        rows = None
+        if (
+            self.one_budget
+            and budgets
+            and (self.study.budget.unit == "examples" or recipe.examples)
+        ):
+            rows = round(self.one_budget * budgets)
+        mean, sampled = self._mean(cell, cell.mixture.languages, recipe.weights)
+        tokens = round(round(rows * method.epochs) * mean) if rows and mean else None
+        assumed = self.rows is not None and self.rows.known is not None
+        parameters = self._parameters[cell.model]
+        each = flops_per_token(parameters, method.kind) if parameters else None
+        if recipe.tokens:
+            tokens = round(recipe.tokens * method.epochs)
+        elif recipe.flops and each:
+            tokens = round(recipe.flops / each * method.epochs)
+        return {
+            "examples": round(rows * method.epochs) if rows else None,
+            "examples_from": ("assumed" if assumed else "read") if rows else None,
+            "tokens": tokens,
+            "tokens_from": ("sampled" if sampled else "assumed") if tokens else None,
+            "budgets": budgets,
+            "steps": total_steps(rows, method.batch_size, method.epochs) if rows else None,
+            "flops": float(each * tokens) if each and tokens else None,
+        }
+
+    def _mean(
+        self, cell: Cell, languages: Iterable[str], weights: Mapping[str, float] | None = None
+    ) -> tuple[float | None, bool]:
+        """Mean tokens of a row over languages, and whether all were tokenized."""
+        means = self._lengths.get((cell.model, cell.method), {})
+        chosen = list(languages)
+        if not chosen or not all(code in means for code in chosen):
+            return None, False
+        shares = weights or dict.fromkeys(chosen, 1.0)
+        mean = sum(means[code][0] * shares[code] for code in chosen) / sum(shares.values())
+        return mean, all(means[code][1] for code in chosen)
+
+    def _spent(self, cell: Cell, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What evaluating and training take of a device."""
+        kind = self.study.methods[cell.method].kind
+        parameters = self._parameters[cell.model]
+        if parameters is None:
+            return {}
+        evaluation = self._evaluation_flops(cell, values["steps"], parameters)
+        adapters = self._adapters.get((cell.model, cell.method), 0)
+        memory = costs.training_bytes(parameters, adapters, kind)
+        spent: dict[str, Any] = {"evaluation_flops": evaluation, "memory": memory}
+        if self.gpu:
+            spent["gpus"] = costs.gpus_needed(memory, self.gpu)
+            if values["flops"]:
+                hours = costs.gpu_hours(values["flops"] + (evaluation or 0.0), kind, self.gpu)
+                spent["gpu_hours"] = hours
+                spent["cost"] = hours * self.price if self.price is not None else None
+        return spent
+
+    def _evaluation_flops(self, cell: Cell, steps: int | None, parameters: int) -> float | None:
+        """Forward passes over held-out rows: as training goes, and once in every language."""
+        from polypaca.training.steps import evaluation_interval
+
+        study, method = self.study, self.study.methods[cell.method]
+        own, every = cell.mixture.languages, study.languages.train
+        mean, _ = self._mean(cell, own)
+        final, _ = self._mean(cell, every)
+        if steps is None or mean is None or final is None:
+            return None
+        interval = evaluation_interval(steps, method.evaluations, method.evaluate_every)
+        by_source = study.data.split == "source"
+        rows = study.data.validation * (len(own) if by_source else 1)
+        tokens = math.ceil(steps / interval) * rows * mean
+        if by_source:
+            tokens += study.data.validation * len(every) * final
+        return costs.forward_flops(parameters, tokens)
+
+    def answering(self, answers: int | None) -> Sum:
+        """All systems' answers, each as long as it may be; hours are bounded from below."""
+        how, study = self.study.generate, self.study
+        asked = [system for system in systems(study) if not system.shuffled]
+        sizes = [self._parameters[system.model] for system in asked]
+        name, known = "answering", [size for size in sizes if size is not None]
+        if answers is None or not known or len(known) < len(sizes):
+            return Sum(name, 0)
+        # Prompts are parallel: a system answers its share of them.
+        tested = sum(len(system.languages) for system in systems(study))
+        counts = [round(answers * len(system.languages) / tested) for system in asked]
+        new = how.max_new_tokens * how.num_beams
+        flops = sum(
+            costs.forward_flops(size, count * new)
+            for size, count in zip(known, counts, strict=True)
+        )
+        if self.gpu is None:
+            return Sum(name, 0, flops=flops)
+        hours = sum(
+            costs.answering_hours(size, count, how.batch_size, how.max_new_tokens, self.gpu)
+            for size, count in zip(known, counts, strict=True)
+        )
+        cost = hours * self.price if self.price is not None else None
+        return Sum(name, 0, flops=flops, gpu_hours=hours, cost=cost)
 
 
 def _budgets(mixture: Mixture, one_budget: int | None) -> float | None:
@@ -144,63 +268,40 @@ def _ledger(study: Study, out: Path) -> BudgetLedger | None:
     return BudgetLedger.model_validate_json((out / task.id / "ledger.json").read_bytes())
 
 
-def _counted(cell: CellBudget) -> CellEstimate:
-    return CellEstimate(
-        cell=cell.cell,
-        model=cell.model,
-        method=cell.method,
-        recipes=tuple(cell.recipes),
-        seed=cell.seed,
-        examples=cell.examples,
-        tokens=cell.tokens,
-        budgets=cell.budgets,
-        supervised_tokens=cell.supervised_tokens,
-        steps=cell.steps,
-        flops=cell.flops,
-    )
+def _from_ledger(cell: CellBudget) -> dict[str, Any]:
+    return {
+        "examples": cell.examples,
+        "examples_from": "counted",
+        "tokens": cell.tokens,
+        "tokens_from": "counted",
+        "budgets": cell.budgets,
+        "supervised_tokens": cell.supervised_tokens,
+        "steps": cell.steps,
+        "flops": cell.flops,
+    }
 
 
-def _examples(study: Study, out: Path, notes: list[str]) -> dict[str, list[Any]]:
-    """Rows with instruction, input and output by language; empty where there is no file yet."""
-    from polypaca.core.files import read_jsonl
-    from polypaca.stages.prepare import read_instructions
-
-    prepared = out / "data" / "instructions"
-    source = study.data.instructions
-    engines = translated(study)
-    if engines:
-        notes.append(
-            f"{', '.join(engines)}: translated from {given(study)[0]}, so rows and tokens are "
-            "estimated from that until `polypaca mix` has counted them"
-        )
-    if source.startswith(("hf:", "http://", "https://")):
-        task = next(t for t in tasks_of(study, Fingerprints()) if t.id == "data/instructions")
-        if state_of(prepared, task.identity) is not State.DONE:
-            notes.append("examples are counted once `polypaca prepare` has downloaded the data")
-            return {}
-        rows: dict[str, list[Any]] = {
-            code: list(read_jsonl(prepared / f"{code}.jsonl", Example)) for code in given(study)
-        }
-    else:
-        rows = {
-            code: list(
-                read_instructions(source, code, study.data.on_bad_row, study.data.format).items
-            )
-            for code in given(study)
-        }
-    return {code: rows.get(code, rows[given(study)[0]]) for code in study.languages.train}
+def _measured(ledger: BudgetLedger) -> dict[tuple[str, str], dict[str, tuple[float, bool]]]:
+    """Mean tokens of a row by model, method and language, over all cells that were counted."""
+    sums: dict[tuple[str, str], dict[str, list[int]]] = {}
+    for cell in ledger.cells:
+        own = sums.setdefault((cell.model, cell.method), {})
+        for code, tokens in cell.tokens_by_language.items():
+            pair = own.setdefault(code, [0, 0])
+            pair[0] += tokens
+            pair[1] += cell.rows_by_language[code]
+    return {
+        key: {code: (tokens / rows, True) for code, (tokens, rows) in own.items() if rows}
+        for key, own in sums.items()
+    }
 
 
-def _one_budget(study: Study, examples: Mapping[str, list[Any]]) -> int | None:
+def _one_budget(study: Study, rows: Rows) -> int | None:
     """Training rows that every language has: what `mix` will call one budget."""
-    if not examples:
+    if rows.whole is None:
         return None
-    if study.data.align == "none":
-        whole = min(len(rows) for rows in examples.values())
-    else:
-        whole = len(set.intersection(*({row.source for row in r} for r in examples.values())))
     held_out = study.data.validation if study.data.split == "source" else 0
-    count = min(whole, study.data.rows or whole) - held_out
+    count = min(rows.whole, study.data.rows or rows.whole) - held_out
     if count < 1:
         raise DataError(
             f"{held_out} validation examples leave none of the {count + held_out} shared sources "
@@ -210,47 +311,21 @@ def _one_budget(study: Study, examples: Mapping[str, list[Any]]) -> int | None:
     return count
 
 
-def _tokens_per_row(
-    study: Study, model: str, method: str, out: Path, examples: Mapping[str, list[Any]]
-) -> dict[str, float]:
-    """Mean tokens of a training row by language, as far as a tokenizer file is at hand."""
-    source = next(m for m in study.models if m.name == model)
-    given = Path(source.tokenizer or source.source or "")
-    files = [out / "bases" / model / "tokenizer.json", given / "tokenizer.json", given]
-    file = next((file for file in files if file.is_file()), None)
-    if file is None or not examples:
-        return {}
-    from tokenizers import Tokenizer
-
-    from polypaca.models.templates import TEMPLATES
-
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:  # the library raises bare exceptions
-        raise UserError(f"{file} is no tokenizer: {error}") from error
-    chosen = study.methods[method]
-    # A chat template comes with the model; until then it is taken to be as long as Alpaca's.
-    template = TEMPLATES.get(chosen.template, TEMPLATES["alpaca"])
-    means = {}
-    for code, rows in examples.items():
-        texts = [
-            template.render(row.instruction, row.input) + row.output
-            for row in rows[:: max(1, len(rows) // _SAMPLE)]
-        ]
-        lengths = [
-            min(chosen.max_length, len(encoding.ids) + 1)  # and the end-of-sequence token
-            for encoding in tokenizer.encode_batch(texts)
-        ]
-        means[code] = sum(lengths) / len(lengths)
-    return means
-
-
-def _responses(study: Study) -> int:
-    """Answers that all systems will give together."""
-    from polypaca.stages.prepare import read_prompts
-
-    asked = study.prompts
-    prompts = read_prompts(
-        asked.source, study.languages.test, asked.count, asked.on_bad_row
-    ).prompts
-    return sum(len(prompts[code]) for system in systems(study) for code in system.languages)
+def _assumptions(study: Study, rows: Rows | None) -> dict[str, Any]:
+    """All that the estimate took from elsewhere, with its sources."""
+    kinds = sorted({method.kind for method in study.methods.values()})
+    used: dict[str, Any] = {
+        "utilisation": {kind: asdict(costs.UTILISATION[kind]) for kind in kinds},
+        "memory_over_states": {kind: asdict(costs.OVERHEAD[kind]) for kind in kinds},
+        "flops_per_token": "6 N, or 4 N with frozen weights: arXiv 2001.08361, section 2.1",
+        "answering": "2 N a token, every answer of full length; at least the time to read the "
+        "weights at each step: arXiv 2211.05102, section 2",
+    }
+    if rows is not None:
+        families = {family_of(model.source) for model in study.models} - {None}
+        used["tokenizers"] = {
+            name: family.source for name, family in FAMILIES.items() if name in families
+        }
+        if rows.known:
+            used["data"] = {"rows": rows.known.rows, "source": rows.known.source}
+    return used

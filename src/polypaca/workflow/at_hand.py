@@ -1,0 +1,263 @@
+"""What a plan can see without downloading or running anything: rows, tokenizers, prompts, sizes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polypaca.core.errors import UserError
+from polypaca.core.manifest import State, read_manifest, state_of
+from polypaca.core.records import Example
+from polypaca.study.grid import given, systems, translated
+from polypaca.workflow.assumptions import DATA_SETS, estimated_tokens, family_of, growth
+from polypaca.workflow.fingerprints import Fingerprints
+from polypaca.workflow.tasks import tasks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from polypaca.models.templates import Template
+    from polypaca.study import Study
+    from polypaca.study.schema import Model
+    from polypaca.workflow.assumptions import DataSet
+    from polypaca.workflow.steps import Task
+
+_SAMPLE = 300  # rows of a language that are looked at to estimate its length
+_REMOTE = ("http://", "https://")
+_SOURCE = re.compile(rb'"source":\s?"([^"\\]*)"')
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The instruction data as far as it is known.
+
+    Attributes:
+        whole: rows that every language has; None where nothing is known.
+        sample: some rows of each language that is read, or that is translated from.
+        known: stands in where no row is at hand.
+    """
+
+    whole: int | None
+    sample: dict[str, list[Any]] = field(default_factory=dict)
+    known: DataSet | None = None
+
+
+def rows_at_hand(study: Study, out: Path, notes: list[str]) -> Rows:
+    """The rows of the study's files, or those that `prepare` left in `out`, or what is published.
+
+    What a user should know of how it was found is added to `notes`.
+    """
+    from polypaca.stages.prepare import read_instructions
+
+    source = study.data.instructions
+    engines = translated(study)
+    if engines:
+        notes.append(
+            f"{', '.join(engines)}: translated from {given(study)[0]}, so rows and tokens are "
+            "estimated from that until `polypaca mix` has counted them"
+        )
+    sources: dict[str, list[str]] = {}
+    sample: dict[str, list[Any]] = {}
+    if source.startswith(("hf:", *_REMOTE)):
+        prepared = out / "data" / "instructions"
+        if state_of(prepared, _task(study, "data/instructions").identity) is not State.DONE:
+            return _not_downloaded(source, notes)
+        manifest = read_manifest(prepared)
+        counts = manifest.facts.get("rows", {}) if manifest else {}
+        for code in given(study):
+            every = max(1, counts.get(code, 0) // _SAMPLE)
+            sources[code], sample[code] = _prepared_rows(prepared / f"{code}.jsonl", every)
+    else:
+        for code in given(study):
+            items = read_instructions(source, code, study.data.on_bad_row, study.data.format).items
+            sources[code] = [item.source for item in items]
+            sample[code] = list(items[:: max(1, len(items) // _SAMPLE)])
+    if study.data.align == "none":
+        whole = min(len(own) for own in sources.values())
+    else:
+        whole = len(set.intersection(*(set(own) for own in sources.values())))
+    return Rows(whole, sample)
+
+
+def _task(study: Study, task_id: str) -> Task:
+    return next(task for task in tasks_of(study, Fingerprints()) if task.id == task_id)
+
+
+def _not_downloaded(source: str, notes: list[str]) -> Rows:
+    known = DATA_SETS.get(source)
+    notes.append(
+        "rows and their lengths are assumed (--json says from what); "
+        "they are counted once `polypaca prepare` has downloaded the data"
+        if known
+        else "examples are counted once `polypaca prepare` has downloaded the data"
+    )
+    return Rows(known.rows if known else None, known=known)
+
+
+def _prepared_rows(path: Path, every: int) -> tuple[list[str], list[Any]]:
+    """The sources of all rows, and each so many-th row whole: parsing all would take seconds."""
+    sources, lines = [], []
+    with path.open("rb") as file:
+        for number, line in enumerate(file):
+            match = _SOURCE.search(line)
+            sources.append(match[1].decode() if match else str(json.loads(line)["source"]))
+            if number % every == 0:
+                lines.append(line)
+    return sources, [Example.model_validate_json(line) for line in lines]
+
+
+class Lengths:
+    """Mean tokens of a training row; what has been found is remembered."""
+
+    def __init__(self, study: Study, out: Path, rows: Rows) -> None:
+        self._study, self._out, self._rows = study, out, rows
+        self._tokenizers: dict[str, Any] = {}
+        self._found: dict[tuple[str, str, int], dict[str, tuple[float, bool]]] = {}
+
+    def of(self, model: Model, method: str) -> dict[str, tuple[float, bool]]:
+        """By training language: the mean, and whether rows were tokenized for it."""
+        chosen = self._study.methods[method]
+        tokenizer = self._tokenizer(model)
+        family = family_of(model.source)
+        key = (tokenizer or f"family {family}", chosen.template, chosen.max_length)
+        if key not in self._found:
+            found = {
+                code: self._mean(code, tokenizer, family, chosen.template, chosen.max_length)
+                for code in self._study.languages.train
+            }
+            self._found[key] = {code: mean for code, mean in found.items() if mean}
+        return self._found[key]
+
+    def _mean(
+        self, code: str, tokenizer: str | None, family: str | None, wording: str, max_length: int
+    ) -> tuple[float, bool] | None:
+        from polypaca.models.templates import TEMPLATES
+
+        # A chat template comes with the model; until then it is taken to be as long as Alpaca's.
+        template = TEMPLATES.get(wording, TEMPLATES["alpaca"])
+        rows = self._rows.sample.get(code)
+        if rows and tokenizer:
+            return self._counted(rows, tokenizer, template, max_length), True
+        sizes = self._sizes(code)
+        if sizes and family:
+            mean = estimated_tokens(
+                sizes, family=family, language=code, template=template, max_length=max_length
+            )
+            if mean:
+                return mean, False
+        if self._rows.sample and tokenizer:  # of the language that is translated from
+            source = next(iter(self._rows.sample.values()))
+            return self._counted(source, tokenizer, template, max_length), True
+        return None
+
+    def _sizes(self, code: str) -> list[tuple[float, float]]:
+        """Bytes of rows in a language, each with the share that has an input."""
+        known = self._rows.known
+        if known:
+            ratio = known.growth.get(code)
+            return [(size * ratio, known.with_input) for size in known.sizes] if ratio else []
+        if not self._rows.sample:
+            return []
+        source = code if code in self._rows.sample else next(iter(self._rows.sample))
+        ratio = 1.0 if source == code else growth(source, code)
+        return [
+            (len(f"{row.instruction}{row.input}{row.output}".encode()) * ratio, bool(row.input))
+            for row in self._rows.sample[source]
+            if ratio
+        ]
+
+    def _counted(
+        self, rows: Sequence[Any], tokenizer: str, template: Template, max_length: int
+    ) -> float:
+        texts = [template.render(row.instruction, row.input) + row.output for row in rows]
+        lengths = [
+            min(max_length, len(encoding.ids) + 1)  # and the end-of-sequence token
+            for encoding in self._tokenizers[tokenizer].encode_batch(texts)
+        ]
+        return sum(lengths) / len(lengths)
+
+    def _tokenizer(self, model: Model) -> str | None:
+        """The hash of the model's tokenizer file, loaded, if one is at hand and rows are too."""
+        if not self._rows.sample:
+            return None
+        file = tokenizer_file(model, self._out)
+        if file is None:
+            return None
+        from tokenizers import Tokenizer
+
+        content = file.read_bytes()
+        name = hashlib.sha256(content).hexdigest()
+        if name not in self._tokenizers:
+            try:
+                self._tokenizers[name] = Tokenizer.from_buffer(content)
+            except Exception as error:  # the library raises bare exceptions
+                raise UserError(f"{file} is no tokenizer: {error}") from error
+        return name
+
+
+def tokenizer_file(model: Model, out: Path) -> Path | None:
+    """A model's tokenizer.json: as prepared, in its folder, or in the Hub's cache."""
+    given_as = Path(model.tokenizer or model.source or "")
+    files = [out / "bases" / model.name / "tokenizer.json", given_as / "tokenizer.json", given_as]
+    files += _hub_cache(model.tokenizer or model.source, model.revision, "tokenizer.json")
+    return next((file for file in files if file.is_file()), None)
+
+
+def _hub_cache(model: str | None, revision: str | None, name: str) -> list[Path]:
+    """Where the Hub's library keeps a file (huggingface.co/docs/huggingface_hub, Manage cache)."""
+    if not model or not re.fullmatch(r"[\w.-]+/[\w.-]+", model):
+        return []
+    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
+    cache = os.environ.get("HF_HUB_CACHE") or f"{home}/hub"
+    folder = Path(cache).expanduser() / f"models--{model.replace('/', '--')}"
+    try:
+        commit = (folder / "refs" / (revision or "main")).read_text(encoding="utf-8").strip()
+    except OSError:
+        commit = revision or ""
+    return [folder / "snapshots" / commit / name] if commit else []
+
+
+def config_of(model: Model, out: Path) -> dict[str, Any] | None:
+    """A model's Transformers config, as far as it is at hand or known."""
+    from polypaca.models.catalog import SHAPES
+
+    if model.config is not None:
+        return dict(model.config)
+    source = Path(model.source or "")
+    files = [out / "bases" / model.name / "config.json", source / "config.json"]
+    files += _hub_cache(model.source, model.revision, "config.json")
+    for file in files:
+        if file.is_file():
+            return dict(json.loads(file.read_text(encoding="utf-8")))
+    known = SHAPES.get(model.source or "")
+    return dict(known) if known else None
+
+
+def responses(study: Study, out: Path, notes: list[str]) -> int | None:
+    """Answers that all systems will give together; None where the prompts are not known."""
+    count = _prompt_counts(study, out, notes)
+    if count is None:
+        return None
+    return sum(count(code) for system in systems(study) for code in system.languages)
+
+
+def _prompt_counts(study: Study, out: Path, notes: list[str]) -> Callable[[str], int] | None:
+    from polypaca.stages.prepare import read_prompts
+
+    asked = study.prompts
+    if not asked.source.startswith(_REMOTE):
+        read = read_prompts(asked.source, study.languages.test, asked.count, asked.on_bad_row)
+        return lambda code: len(read.prompts[code])
+    folder = out / "data" / "prompts"
+    if state_of(folder, _task(study, "data/prompts").identity) is State.DONE:
+        return lambda code: (folder / f"{code}.jsonl").read_bytes().count(b"\n")
+    if asked.count is None:
+        notes.append("responses are counted once `polypaca prepare` has downloaded the prompts")
+        return None
+    limit = asked.count
+    return lambda code: limit
