@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from polypaca.training.loss import linear_cross_entropy, token_losses
 
@@ -89,7 +90,7 @@ def test_the_memory_of_logits_is_bounded() -> None:
     labels = torch.randint(vocabulary, (tokens,))
     largest = 0
 
-    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
+    class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
             nonlocal largest
             output = func(*args, **(kwargs or {}))
@@ -97,6 +98,6 @@ def test_the_memory_of_logits_is_bounded() -> None:
                 largest = max(largest, output.untyped_storage().nbytes())
             return output
 
-    with Watch():
+    with Watch():  # type: ignore[no-untyped-call]
         linear_cross_entropy(hidden, weight, labels).backward()  # type: ignore[no-untyped-call]
     assert largest <= 2**26 < tokens * vocabulary * 4 / 8

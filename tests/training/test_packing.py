@@ -82,7 +82,7 @@ def _compare(found: dict[str, Any], expected: dict[str, Any]) -> None:
     largest = max(float(gradient.abs().max()) for gradient in expected.values())
     for name, gradient in expected.items():
         torch.testing.assert_close(
-            found[name], gradient, rtol=1e-3, atol=1e-5 * largest, msg=lambda m, n=name: f"{n}: {m}"
+            found[name], gradient, rtol=1e-3, atol=1e-5 * largest, msg=f"gradient of {name}"
         )
 
 

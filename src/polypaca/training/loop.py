@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,7 +19,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
 from polypaca.core.errors import StageError
-from polypaca.training import distributed, memory
+from polypaca.training import distributed, memory, sharding
 from polypaca.training.batching import Schedule, divide, packed_batch, padded_batch
 from polypaca.training.proof import takes_positions
 
@@ -188,7 +189,7 @@ class StepTrainer(Trainer):
         return total
 
     def _without_reduction(self, model: Any) -> contextlib.AbstractContextManager[Any]:
-        if getattr(self.model, "is_distributed_loading_by_transformers", False):
+        if sharding.is_sharded(self.inner):
             deferred: contextlib.AbstractContextManager[Any] = self._defer_fsdp_gradient_reduction()
             return deferred
         context: contextlib.AbstractContextManager[Any] = self.accelerator.no_sync(model=model)
@@ -229,6 +230,32 @@ class StepTrainer(Trainer):
         if "loss" in logs:
             logs["tokens_per_second"] = round(self.clock.tokens_per_second, 1)
         super().log(logs, start_time)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Trainer saves all that goes on but for models in shards; it writes its state last."""
+        if sharding.is_sharded(self.inner):
+            folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
+            folder.mkdir(parents=True, exist_ok=True)
+            sharding.save(self.model, self.optimizer, self.lr_scheduler, folder)
+            self._save_rng_state(str(folder))
+        super()._save_checkpoint(model, trial)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """A model in shards was loaded from the checkpoint, but for its adapters."""
+        if not sharding.is_sharded(self.inner):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        elif self.model is not self.inner:
+            from peft import load_peft_weights, set_peft_model_state_dict
+
+            set_peft_model_state_dict(
+                self.model, load_peft_weights(resume_from_checkpoint, device="cpu")
+            )
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None or not sharding.is_sharded(self.inner):
+            super()._load_optimizer_and_scheduler(checkpoint)
+        else:
+            sharding.load(self.model, self.optimizer, self.lr_scheduler, Path(checkpoint))
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Counted by the ledger, from tokens."""

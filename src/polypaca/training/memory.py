@@ -32,12 +32,13 @@ def activation_bytes(model: Any, batch: Mapping[str, Any]) -> float:
     """
     import torch
 
-    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
     seen: dict[int, int] = {}
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
+        # Weights are parameters or views of such, also where FSDP2 has just gathered them.
+        whole = tensor if tensor._base is None else tensor._base
+        if not isinstance(whole, torch.nn.Parameter):
+            storage = tensor.untyped_storage()
             seen[storage.data_ptr()] = storage.nbytes()
         return tensor
 

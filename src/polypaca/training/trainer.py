@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca.core.errors import MissingExtraError, StageError
 from polypaca.core.files import write_json
-from polypaca.training import distributed, loss, memory, proof
+from polypaca.training import distributed, loss, memory, proof, sharding
 from polypaca.training.batching import Schedule
 from polypaca.training.memory import too_long
 from polypaca.training.steps import evaluation_interval
@@ -223,6 +223,8 @@ def fine_tune(
         save_strategy="steps",
         save_steps=every,
         save_total_limit=2,
+        # Of shards, the loop saves the rest.
+        save_only_model=sharding.is_sharded(inner),
         # This alone keeps the best checkpoint from rotation. Trainer is not asked to load it: it
         # reads checkpoints by the names of parameters in memory, while GPT-NeoX's output head is
         # called otherwise on disk (Transformers 5.23), and leaves what it misses as it was.

@@ -1,0 +1,70 @@
+"""Trains one tiny cell, alone or as one of several processes: `together.py ARGUMENTS.json`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from polypaca.models.families import adapter_targets
+from polypaca.models.loading import load_model, load_tokenizer, pad_token_id
+from polypaca.training import distributed
+from polypaca.training.tokenize import tokenize
+from polypaca.training.trainer import fine_tune, last_checkpoint, with_adapter
+
+
+def main(arguments: dict[str, Any]) -> None:
+    """Train as told; rank 0 writes `result.json` beside the checkpoints."""
+    import torch
+
+    torch.set_num_threads(1)
+    distributed.join()
+    base, folder = Path(arguments["base"]), Path(arguments["folder"])
+    shards = distributed.world_size() if arguments["sharding"] == "fsdp" else 1
+    model = load_model(
+        (None if arguments["lora"] else last_checkpoint(folder)) or base,
+        dtype="float32",
+        shards=shards,
+    )
+    if arguments["lora"]:
+        names = adapter_targets(model, model.config.model_type, "attention-qkv")
+        model = with_adapter(model, targets=names, rank=4, alpha=8, dropout=0.0, seed=7)
+    tokenizer = load_tokenizer(base)
+    pairs = [(f"Name {n} animals.\n", "The cat, the dog." * (1 + n % 3)) for n in range(1, 30)]
+    rows = tokenize(pairs, tokenizer, max_length=128, loss_on="all")
+
+    def progress(fraction: float, text: str) -> None:
+        if fraction > arguments.get("stop_at", 2.0):
+            raise SystemExit(3)
+
+    trained = fine_tune(
+        model, rows, rows, folder=folder, pad_token_id=pad_token_id(tokenizer),
+        learning_rate=5e-3, batch_size=8, epochs=2, warmup=0.1, schedule="linear",
+        weight_decay=0.01, evaluations=4, checkpoint="last", micro_batch_tokens=120, seed=7,
+        progress=progress,
+    )  # fmt: skip
+    sharded = [
+        name
+        for name, p in model.named_parameters()
+        if isinstance(p, torch.distributed.tensor.DTensor)
+    ]
+    local = sum(
+        p.to_local().numel() if isinstance(p, torch.distributed.tensor.DTensor) else p.numel()
+        for p in model.parameters()
+    )
+    result = {
+        "history": trained.history,
+        "checkpoint": str(trained.checkpoint),
+        "sharded": len(sharded),
+        "parameters": len(list(model.parameters())),
+        "held": local,
+        "numbers": sum(p.numel() for p in model.parameters()),
+    }
+    if distributed.is_main():
+        (folder / "result.json").write_text(json.dumps(result))
+    distributed.leave()
+
+
+if __name__ == "__main__":
+    main(json.loads(Path(sys.argv[1]).read_text()))
