@@ -126,7 +126,8 @@ _ALPACA = DataSet(
     },
     source="rows: yahma/alpaca-cleaned, of which these are translations (their pages say 51.8k); "
     "sizes: a sample of 999 rows of Alpaca with GPT-4's answers (mean 788 bytes; the whole set has "
-    "766); languages: Bergamot's translation of the FLORES-200 test set against the English",
+    "778, offsets included, by the card of jan-hq/alpaca_cleaned_subset); "
+    "languages: Bergamot's translation of the FLORES-200 test set against the English",
 )  # fmt: skip
 DATA_SETS: Mapping[str, DataSet] = {
     "hf:pinzhenchen/alpaca-cleaned-{language}": _ALPACA,
