@@ -101,6 +101,10 @@ class TestThePapersGrid:
         assert sum(part.gpu_hours or 0 for part in found.by_model) == pytest.approx(trained)
         answering = found.answering.gpu_hours or 0
         assert found.total.gpu_hours == pytest.approx(trained + answering)
+        parts = [(cell.flops, cell.evaluation_flops) for cell in found.cells]
+        flops = sum((one or 0) + (other or 0) for one, other in parts)
+        assert found.total.flops == pytest.approx(flops + (found.answering.flops or 0))
+        assert "gpt-3.5-turbo judges 30,450 responses; its price is not counted" in found.notes
         assert found.total.cost == pytest.approx(3 * (trained + answering))
         english = next(part for part in found.by_recipe if part.name == "english")
         assert (english.cells, english.budgets) == (21, 21)

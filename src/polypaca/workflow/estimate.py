@@ -57,6 +57,8 @@ def estimate(
         )
     answers = responses(study, out, notes)
     answering = planner.answering(answers)
+    if study.judge.kind == "llm" and answers is not None:
+        notes.append(f"{study.judge.model} judges {answers:,} responses; its price is not counted")
     return Estimate(
         study=study.name,
         one_budget_rows=planner.one_budget,

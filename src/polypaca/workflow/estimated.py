@@ -85,7 +85,7 @@ class Estimate:
     by_model: list[Sum]  # and method
     by_recipe: list[Sum]  # a cell that serves two recipes counts in both
     answering: Sum  # all systems' answers, at least; its FLOPs and hours are not in the cells'
-    total: Sum  # training and answering
+    total: Sum  # training, its evaluations, and answering
     gpu: dict[str, Any] | None
     price: float | None  # of a device's hour
     assumptions: dict[str, Any]
@@ -122,14 +122,14 @@ def _sum(name: str, group: Sequence[CellEstimate]) -> Sum:
 
 
 def total(found: Sequence[CellEstimate], answering: Sum) -> Sum:
-    """All cells and the answers together."""
+    """All cells, their held-out losses and the answers together."""
     trained = _sum("total", found)
     return Sum(
         name="total",
         cells=trained.cells,
         budgets=trained.budgets,
         tokens=trained.tokens,
-        flops=_added((trained.flops, answering.flops)),
+        flops=_added((trained.flops, answering.flops, *(cell.evaluation_flops for cell in found))),
         gpu_hours=_added((trained.gpu_hours, answering.gpu_hours)),
         cost=_added((trained.cost, answering.cost)),
         gpus=trained.gpus,
