@@ -11,7 +11,7 @@ from polypaca.core.results import Interval
 from polypaca.reporting.page import render_page
 from polypaca.reporting.reader import reader_data, safe_json
 
-from .conftest import HOSTILE, make_responses
+from .conftest import HOSTILE, OLD_CELL, make_responses
 
 if TYPE_CHECKING:
     from polypaca.core.results import Analysis, ScoredResponse
@@ -125,11 +125,55 @@ def test_best_is_marked_per_method_and_not_among_controls(html: str) -> None:
 
 
 def test_provenance_and_cost_are_there(analysis: Analysis, page: Page) -> None:
-    for word in ("judge.metric", "chrF++", "bootstrap.resamples", "1,284,310", "All cells"):
+    for word in ("judge.metric", "chrF++", "bootstrap.resamples", "1,284,308", "All cells"):
         assert word in page.text
     assert "<b>key</b>" in page.text, "keys are text, not markup"
     for cell in analysis.ledger:
         assert cell.cell in "".join(page.words).replace("\n", "")
+
+
+def _section(html: str, name: str) -> str:
+    return html.split(f'<section id="{name}">')[1].split("</section>", maxsplit=1)[0]
+
+
+def test_the_cost_table_says_what_training_took(html: str) -> None:
+    text = Page(_section(html, "cost")).text.replace("\u00a0", " ")
+    # 4 operations for each of 1,050,624 parameters and 321,077 tokens; 6 in full fine-tuning.
+    assert "1.3e+12 11,386 51.4 % 812 MiB 28 s 32 s" in text
+    assert "8.1e+12" in text
+    assert "93.1 to 93.7 GFLOP/s in float32" in text
+    assert "2,240,532 1,680 14 2.1e+13 – 7 min 24 s" in text, "a part is not given out for the sum"
+
+
+def test_a_cell_without_a_record_of_speed_has_dashes(analysis: Analysis) -> None:
+    old = [cell for cell in analysis.ledger if cell.cell == OLD_CELL]
+    html = render_page(analysis.model_copy(update={"ledger": old, "budgets": None}), [])
+    assert "120 1 – – – – – 32 s 0.801" in Page(_section(html, "cost")).text.replace("\u00a0", " ")
+    assert "MFU (model" not in html
+    assert 'id="held-out"' not in html
+    assert "#held-out" not in html
+
+
+def test_held_out_losses_are_those_of_the_analysis(analysis: Analysis, html: str) -> None:
+    section = _section(html, "held-out")
+    bodies = [body.split("</tbody>")[0] for body in section.split("<tbody>")[1:]]
+    assert [body.count('class="name"') for body in bodies] == [6, 1]
+    for cell in analysis.ledger:
+        for loss in cell.heldout.values():
+            assert f"<b>{loss.bits_per_byte:.3f}</b>" in section
+    # Four languages; in English two cells are written alike. The best is sought over both methods.
+    assert [body.count("(best)") for body in bodies] == [5, 0]
+    # Each of four monolingual cells was not tuned on three languages.
+    assert section.count("(not tuned on)") == 12
+    text = Page(section).text
+    assert "60 a language" in text
+    assert "equally many bytes of Arabic." in text
+
+
+def test_names_in_the_held_out_table_are_text(analysis: Analysis) -> None:
+    names = {**analysis.language_names, "es": "<script>es"}
+    html = render_page(analysis.model_copy(update={"language_names": names}), [])
+    assert "&lt;script&gt;es" in _section(html, "held-out")
 
 
 def test_unrated_speaks_of_the_gate_alone(unrated: Analysis) -> None:
@@ -140,7 +184,7 @@ def test_unrated_speaks_of_the_gate_alone(unrated: Analysis) -> None:
         assert word not in page.text
     assert not [a for tag, a in page.tags if tag == "input"], "one measure needs no tabs"
     assert {a.get("id") for tag, a in page.tags if tag == "section"} == {
-        *("scores", "languages", "cost", "answers", "words")
+        *("scores", "languages", "held-out", "cost", "answers", "words")
     }
 
 

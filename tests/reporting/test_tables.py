@@ -106,3 +106,17 @@ def test_controls_stand_last_in_tables_and_beside_their_model_in_figures(
 )
 def test_durations(seconds: float, text: str) -> None:
     assert layout.duration(seconds).replace("\u00a0", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(None, "–"), (812 * 2**20, "812 MiB"), (int(17.25 * 2**30), "17.2 GiB"), (0, "0 MiB")],
+)
+def test_memory_sizes(size: int | None, text: str) -> None:
+    assert layout.memory_size(size).replace("\u00a0", " ") == text
+
+
+def test_ranges_of_numbers_that_are_written_alike_are_one_number() -> None:
+    assert layout.range_text([60, 60]) == "60"
+    assert layout.range_text([1058, 60, 70]) == "60 to 1,058"
+    assert layout.range_text([93.12, 93.14], decimals=1) == "93.1"

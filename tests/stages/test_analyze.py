@@ -17,6 +17,18 @@ LEDGER = {
     "best_step": 2, "validation_loss": 1.0, "wall_seconds": 1.0,
 }  # fmt: skip
 
+# Of cells that were trained since these figures are recorded.
+TRAINING = {
+    "parameters": 1000, "trained_parameters": 10, "flops": 400_000, "training_seconds": 0.5,
+    "tokens_per_second": 200.0, "precision": "bfloat16", "matmul_flops_per_second": 10**9,
+    "mfu": 0.0008, "peak_memory_bytes": 10**8, "micro_batch_tokens": 64,
+    "activation_checkpointing": False, "packed": True,
+}  # fmt: skip
+HELD_OUT = {
+    "en": {"rows": 2, "tokens": 4, "bytes": 16, "nats": 11.09, "bits_per_byte": 1.0},
+    "es": {"rows": 0, "tokens": 0, "bytes": 0, "nats": 0.0, "bits_per_byte": float("nan")},
+}
+
 
 def _ignore(fraction: float, text: str) -> None:
     pass
@@ -87,7 +99,10 @@ def analysis(tmp_path: Path) -> tuple[Analysis, list[ScoredResponse]]:
         )  # fmt: skip
     cells = [s["system"] for s in SYSTEMS if s["kind"] == "cell"]
     for cell in cells:
-        write_json(tmp_path / cell / "train" / "ledger.json", LEDGER)
+        new = cell.endswith("-es.s1")
+        write_json(tmp_path / cell / "train" / "ledger.json", LEDGER | (TRAINING if new else {}))
+        if new:
+            write_json(tmp_path / cell / "train" / "heldout.json", HELD_OUT)
     found = CellBudget(
         cell="m.lora.monolingual-es.s1", model="m", method="lora", recipes=["monolingual"], seed=1,
         budgets=1.0, examples=9, tokens=99, supervised_tokens=9, steps=1, flops=None,
@@ -156,3 +171,15 @@ def test_every_answer_is_there_to_read(
     assert len(scored) == 10
     answer = scored["m.lora.monolingual-en.s1", "es", "0"]
     assert (answer.rating, answer.gate, answer.score) == (3.0, 0, 0.0)
+
+
+def test_what_training_recorded_is_in_the_analysis(
+    analysis: tuple[Analysis, list[ScoredResponse]],
+) -> None:
+    before, since = analysis[0].ledger
+    assert {key: getattr(since, key) for key in TRAINING} == TRAINING
+    assert since.heldout["en"].bits_per_byte == 1
+    assert since.heldout["es"].bits_per_byte is None
+    assert {getattr(before, key) for key in TRAINING} == {None}
+    assert before.heldout == {}
+    assert (before.steps, before.budgets) == (2, 1)

@@ -77,8 +77,18 @@ class Comparison(Result):
     prompts: int
 
 
+class HeldOutLoss(Result):
+    """A cell's loss on the held-out responses of one language."""
+
+    rows: int = Field(description="responses; one that is cut at the length limit, up to the cut")
+    tokens: int = Field(description="of the responses' text, without what closes a turn")
+    bytes: int = Field(description="UTF-8 bytes of that text")
+    nats: float = Field(description="sum of the tokens' cross-entropies")
+    bits_per_byte: float | None = Field(description="nats / ln 2 / bytes; None without any text")
+
+
 class CellCost(Result):
-    """One trained cell in the ledger."""
+    """One trained cell in the ledger; what is None was not recorded when it was trained."""
 
     cell: str
     examples: int
@@ -87,9 +97,38 @@ class CellCost(Result):
     steps: int
     budgets: float
     validation_loss: float
-    wall_seconds: float
+    wall_seconds: float = Field(description="of the run that ended it, loading and all")
     truncated_rows: int = Field(default=0, description="rows cut at the length limit")
     dropped_rows: int = Field(default=0, description="rows with no response within the limit")
+    parameters: int | None = Field(default=None, description="of the model, adapters among them")
+    trained_parameters: int | None = None
+    flops: float | None = Field(
+        default=None, description="6 a parameter and token, 4 with adapters, of the whole schedule"
+    )
+    training_seconds: float | None = Field(
+        default=None, description="of optimizer steps alone, over all runs"
+    )
+    tokens_per_second: float | None = Field(
+        default=None, description="over training_seconds, without padding, all devices together"
+    )
+    precision: str | None = Field(default=None, description="computed in: bfloat16 or float32")
+    matmul_flops_per_second: float | None = Field(
+        default=None, description="of a large matrix product in that precision, on one device"
+    )
+    mfu: float | None = Field(
+        default=None, description="FLOPs a second and device, as a share of that rate"
+    )
+    peak_memory_bytes: int | None = Field(
+        default=None,
+        description="of the GPU, or the process on a CPU, since the process began: cells that one "
+        "process trained share it",
+    )
+    micro_batch_tokens: int | None = Field(default=None, description="limit of a forward pass")
+    activation_checkpointing: bool | None = None
+    packed: bool | None = Field(default=None, description="examples end to end, without padding")
+    heldout: dict[str, HeldOutLoss] = Field(
+        default_factory=dict, description="of the chosen checkpoint, by training language"
+    )
 
 
 class CellBudget(Result):

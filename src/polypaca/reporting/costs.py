@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
-from polypaca.reporting.layout import DASH, duration, plain_number
+from polypaca.reporting.layout import DASH, duration, memory_size, plain_number, range_text
 
 if TYPE_CHECKING:
-    from polypaca.core.results import Analysis, CellBudget, LanguageData
+    from collections.abc import Sequence
+
+    from polypaca.core.results import Analysis, CellBudget, CellCost, LanguageData
+
+_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"))
 
 
 def ledger_table(analysis: Analysis) -> dict[str, Any]:
-    """What every cell cost: rows of texts, and their sums."""
+    """What every cell cost: rows of numbers, each with what stands small below it; their sums."""
     cells = analysis.ledger
     planned = {cell.cell: cell for cell in analysis.budgets.cells} if analysis.budgets else {}
+    flops = [_flops(cell, planned.get(cell.cell)) for cell in cells]
+    seconds = [cell.training_seconds for cell in cells]
     return {
         "rows": [
             {
                 "cell": cell.cell,
                 "numbers": [
-                    f"{cell.examples:,}",
-                    f"{cell.tokens:,}",
-                    f"{cell.supervised_tokens:,}",
-                    f"{cell.steps:,}",
-                    _flops(planned.get(cell.cell)),
-                    plain_number(cell.budgets, 2),
-                    f"{cell.validation_loss:.3f}" if cell.validation_loss < float("inf") else DASH,
-                    duration(cell.wall_seconds),
+                    (f"{cell.examples:,}", ""),
+                    (f"{cell.tokens:,}", f"{cell.supervised_tokens:,}"),
+                    (f"{cell.steps:,}", ""),
+                    (plain_number(cell.budgets, 2), ""),
+                    (_power(own), ""),
+                    (plain_number(_known(cell.tokens_per_second), 0), ""),
+                    (DASH if cell.mfu is None else f"{100 * cell.mfu:.1f}\u00a0%", ""),
+                    (memory_size(cell.peak_memory_bytes), ""),
+                    (duration(_known(cell.training_seconds)), duration(cell.wall_seconds)),
+                    (
+                        f"{cell.validation_loss:.3f}"
+                        if math.isfinite(cell.validation_loss)
+                        else DASH,
+                        "",
+                    ),
                 ],
             }
-            for cell in cells
+            for cell, own in zip(cells, flops, strict=True)
         ],
         "total": [
-            "",
-            f"{sum(cell.tokens for cell in cells):,}",
-            f"{sum(cell.supervised_tokens for cell in cells):,}",
-            f"{sum(cell.steps for cell in cells):,}",
-            "",
-            plain_number(sum(cell.budgets for cell in cells), 2),
-            "",
-            duration(sum(cell.wall_seconds for cell in cells)),
+            ("", ""),
+            (
+                f"{sum(cell.tokens for cell in cells):,}",
+                f"{sum(cell.supervised_tokens for cell in cells):,}",
+            ),
+            (f"{sum(cell.steps for cell in cells):,}", ""),
+            (plain_number(sum(cell.budgets for cell in cells), 2), ""),
+            (_power(_sum(flops)), ""),
+            *[("", "")] * 3,
+            (duration(_known(_sum(seconds))), duration(sum(cell.wall_seconds for cell in cells))),
+            ("", ""),
         ],
+        "rates": _rates(cells),
     }
 
 
@@ -66,5 +84,36 @@ def _data_row(analysis: Analysis, data: LanguageData) -> dict[str, str]:
     }
 
 
-def _flops(cell: CellBudget | None) -> str:
-    return f"{cell.flops:.1e}" if cell and cell.flops is not None else DASH
+def _flops(cell: CellCost, planned: CellBudget | None) -> float | None:
+    """As counted when the cell was trained; else as they were expected."""
+    if cell.flops is not None:
+        return cell.flops
+    return planned.flops if planned else None
+
+
+def _rates(cells: Sequence[CellCost]) -> str:
+    """What utilisation is measured against, by precision: `61.2 to 64.0 GFLOP/s in float32`."""
+    found: dict[str, list[float]] = {}
+    for cell in cells:
+        if cell.matmul_flops_per_second and cell.precision:
+            found.setdefault(cell.precision, []).append(cell.matmul_flops_per_second)
+    return "; ".join(f"{_rate(rates)} in {precision}" for precision, rates in found.items())
+
+
+def _rate(rates: Sequence[float]) -> str:
+    scale, prefix = next((p for p in _PREFIXES if max(rates) >= p[0]), (1.0, ""))
+    return f"{range_text([rate / scale for rate in rates], decimals=1)} {prefix}FLOP/s"
+
+
+def _power(value: float | None) -> str:
+    return DASH if value is None else f"{value:.1e}"
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    """The sum, where all are known: a part of it would be taken for the whole."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _known(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from polypaca.core.results import Analysis, Interval, RowLabel, Scope, Score
 
 Measure = Literal["after", "before", "gate", "robustness"]
@@ -206,6 +208,21 @@ def plain_number(value: float, decimals: int) -> str:
         return DASH
     text = f"{value:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def memory_size(size: int | None) -> str:
+    """Bytes as a person says them: `384 MiB`, `17.2 GiB`; a dash where they are not known."""
+    if size is None:
+        return DASH
+    if size < 2**30:
+        return f"{size / 2**20:,.0f}\u00a0MiB"
+    return f"{size / 2**30:,.1f}\u00a0GiB"
+
+
+def range_text(values: Sequence[float], decimals: int = 0) -> str:
+    """One number where all are written alike, else `58 to 60`; values must not be empty."""
+    low, high = (f"{value:,.{decimals}f}" for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
 
 
 def level_of(analysis: Analysis) -> str:

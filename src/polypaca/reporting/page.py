@@ -17,6 +17,7 @@ from polypaca.reporting.figures import (
     score_panels,
     to_svg,
 )
+from polypaca.reporting.heldout import heldout_table
 from polypaca.reporting.layout import (
     DASH,
     Column,
@@ -100,6 +101,7 @@ def render_page(
         score_groups=_figure(score_panels(analysis)),
         robustness=_figure(robustness_panels(analysis)),
         ghost=needs_ghost_note(analysis),
+        heldout=heldout_table(analysis),
         ledger=ledger_table(analysis),
         training_data=data_table(analysis),
         signature=_flat(analysis.signature),

@@ -7,7 +7,6 @@ The score exists only here: score = rating x gate.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +14,13 @@ import numpy as np
 from polypaca import __version__
 from polypaca.core import languages as names
 from polypaca.core.files import read_jsonl, write_json, write_jsonl
+from polypaca.core.ledgers import cell_cost
 from polypaca.core.manifest import read_manifest
 from polypaca.core.records import GateResult, Prompt, Response, Verdict
 from polypaca.core.results import (
     TOTAL_PROMPTS,
     Analysis,
     BudgetLedger,
-    CellCost,
     Comparison,
     LanguageData,
     RowLabel,
@@ -43,10 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from polypaca.core.results import Scope
+    from polypaca.core.results import CellCost, Scope
     from polypaca.stats.bootstrap import Array
-
-_LEDGER = tuple(field for field in CellCost.model_fields if field not in ("cell", "budgets"))
 
 Described = dict[str, Any]  # what the study says of a system
 
@@ -106,7 +103,8 @@ def analyze(
     compared = list(_comparisons(rows, table, scopes, weights, confidence, rated=rated))
     controls, control_notes = _controls(rows, table, systems, weights, confidence)
     judge = _made_by(verdicts, "judge")
-    ledger = [_cost(cell, path, systems) for cell, path in cells.items()]
+    budgets_of = {system["system"]: system["budgets"] for system in systems}
+    ledger = [cell_cost(cell, path, budgets=budgets_of[cell]) for cell, path in cells.items()]
     said = sentences(rows, found, compared, rated=rated)
     seeds = sorted({system["seed"] for system in systems if system["seed"] is not None})
     analysis = Analysis(
@@ -341,12 +339,6 @@ def _controls(
                 ]
                 notes.append(control_note(row, control, totals[0], totals[1], found.difference))
     return compared, notes
-
-
-def _cost(cell: str, folder: Path, systems: Sequence[Described]) -> CellCost:
-    ledger = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
-    budgets = next(system["budgets"] for system in systems if system["system"] == cell)
-    return CellCost(cell=cell, budgets=budgets, **{key: ledger[key] for key in _LEDGER})
 
 
 def _data(language: str, translation: Path, instructions: Path) -> LanguageData:

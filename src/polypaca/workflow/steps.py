@@ -39,8 +39,8 @@ STEPS = {
     "shuffle": Step("generate", "generate:shuffle", 1),
     "judge": Step("judge", "judge:judge", 1),
     "gate": Step("judge", "judge:gate", 1),
-    "analyze": Step("analyze", "analyze:analyze", 2),
-    "report": Step("report", "report:report", 1),
+    "analyze": Step("analyze", "analyze:analyze", 3),
+    "report": Step("report", "report:report", 2),
 }
 
 
