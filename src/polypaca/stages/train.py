@@ -9,6 +9,7 @@ Several processes may call `train` for one cell at the same time (torchrun); ran
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from dataclasses import asdict
@@ -101,6 +102,8 @@ def train(
         key: value for key, value in locals().items() if key in _ON_THE_CARD and value is not None
     }
     torch.set_num_threads(threads)
+    if "tensorboard" in report_to:
+        os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
     started = time.monotonic()
     checkpoints = folder / "checkpoints"
     if distributed.agree((folder / _LEDGER).exists()):
