@@ -45,6 +45,15 @@ Jobs = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run and why, then stop.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Launch = Annotated[
+    str,
+    typer.Option(
+        "--launch",
+        metavar="COMMAND",
+        help="Train on several devices: 'torchrun --nproc-per-node 8', or whatever starts a module "
+        "on them.",
+    ),
+]
 Yes = Annotated[
     bool, typer.Option("--yes", help="Spend money on a served model without being asked.")
 ]
@@ -79,9 +88,20 @@ def _run_command(verb: str, stage: str, help_text: str) -> None:
         jobs: Jobs = None,
         dry_run: DryRun = False,
         as_json: Json = False,
+        launch: Launch = "",
         yes: Yes = False,
     ) -> None:
-        _run(study, overrides, out, jobs, stage, dry_run=dry_run, as_json=as_json, yes=yes)
+        _run(
+            study,
+            overrides,
+            out,
+            jobs,
+            stage,
+            launch=launch,
+            dry_run=dry_run,
+            as_json=as_json,
+            yes=yes,
+        )
 
 
 _run_command(
@@ -200,6 +220,7 @@ def _run(
     jobs: int | None,
     until: str,
     *,
+    launch: str,
     dry_run: bool,
     as_json: bool,
     yes: bool,
@@ -215,7 +236,7 @@ def _run(
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--out {folder} is a file; name a folder")
     console = Console(stderr=as_json)
-    planned, fingerprints = make_plan(loaded, folder, until=until, processes=jobs)
+    planned, fingerprints = make_plan(loaded, folder, until=until, processes=jobs, launch=launch)
     if dry_run:
         _print_dry_run(planned, as_json=as_json)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,6 +42,13 @@ analyze: {resamples: 100}
 """
 
 
+# What two runs of one study do not have in common.
+MEASURED = (
+    "wall_seconds", "training_seconds", "tokens_per_second", "mfu", "matmul_flops_per_second",
+    "peak_memory_bytes",
+)  # fmt: skip
+
+
 @pytest.fixture
 def study(tmp_path: Path, tokenizer_file: Path) -> Path:
     for code, (ask, say, end) in WORDS.items():
@@ -63,14 +71,18 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
-def _command(study: Path, *arguments: str) -> list[str]:
+def _command(study: Path, *arguments: str, verb: str = "run") -> list[str]:
     out = str(study.parent / "out")
-    return [sys.executable, "-m", "polypaca.cli", "run", str(study), "--out", out, *arguments]
+    return [sys.executable, "-m", "polypaca.cli", verb, str(study), "--out", out, *arguments]
 
 
-def _run(study: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(study: Path, *arguments: str, verb: str = "run") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        _command(study, *arguments), capture_output=True, text=True, timeout=300, check=False
+        _command(study, *arguments, verb=verb),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 
@@ -84,7 +96,8 @@ def _numbers(study: Path) -> dict[str, Any]:
     """What the analysis says, without how long it took."""
     found = json.loads((study.parent / "out" / "analysis" / "analysis.json").read_text())
     for cell in found["ledger"]:
-        del cell["wall_seconds"]
+        for measured in MEASURED:
+            cell.pop(measured, None)
     return dict(found)
 
 
@@ -231,3 +244,40 @@ def _workers(out: Path) -> list[str]:
         if entry.name.isdigit() and int(entry.name) != os.getpid() and f"{out}/.run" in line:
             found.append(line)
     return found
+
+
+TOGETHER = ("--launch", "torchrun --standalone --nproc-per-node 2")
+
+
+@pytest.mark.parametrize("sharding", ["none", "fsdp"])
+def test_training_on_two_devices(study: Path, sharding: str) -> None:
+    options = ["methods.lora.dropout=0.0", f"train.sharding={sharding}", "recipes=[english]"]
+    options += ["systems=[]"]
+    launched = _run(study, *options, *TOGETHER, verb="train")
+    assert launched.returncode == 0, launched.stdout + launched.stderr
+    cells = study.parent / "out" / "cells"
+    together = {}
+    for cell in ("tiny.lora.monolingual-en.s1", "tiny.full.monolingual-en.s1"):
+        manifest = json.loads((cells / cell / "train" / MANIFEST).read_text())
+        assert manifest["facts"]["processes"] == 2
+        together[cell] = json.loads((cells / cell / "train" / "ledger.json").read_text())
+    shutil.rmtree(study.parent / "out")
+    assert _run(study, *options, verb="train").returncode == 0
+    for cell, ledger in together.items():
+        alone = json.loads((cells / cell / "train" / "ledger.json").read_text())
+        assert ledger["validation_loss"] == pytest.approx(alone["validation_loss"], rel=1e-4)
+        assert ledger["tokens"] == alone["tokens"]
+
+
+def test_a_cell_that_fails_on_two_devices_says_why_and_leaves_the_others_going(
+    study: Path,
+) -> None:
+    # One method's targets are wrong, which is found once the model is loaded.
+    options = ["methods.lora.targets=[nowhere]", "recipes=[english]", "systems=[]"]
+    result = _run(study, *options, *TOGETHER, verb="train")
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "no module is called nowhere" in result.stdout
+    assert "cells/tiny.full.monolingual-en.s1/train" in _made(result)
+    wrong = _run(study, "--launch", "torchrunn --nproc-per-node 2")
+    assert wrong.returncode == 2
+    assert "there is no command torchrunn" in wrong.stderr

@@ -35,3 +35,10 @@ def test_a_job_that_dies_lets_the_others_go_on(
     assert process.poll() == 0, (run / "engine.log").read_text()
     assert engine.died(run) == {"first": 137}
     assert "ran second" in (run / "second.log").read_text()
+
+
+def test_launchers_are_those_of_this_environment() -> None:
+    own = [sys.executable, "-m", "torch.distributed.run"]
+    assert engine.launcher_of("torchrun --nproc-per-node 8") == [*own, "--nproc-per-node", "8"]
+    several = engine.launcher_of("srun --nodes 2 torchrun --nnodes 2 --rdzv-id 'a b'")
+    assert several == ["srun", "--nodes", "2", *own, "--nnodes", "2", "--rdzv-id", "a b"]

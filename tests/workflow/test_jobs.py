@@ -123,3 +123,14 @@ def test_done_tasks_are_in_no_job(tmp_path: Path) -> None:
     jobs = jobs_of(tasks, pending(tmp_path, tasks), processes=1)
     assert [task.id for task in jobs[0].tasks] == ["cell2", "cell3"]
     assert jobs[0].after == ()
+
+
+def test_each_cell_that_is_launched_on_several_devices_is_a_job_of_its_own() -> None:
+    tasks = _tasks()
+    reasons = dict.fromkeys((task.id for task in tasks), "")
+    jobs = jobs_of(tasks, reasons, 1, launched=True)
+    training = [job for job in jobs if job.tasks[0].stage == "train"]
+    assert [len(job.tasks) for job in training] == [1, 1, 1, 1]
+    # With all cores each, so that they come one after another.
+    assert all(job.all_cores for job in training)
+    assert [len(job.tasks) for job in jobs if job.id.startswith("generate")] == [4]

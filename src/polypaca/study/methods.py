@@ -173,3 +173,9 @@ class Train(Section):
     report_to: list[Literal["tensorboard", "wandb", "trackio", "mlflow"]] = Field(
         default_factory=list, description="where metrics go beside metrics.jsonl"
     )
+
+    @model_validator(mode="after")
+    def _offload_of_shards(self) -> Train:
+        if self.cpu_offload and self.sharding != "fsdp":
+            raise ValueError("cpu_offload is for `sharding: fsdp`")
+        return self

@@ -7,7 +7,11 @@ rank 0 of 1.
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import Any
+
+# The others wait while rank 0 waits for another run; one that died is noticed by the launcher.
+_PATIENCE = timedelta(days=7)
 
 
 def rank() -> int:
@@ -33,11 +37,11 @@ def join() -> None:
 
     if torch.distributed.is_initialized():
         return
+    backend = "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        torch.distributed.init_process_group("cpu:gloo,cuda:nccl")
-    else:
-        torch.distributed.init_process_group("gloo")
+        backend = "cpu:gloo,cuda:nccl"
+    torch.distributed.init_process_group(backend, timeout=_PATIENCE)
 
 
 def leave() -> None:

@@ -28,15 +28,22 @@ if TYPE_CHECKING:
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def write_workflow(run_folder: Path, jobs: Sequence[Job], threads: dict[str, int]) -> None:
-    """Write the run's Snakefile: one shell rule a job, chained by stamps."""
+def write_workflow(
+    run_folder: Path, jobs: Sequence[Job], threads: dict[str, int], launch: str = ""
+) -> None:
+    """Write the run's Snakefile: one shell rule a job, chained by stamps.
+
+    `launch` is the command that starts a module on several devices; it starts training jobs.
+    """
     rules = [f"rule all:\n    input: {[_stamp(job.id) for job in jobs]!r}\n"]
     for number, job in enumerate(jobs):
         variables = " ".join(f"{name}={threads[job.id]}" for name in _THREAD_VARIABLES)
         if all(task.stage != "prepare" for task in job.tasks):
             # `prepare` has made everything ready: later jobs need no network, and use none.
             variables += " HF_HUB_OFFLINE=1"
-        worker = shlex.join([sys.executable, "-m", "polypaca.workflow.worker"])
+        training = all(task.stage == "train" for task in job.tasks)
+        launcher = launcher_of(launch) if training and launch else [sys.executable]
+        worker = shlex.join([*launcher, "-m", "polypaca.workflow.worker"])
         arguments = shlex.join([str(run_folder), job.id])
         log = shlex.quote(str(run_folder / f"{job.id}.log"))
         # A job that died must not keep the others from what they can do: its manifests are
@@ -53,6 +60,17 @@ def write_workflow(run_folder: Path, jobs: Sequence[Job], threads: dict[str, int
             f"    shell: {command.replace('{', '{{').replace('}', '}}')!r}\n"
         )
     write_text(run_folder / "Snakefile", "\n".join(rules))
+
+
+def launcher_of(launch: str) -> list[str]:
+    """A launch command as words; `torchrun` and `accelerate` are those of this environment."""
+    words = shlex.split(launch)
+    own = {"torchrun": "torch.distributed.run", "accelerate": "accelerate.commands.accelerate_cli"}
+    return [
+        part
+        for word in words
+        for part in ([sys.executable, "-m", own[word]] if word in own else [word])
+    ]
 
 
 def start(run_folder: Path, cores: int) -> subprocess.Popen[bytes]:

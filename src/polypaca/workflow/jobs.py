@@ -62,10 +62,14 @@ def pending(out: Path, tasks: Sequence[Task]) -> dict[str, str]:
     return reasons
 
 
-def jobs_of(tasks: Sequence[Task], reasons: Mapping[str, str], processes: int) -> list[Job]:
+def jobs_of(
+    tasks: Sequence[Task], reasons: Mapping[str, str], processes: int, *, launched: bool = False
+) -> list[Job]:
     """Deal the pending tasks out to jobs, each group over at most `processes` of them.
 
-    Tasks of one group do not depend on one another, but for those that run in one job anyway.
+    Tasks of one group do not depend on one another, but for those that run in one job anyway. Where
+    training is `launched` on several devices, each cell is a job of its own and has the machine to
+    itself: processes that train together end together.
     """
     groups: dict[str, list[Task]] = {}
     for task in tasks:
@@ -74,13 +78,15 @@ def jobs_of(tasks: Sequence[Task], reasons: Mapping[str, str], processes: int) -
     job_of: dict[str, str] = {}
     jobs = []
     for group, members in groups.items():
+        together = launched and group.startswith("train-")
         parts = processes if group.startswith(("train-", "generate-")) else 1
+        parts = len(members) if together else parts
         for number, part in enumerate(_deal(members, parts), start=1):
             job = f"{group}-{number}" if parts > 1 else group
             sources = {source.id for task in part for source in task.before}
             job_of.update((task.id, job) for task in part)
             after = sorted({job_of[source] for source in sources if source in job_of} - {job})
-            all_cores = any(task.all_cores for task in part)
+            all_cores = together or any(task.all_cores for task in part)
             jobs.append(Job(job, tuple(part), tuple(after), all_cores))
     return jobs
 

@@ -42,6 +42,7 @@ class Plan:
     jobs: Sequence[Job]
     threads: Mapping[str, int]  # job -> threads
     cores: int
+    launch: str = ""  # the command that starts training on several devices
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,21 @@ class Outcome:
 
 
 def make_plan(
-    study: Study, out: Path, *, until: str = "report", processes: int | None = None
+    study: Study,
+    out: Path,
+    *,
+    until: str = "report",
+    processes: int | None = None,
+    launch: str = "",
 ) -> tuple[Plan, Fingerprints]:
     """Plan the stages up to `until` from what the manifests in `out` say.
 
     `processes` jobs run at once (default: one a core, one in all where there is a GPU), and the
-    cores are divided among them.
+    cores are divided among them. `launch`, such as `torchrun --nproc-per-node 8`, starts each
+    cell's training on several devices.
     """
+    if launch and shutil.which(engine.launcher_of(launch)[0]) is None:
+        raise UserError(f"--launch {launch}: there is no command {launch.split(maxsplit=1)[0]}")
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
@@ -70,12 +79,12 @@ def make_plan(
     wanted = STAGES[: STAGES.index(until) + 1]
     tasks = [task for task in tasks_of(study, fingerprints) if task.stage in wanted]
     reasons = pending(out, tasks)
-    jobs = jobs_of(tasks, reasons, processes)
+    jobs = jobs_of(tasks, reasons, processes, launched=bool(launch))
     # The numbers may depend on the threads of a job, so these depend on nothing but the machine
     # and --jobs: not on what happens to be pending.
     each = max(1, cores // processes)
     threads = {job.id: cores if job.all_cores else each for job in jobs}
-    return Plan(out, tasks, reasons, jobs, threads, cores), fingerprints
+    return Plan(out, tasks, reasons, jobs, threads, cores, launch), fingerprints
 
 
 def execute(
@@ -108,7 +117,7 @@ def execute(
             },
         },
     )
-    engine.write_workflow(run_folder, plan.jobs, dict(plan.threads))
+    engine.write_workflow(run_folder, plan.jobs, dict(plan.threads), plan.launch)
     told: dict[str, Event] = {}
 
     def note(event: Event) -> None:

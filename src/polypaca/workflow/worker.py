@@ -26,6 +26,7 @@ from polypaca import __version__
 from polypaca.core.errors import PolypacaError
 from polypaca.core.manifest import State, begin, seal, state_of
 from polypaca.study import load_study
+from polypaca.training import distributed
 from polypaca.workflow.events import Event, EventWriter
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.jobs import current, inputs_now
@@ -34,8 +35,9 @@ from polypaca.workflow.steps import STEPS, Task
 from polypaca.workflow.tasks import tasks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+_GRACE_SECONDS = 5.0
 _RECORDED = ("torch", "transformers", "peft", "accelerate", "tokenizers", "numpy", "sacrebleu")
 
 
@@ -47,9 +49,32 @@ def main(run_folder: Path, job: str) -> None:
     fingerprints = Fingerprints(run_folder / "fingerprints.json")
     tasks = {task.id: task for task in tasks_of(study, fingerprints)}
     entry = plan["jobs"][job]
+    # Processes that a launcher started on one machine share its cores.
+    threads = max(1, entry["threads"] // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    distributed.join()
+    if not distributed.is_main():
+        _help(out, tasks, threads)
+        return
     tell = EventWriter(run_folder / "events" / f"{job}.jsonl")
     for task_id in entry["tasks"]:
-        run_task(out, tasks[task_id], threads=entry["threads"], tell=tell)
+        run_task(out, tasks[task_id], threads=threads, tell=tell)
+    distributed.agree(None)
+    distributed.leave()
+
+
+def _help(out: Path, tasks: Mapping[str, Task], threads: int) -> None:
+    """What a process other than rank 0 does: its part of each task that rank 0 takes up."""
+    silent = EventWriter(Path(os.devnull))
+    while (task_id := distributed.agree(None)) is not None:
+        task = tasks[task_id]
+        try:
+            _call(out, out / task_id, task, threads, silent)
+        except Exception:
+            traceback.print_exc()
+            # Rank 0 has most likely met the same and tells of it, if it is left the time.
+            time.sleep(_GRACE_SECONDS)
+            raise
+    distributed.leave()
 
 
 def run_task(out: Path, task: Task, *, threads: int, tell: EventWriter) -> None:
@@ -78,11 +103,15 @@ def run_task(out: Path, task: Task, *, threads: int, tell: EventWriter) -> None:
         started = time.monotonic()
         with _output_to(log):
             try:
+                distributed.agree(task.id)
                 facts = _call(out, folder, task, threads, tell)
-            except Exception as error:  # noqa: BLE001  # one failed cell leaves the others going
+            except Exception as error:  # one failed cell leaves the others going
                 traceback.print_exc()
                 code = error.exit_code if isinstance(error, PolypacaError) else 1
                 tell(Event(task.id, "failed", _first_line(error), exit_code=code))
+                if distributed.world_size() > 1:
+                    # The others are in the middle of what failed; the launcher ends them.
+                    raise SystemExit(code) from error
                 return
         seal(
             folder,
