@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polypaca.core.errors import MissingExtraError
+from polypaca.core.files import write_jsonl
+from polypaca.core.records import Example
+from polypaca.stages.train import train
+from polypaca.study.methods import Train
+
+TRACKERS = ("tensorboard", "wandb", "trackio", "mlflow")
+
+
+def _ignore(fraction: float, text: str) -> None:
+    pass
+
+
+@pytest.fixture
+def cell(
+    tmp_path: Path, tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Path]:
+    """Trains a tiny cell that reports to trackers; returns its folder."""
+    # Set for each cell by the stage; this takes it away again afterwards.
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("POLYPACA_CACHE", str(tmp_path / "cache"))
+    for split in ("train", "validation"):
+        rows = [
+            Example(id=f"{n}.en", source=str(n), split="train", language="en",
+                    instruction="Say it.", output=f"The number {n}.")
+            for n in range(8)
+        ]  # fmt: skip
+        write_jsonl(tmp_path / "mixture" / f"{split}.jsonl", rows)
+
+    def make(name: str, report_to: list[str]) -> Path:
+        settings: dict[str, Any] = {
+            "learning_rate": 1e-2, "batch_size": 2, "epochs": 2, "schedule": "linear",
+            "weight_decay": 0.0, "max_length": 300, "loss_on": "response", "template": "alpaca",
+            "evaluations": 2, "checkpoint": "best", "seed": 1,
+        }  # fmt: skip
+        train(
+            tmp_path / name, base=tiny_model("llama"), mixture=tmp_path / "mixture", cell=name,
+            kind="lora", report_to=report_to, progress=_ignore, **settings,
+        )  # fmt: skip
+        return tmp_path / name
+
+    return make
+
+
+def test_tensorboard_gets_what_the_history_has(cell: Callable[..., Path], tmp_path: Path) -> None:
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator",
+        reason="needs TensorBoard: pip install 'polypaca[tensorboard]'",
+    )
+    # Two cells, one after another in one process, as jobs train them.
+    for folder in (cell("one", ["tensorboard"]), cell("two", ["tensorboard"])):
+        events = accumulator.EventAccumulator(str(folder / "tensorboard"))
+        events.Reload()
+        history = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        for tag, key in (
+            ("train/loss", "loss"),
+            ("train/learning_rate", "learning_rate"),
+            ("train/tokens_per_second", "tokens_per_second"),
+            ("eval/loss", "eval_loss"),
+        ):
+            recorded = {entry["step"]: entry[key] for entry in history if key in entry}
+            found = {event.step: event.value for event in events.Scalars(tag)}
+            assert found == pytest.approx(recorded, rel=1e-6), tag
+            assert found
+    assert not (tmp_path / "elsewhere").exists()
+    assert not (tmp_path / "one" / "checkpoints").exists()
+
+
+def test_a_cell_without_trackers_writes_none(cell: Callable[..., Path]) -> None:
+    assert not (cell("one", []) / "tensorboard").exists()
+
+
+# fine_tune looks for the error where TrainingArguments is made, and Trainer raises it later.
+# Nothing may come of a half-made MLflowCallback: its `__del__` raises whenever it is collected.
+_NOT_YET = pytest.mark.xfail(raises=RuntimeError, strict=True, reason="it is a RuntimeError yet")
+_NOT_RUN = pytest.mark.xfail(run=False, reason="leaves a half-made callback behind yet")
+
+
+@pytest.mark.parametrize(
+    "tracker",
+    [pytest.param(name, marks=_NOT_RUN if name == "mlflow" else _NOT_YET) for name in TRACKERS],
+)
+def test_a_tracker_that_is_not_installed_is_named_with_its_extra(
+    tracker: str, cell: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers.integrations import integration_utils
+
+    monkeypatch.setattr(integration_utils, f"is_{tracker}_available", lambda: False)
+    with pytest.raises(MissingExtraError, match=rf"pip install 'polypaca\[{tracker}\]'"):
+        cell("one", [tracker])
+
+
+def test_every_tracker_of_the_schema_has_an_extra() -> None:
+    import tomllib
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    items = Train.model_json_schema()["properties"]["report_to"]["items"]
+    assert set(items["enum"]) == set(TRACKERS) <= set(project["optional-dependencies"])
