@@ -46,7 +46,8 @@ class _Ids:
 
     eos_token_id, bos_token_id = 1, 0
 
-    def __call__(self, text: str) -> dict[str, list[int]]:
+    def __call__(self, text: str, *, add_special_tokens: bool) -> dict[str, list[int]]:
+        assert add_special_tokens
         return {"input_ids": [int(word) for word in text.split()]}
 
     def decode(self, ids: list[int], *, skip_special_tokens: bool) -> str:

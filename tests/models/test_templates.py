@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from polypaca.models.templates import TEMPLATES
+from polypaca.core.errors import UserError
+from polypaca.models.loading import load_tokenizer
+from polypaca.models.templates import TEMPLATES, load_template
 
 
 @pytest.mark.data
@@ -33,3 +35,58 @@ def test_rendering_puts_texts_in_as_they_are() -> None:
 )
 def test_an_answer_ends_where_the_next_section_begins(text: str, expected: str) -> None:
     assert TEMPLATES["alpaca"].cut(text) == expected
+
+
+def test_the_template_of_full_fine_tuning_ends_without_a_newline() -> None:
+    for name in ("with_input", "without_input"):
+        whole = getattr(TEMPLATES["alpaca"], name)
+        assert getattr(TEMPLATES["alpaca-no-newline"], name) + "\n" == whole
+
+
+# Forms of well-known chat templates: ChatML with a thinking block as Qwen3's, Llama 2's, Zephyr's.
+CHATS = {
+    "chatml": "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+    "{% if m.role == 'assistant' %}<think>\n\n</think>\n\n{% endif %}"
+    "{{ m.content }}</s>\n{% endfor %}",
+    "llama2": "{% for m in messages %}{% if m.role == 'user' %}<s>[INST] {{ m.content.strip() }} "
+    "[/INST]{% else %} {{ m.content }} </s>{% endif %}{% endfor %}",
+    "zephyr": "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}\n{% endfor %}",
+}
+
+
+@pytest.mark.parametrize("name", CHATS)
+def test_a_chat_template_is_the_text_around_the_messages(name: str, tokenizer_file: Path) -> None:
+    tokenizer = load_tokenizer(tokenizer_file)
+    tokenizer.chat_template = CHATS[name]
+    try:
+        template = load_template("chat", tokenizer)
+        messages = [
+            {"role": "user", "content": "Say {input}."},
+            {"role": "assistant", "content": "Hello."},
+        ]
+        whole = tokenizer.apply_chat_template(messages, tokenize=False)
+        rendered = template.render("Say {input}.") + "Hello." + template.closing
+        # What a template puts behind the end of the answer is for the turn that follows.
+        assert rendered.startswith(whole.rstrip("\n")) or whole.startswith(rendered)
+        assert template.closing.endswith("</s>")
+        assert template.closing.count("</s>") == 1
+        assert not template.special_tokens
+        assert "Say {input}.\n\nthis" in template.render("Say {input}.", "this")
+        assert template.cut(" Hello.\n### more") == "Hello.\n### more"
+    finally:
+        tokenizer.chat_template = None
+
+
+def test_a_model_without_a_chat_template_says_so(tokenizer_file: Path) -> None:
+    with pytest.raises(UserError, match="no chat template"):
+        load_template("chat", load_tokenizer(tokenizer_file))
+
+
+def test_a_chat_template_that_changes_the_messages_is_refused(tokenizer_file: Path) -> None:
+    tokenizer = load_tokenizer(tokenizer_file)
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content | lower }}{% endfor %}"
+    try:
+        with pytest.raises(UserError, match="changes the messages"):
+            load_template("chat", tokenizer)
+    finally:
+        tokenizer.chat_template = None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ENOUGH_TOKENS = {"cuda": 16_384, "cpu": 2_048}
 # Share of the free memory that activations may fill: what is temporary, and what the allocator
 # cannot use, needs the rest.
-_SHARE = 0.7
+_SHARE = 0.5
 
 
 def tokens_that_fit(free: int, bytes_per_token: float) -> int:

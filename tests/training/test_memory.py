@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from polypaca.training import memory
+from polypaca.training.trainer import prepare
+
+CRAMPED = """
+import json, resource, sys
+import psutil, torch
+from pathlib import Path
+from transformers import AutoConfig, AutoModelForCausalLM
+from polypaca.training.trainer import fine_tune
+from polypaca.training.tokenize import Tokenized
+import numpy as np
+import polypaca.training.loop
+
+folder, spare, wanted = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
+torch.set_num_threads(1)
+torch.manual_seed(1)
+config = AutoConfig.for_model("llama", hidden_size=256, num_hidden_layers=4, num_attention_heads=4,
+                              intermediate_size=512, vocab_size=400)
+model = AutoModelForCausalLM.from_config(config)
+length, count = 128, 40
+starts = np.arange(count + 1, dtype=np.int64) * length
+zeros = np.zeros(count, dtype=np.int32)
+ids = np.random.default_rng(1).integers(3, 400, size=count * length).astype(np.int32)
+rows = Tokenized(ids, starts, zeros, zeros, zeros, truncated=0, dropped=0)
+limit = psutil.Process().memory_info().vms + spare
+resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+trained = fine_tune(
+    model, rows, rows, folder=folder, pad_token_id=0, learning_rate=1e-3, batch_size=40, epochs=1,
+    warmup=0.0, schedule="linear", weight_decay=0.0, evaluations=1, checkpoint="last", seed=1,
+    progress=lambda fraction, text: None, **wanted,
+)
+result = {"tokens": trained.micro_batch_tokens, "loss": trained.validation_loss,
+          "checkpointing": trained.activation_checkpointing}
+Path(folder, "result.json").write_text(json.dumps(result))
+"""
+
+
+def _cramped(folder: Path, spare: int, **wanted: Any) -> Any:
+    result = subprocess.run(
+        [sys.executable, "-c", CRAMPED, str(folder), str(spare), json.dumps(wanted)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    return json.loads((folder / "result.json").read_text()), result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the address space")
+def test_a_limit_on_memory_divides_passes(tmp_path: Path) -> None:
+    ample, _ = _cramped(tmp_path / "a", 8 << 30, micro_batch_tokens=5120)
+    assert ample["tokens"] == 5120
+    # Told to take more than fits: an allocation fails, the pass is divided, training goes on.
+    told, output = _cramped(
+        tmp_path / "b", 250 << 20, micro_batch_tokens=5120, activation_checkpointing="never"
+    )
+    assert told["tokens"] < 5120
+    assert "memory did not suffice" in output
+    assert told["loss"] == pytest.approx(ample["loss"], rel=1e-4)
+    # Left to itself it takes what fits from the start.
+    found, output = _cramped(tmp_path / "c", 250 << 20)
+    assert "memory did not suffice" not in output
+    assert found["loss"] == pytest.approx(ample["loss"], rel=1e-4)
+
+
+def test_tokens_that_fit() -> None:
+    # Half of 10 GB is for activations: 5,000 tokens of 1 MB.
+    assert memory.tokens_that_fit(10 * 10**9, 10**6) == 5000
+
+
+def test_what_checkpointing_leaves() -> None:
+    # 4 layers that keep 100 bytes each of 2,000, and one layer's 500 at a time.
+    assert memory.checkpointed_bytes(2000.0, 4, 100) == 4 * 100 + 500
+
+
+def test_activations_are_counted_a_token_and_without_weights(
+    tiny_model: Callable[[str], Path],
+) -> None:
+    from polypaca.models.loading import load_model
+
+    model = load_model(tiny_model("llama"))
+    paths = prepare(model)
+    assert paths.layout is not None
+    found = []
+    for tokens in (50, 200):
+        ids = torch.arange(tokens)[None] % 100 + 3
+        paths.layout.set([tokens], ids.device)
+        batch = {"input_ids": ids, "position_ids": paths.layout.positions[None], "labels": ids}
+        found.append(memory.activation_bytes(model, batch))
+    assert found[0] == pytest.approx(found[1], rel=0.2)
+    # Two layers of width 32 in float32 keep some dozens of vectors of that width, and no weights.
+    assert 10 * 32 * 4 < found[1] < 100 * 32 * 4 * 2
+
+
+def test_what_counts_as_running_out_of_memory() -> None:
+    assert memory.is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert memory.is_out_of_memory(
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+    )
+    assert not memory.is_out_of_memory(RuntimeError("shapes do not match"))
