@@ -26,6 +26,7 @@ def main(arguments: dict[str, Any]) -> None:
         (None if arguments["lora"] else last_checkpoint(folder)) or base,
         dtype="float32",
         shards=shards,
+        cpu_offload=arguments.get("cpu_offload", False),
     )
     if arguments["lora"]:
         names = adapter_targets(model, model.config.model_type, "attention-qkv")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca.core.errors import MissingExtraError, StageError
 from polypaca.core.files import write_json
-from polypaca.training import distributed, loss, memory, proof, sharding
+from polypaca.training import adapters, distributed, loss, memory, proof, sharding
 from polypaca.training.batching import Schedule
 from polypaca.training.memory import too_long
 from polypaca.training.steps import evaluation_interval
@@ -100,6 +100,7 @@ def prepare(model: Any) -> FastPaths:
     fused = proof.is_plain_head(inner)
     layout, why = proof.can_pack(inner)
     loss.install(inner, fused=fused)
+    adapters.install(model)
     name = inner.config.model_type
     print(  # noqa: T201  # to the cell's log
         f"{name}: examples are packed end to end"
