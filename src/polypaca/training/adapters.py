@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 def install(model: Any) -> None:
     """Let adapters with float32 weights compute in half precision where their base does.
 
-    PEFT converts each activation to float32 for the sake of the adapter's weights; here the weights,
-    which are far smaller, are converted to the activations' type, as autocast does. They and their
-    optimizer keep float32. Where base and adapter have one type, nothing changes.
+    PEFT converts each activation to float32 for the sake of the adapter's weights; here the
+    weights, which are far smaller, are converted to the activations' type, as autocast does. They
+    and their optimizer keep float32. Where base and adapter have one type, nothing changes.
     """
     import torch
     from peft.tuners.lora import Linear
 
+    module: Any
     for module in model.modules():
         if type(module) is not Linear or module.lora_variant:
             continue
