@@ -19,13 +19,13 @@ def install(model: Any) -> None:
     import torch
     from peft.tuners.lora import Linear
 
-    module: Any
-    for module in model.modules():
-        if type(module) is not Linear or module.lora_variant:
-            continue
-        half = module.get_base_layer().weight.dtype in (torch.bfloat16, torch.float16)
-        if half and len(module.active_adapters) == 1:
-            module.forward = partial(_forward, module)
+    plain: list[Any] = [
+        layer for layer in model.modules() if type(layer) is Linear and not layer.lora_variant
+    ]
+    for layer in plain:
+        half = layer.get_base_layer().weight.dtype in (torch.bfloat16, torch.float16)
+        if half and len(layer.active_adapters) == 1:
+            layer.forward = partial(_forward, layer)
 
 
 def _forward(module: Any, x: torch.Tensor) -> torch.Tensor:
