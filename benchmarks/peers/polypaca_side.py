@@ -125,8 +125,9 @@ def precision(task: Task) -> tuple[Any, bool, Result]:
     """The dtype of the weights, whether bf16 is computed in beside it, and their names."""
     import torch
 
-    fast = task.device == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    if not fast:
+    from polypaca.models.loading import training_dtype
+
+    if training_dtype("auto") == "float32":
         return torch.float32, False, Result("fp32", "fp32", [])
     if task.method == "full":
         return torch.float32, True, Result("fp32, bf16 autocast", "bf16", [])
