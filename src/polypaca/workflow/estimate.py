@@ -221,10 +221,9 @@ class _Planner:
         if steps is None or mean is None or final is None:
             return None
         interval = evaluation_interval(steps, method.evaluations, method.evaluate_every)
-        by_source = study.data.split == "source"
-        rows = study.data.validation * (len(own) if by_source else 1)
-        tokens = math.ceil(steps / interval) * rows * mean
-        if by_source:
+        # Languages of a mixture take turns: every evaluation is on each held-out source once.
+        tokens = math.ceil(steps / interval) * study.data.validation * mean
+        if study.data.split == "source":
             tokens += study.data.validation * len(every) * final
         return costs.forward_flops(parameters, tokens)
 
