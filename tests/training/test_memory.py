@@ -75,8 +75,9 @@ def test_a_limit_on_memory_divides_passes(tmp_path: Path) -> None:
 
 
 def test_tokens_that_fit() -> None:
-    # Half of 10 GB is for activations: 5,000 tokens of 1 MB.
-    assert memory.tokens_that_fit(10 * 10**9, 10**6) == 5000
+    # Half of 10 GB is for activations: 5,000 tokens of 1 MB, 19 times 256 and some.
+    assert memory.tokens_that_fit(10 * 10**9, 10**6) == 19 * 256
+    assert memory.tokens_that_fit(10**8, 10**6) == 50
 
 
 def test_what_checkpointing_leaves() -> None:

@@ -18,11 +18,16 @@ ENOUGH_TOKENS = {"cuda": 16_384, "cpu": 2_048}
 # Share of the free memory that activations may fill: what is temporary, and what the allocator
 # cannot use, needs the rest.
 _SHARE = 0.5
+_ROUND = 256
 
 
 def tokens_that_fit(free: int, bytes_per_token: float) -> int:
-    """Tokens of a pass whose activations fill the share of `free` bytes that is theirs."""
-    return int(_SHARE * free / max(bytes_per_token, 1.0))
+    """Tokens of a pass whose activations fill the share of `free` bytes that is theirs.
+
+    Rounded down to a multiple of 256, so that two runs on one machine most likely agree.
+    """
+    tokens = int(_SHARE * free / max(bytes_per_token, 1.0))
+    return tokens // _ROUND * _ROUND or tokens
 
 
 def activation_bytes(model: Any, batch: Mapping[str, Any]) -> float:

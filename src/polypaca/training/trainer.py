@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from polypaca.training.loop import Passes
     from polypaca.training.tokenize import Tokenized
 
-_LIMIT = "micro_batch.json"  # beside the checkpoints: a limit that memory taught us
+_LIMIT = "micro_batch.json"  # beside the checkpoints: the tokens of a pass, as found so far
 _MANY_TOKENS = 1024  # with fewer in a pass than this, activation checkpointing is worth its price
 
 
@@ -191,7 +191,7 @@ def fine_tune(
 
     def lowered(tokens: int) -> None:
         print(f"memory did not suffice: {tokens} tokens a forward pass from now on", flush=True)  # noqa: T201
-        write_json(folder / _LIMIT, {"tokens": tokens})
+        _remember_limit(folder, tokens)
 
     passes = Passes(0, paths.layout, pad_token_id, lowered)
     passes.tokens, checkpointing = _fit(
@@ -320,6 +320,7 @@ def _fit(
         fitting = memory.tokens_that_fit(free, each)
     tokens = wanted or min(fitting, memory.ENOUGH_TOKENS.get(device.type, _MANY_TOKENS))
     tokens = distributed.least(max(1, min(tokens, _learned_limit(folder) or tokens)), device)
+    _remember_limit(folder, tokens)
     print(  # noqa: T201
         f"{tokens} tokens a forward pass; {free / 2**30:.1f} GiB free, {each / 2**10:.0f} KiB of "
         f"activations a token{', checkpointed' if use else ''}",
@@ -337,6 +338,11 @@ def _activations(model: Any, inner: Any, data: Tokenized, passes: Passes) -> flo
         if not memory.is_out_of_memory(error):
             raise
         raise too_long(int(data.lengths[longest])) from error
+
+
+def _remember_limit(folder: Path, tokens: int) -> None:
+    """Keep the limit: passes divided alike give the same numbers when training is resumed."""
+    write_json(folder / _LIMIT, {"tokens": tokens})
 
 
 def _learned_limit(folder: Path) -> int | None:
