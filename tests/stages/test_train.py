@@ -10,6 +10,7 @@ import pytest
 from polypaca.core.errors import DataError
 from polypaca.core.files import write_jsonl
 from polypaca.core.records import Example
+from polypaca.models.templates import TEMPLATES
 from polypaca.stages.train import train
 
 Kind = Literal["lora", "full"]
@@ -96,9 +97,12 @@ def test_the_ledger_says_what_the_cell_took(
     assert 0 < ledger["mfu"] < 1
     assert ledger["tokens_per_second"] > 0
     assert ledger["peak_memory_bytes"] > 10**7
-    card = (tmp_path / "c" / ("adapter" if kind == "lora" else "model") / "README.md").read_text()
+    weights = "adapter" if kind == "lora" else "model"
+    card = (tmp_path / "c" / weights / "README.md").read_text()
     assert "library_name: " + ("peft" if kind == "lora" else "transformers") in card
     assert "| learning_rate | 0.01 |" in card
+    template = json.loads((tmp_path / "c" / weights / "prompt_template.json").read_text())
+    assert template["without_input"] == TEMPLATES["alpaca"].without_input
 
 
 def _heldout(folder: Path) -> Path:
@@ -123,7 +127,6 @@ def test_held_out_bits_per_byte_are_those_of_the_saved_weights(
     from transformers import AutoModelForCausalLM
 
     from polypaca.models.loading import load_tokenizer
-    from polypaca.models.templates import TEMPLATES
 
     base = tiny_model("gpt_neox")
     # So high a rate that the best checkpoint is not the last one.

@@ -79,16 +79,7 @@ def test_a_cell_without_trackers_writes_none(cell: Callable[..., Path]) -> None:
     assert not (cell("one", []) / "tensorboard").exists()
 
 
-# fine_tune looks for the error where TrainingArguments is made, and Trainer raises it later.
-# Nothing may come of a half-made MLflowCallback: its `__del__` raises whenever it is collected.
-_NOT_YET = pytest.mark.xfail(raises=RuntimeError, strict=True, reason="it is a RuntimeError yet")
-_NOT_RUN = pytest.mark.xfail(run=False, reason="leaves a half-made callback behind yet")
-
-
-@pytest.mark.parametrize(
-    "tracker",
-    [pytest.param(name, marks=_NOT_RUN if name == "mlflow" else _NOT_YET) for name in TRACKERS],
-)
+@pytest.mark.parametrize("tracker", TRACKERS)
 def test_a_tracker_that_is_not_installed_is_named_with_its_extra(
     tracker: str, cell: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

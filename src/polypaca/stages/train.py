@@ -1,7 +1,7 @@
 """train: one cell from a base model and a mixture.
 
-cells/<cell>/train/   adapter/ or model/ (safetensors, tokenizer, card), ledger.json, heldout.json,
-                      metrics.jsonl
+cells/<cell>/train/   adapter/ or model/ (safetensors, tokenizer, prompt template, model card),
+                      ledger.json, heldout.json, metrics.jsonl
 
 Several processes may call `train` for one cell at the same time (torchrun); rank 0 writes.
 """
@@ -102,6 +102,8 @@ def train(
         key: value for key, value in locals().items() if key in _ON_THE_CARD and value is not None
     }
     torch.set_num_threads(threads)
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
     if "tensorboard" in report_to:
         os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
     started = time.monotonic()
@@ -195,6 +197,7 @@ def train(
         version=__version__,
     )
     write_text(weights / "README.md", card)
+    write_json(weights / "prompt_template.json", asdict(wording))
     write_text(
         folder / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in trained.history)
     )

@@ -182,6 +182,7 @@ def fine_tune(
 
     from polypaca.training.loop import Clock, Passes, StepTrainer
 
+    _need(report_to)
     plan = Schedule(train.lengths, batch_size, epochs, seed, group_by_length)
     steps = plan.steps
     every = evaluation_interval(steps, evaluations, evaluate_every)
@@ -206,9 +207,8 @@ def fine_tune(
                 state.global_step / state.max_steps, f"step {state.global_step}/{steps}{speed}"
             )
 
-    arguments = _arguments(
-        TrainingArguments,
-        report_to,
+    arguments = TrainingArguments(
+        report_to=list(report_to) or "none",
         output_dir=str(folder),
         run_name=run_name or None,
         per_device_train_batch_size=1,
@@ -258,6 +258,10 @@ def fine_tune(
     # Each device its own dropout.
     torch.manual_seed(seed + distributed.rank())
     trainer.train(resume_from_checkpoint=str(last) if last else None)
+    if "wandb" in report_to and distributed.is_main():
+        import wandb
+
+        wandb.finish()  # or the next cell of this process would go on in this one's run
     distributed.wait()
     losses = {
         int(entry["step"]): float(entry["eval_loss"])
@@ -281,14 +285,14 @@ def fine_tune(
     )
 
 
-def _arguments(kind: Any, report_to: Sequence[str], **settings: Any) -> Any:
-    try:
-        return kind(report_to=list(report_to) or "none", **settings)
-    except (ImportError, RuntimeError, ValueError) as error:
-        missing = next((name for name in report_to if name in str(error).lower()), None)
-        if missing is None:
-            raise
-        raise MissingExtraError(f"report_to: {missing}", missing) from error
+def _need(trackers: Sequence[str]) -> None:
+    """Stop where a tracker is not installed: Trainer would find out late, and in other words."""
+    from transformers import integrations
+
+    available: list[str] = integrations.get_available_reporting_integrations() if trackers else []  # type: ignore[attr-defined, no-untyped-call]
+    for name in trackers:
+        if name not in available:
+            raise MissingExtraError(f"report_to: {name}", name)
 
 
 def _fit(
