@@ -15,9 +15,10 @@ from polypaca.training.tokenize import IGNORED
 if TYPE_CHECKING:
     import torch
 
-# Bytes of float32 logits at a time: large enough for matrix products to run at full speed, small
-# beside a model on each kind of device.
-_CHUNK_BYTES = {"cuda": 1 << 30, "cpu": 1 << 26}
+# Bytes of float32 logits at a time: small beside a model on a GPU, and within a CPU's caches, where
+# twice or half as much was slower (docs/performance.md).
+_CHUNK_BYTES = {"cuda": 1 << 30, "cpu": 1 << 25}
+_MORE_FOR_WEIGHTS = 4  # where each chunk also passes over the gradient of all weights
 
 
 def linear_cross_entropy(
@@ -44,7 +45,8 @@ def linear_cross_entropy(
     Returns:
         A float32 scalar.
     """
-    chunk = chunk or max(1, _CHUNK_BYTES.get(hidden.device.type, 1 << 28) // (4 * weight.shape[0]))
+    if chunk is None:
+        chunk = _chunk(hidden, weight) * (_MORE_FOR_WEIGHTS if weight.requires_grad else 1)
     loss: torch.Tensor = _function().apply(hidden, weight, bias, labels, chunk)
     return loss
 
@@ -58,7 +60,7 @@ def token_losses(
     """The cross-entropy of each token, float32 of shape (tokens,); it has no gradient."""
     import torch
 
-    chunk = max(1, _CHUNK_BYTES.get(hidden.device.type, 1 << 28) // (4 * weight.shape[0]))
+    chunk = _chunk(hidden, weight)
     with torch.no_grad():
         parts = [
             torch.nn.functional.cross_entropy(
@@ -71,6 +73,12 @@ def token_losses(
             )
         ]
     return torch.cat(parts) if parts else hidden.new_zeros(0, dtype=torch.float32)
+
+
+def _chunk(hidden: torch.Tensor, weight: torch.Tensor) -> int:
+    """Tokens whose logits are made at a time: a power of two."""
+    tokens = _CHUNK_BYTES.get(hidden.device.type, 1 << 28) // (4 * weight.shape[0])
+    return 1 << max(0, tokens.bit_length() - 1)
 
 
 def _function() -> Any:
@@ -112,12 +120,15 @@ def _make_function() -> Any:
                     part = hidden[start : start + chunk].to(kind)
                     target = labels[start : start + chunk, None]
                     logits = torch.nn.functional.linear(part, own_weight, own_bias).float()
-                    norm = torch.logsumexp(logits, dim=-1, keepdim=True)
-                    total += (norm - logits.gather(1, target)).sum()
+                    largest = logits.amax(dim=-1, keepdim=True)
+                    of_target = logits.gather(1, target)
+                    # From here on the logits' memory holds their softmax, and then their gradient.
+                    softmax = logits.sub_(largest).exp_()
+                    norm = softmax.sum(dim=-1, keepdim=True)
+                    total += (largest + norm.log() - of_target).sum()
                     if not (wants_hidden or wants_weight):
                         continue
-                    # From here on the logits' memory holds their gradient.
-                    gradient = logits.sub_(norm).exp_()
+                    gradient = softmax.div_(norm)
                     gradient.scatter_add_(1, target, gradient.new_full(target.shape, -1.0))
                     if to_bias is not None:
                         to_bias += gradient.sum(0).to(to_bias.dtype)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 # More tokens at a time make nothing faster: a GPU's matrix units are full, a CPU's caches too.
-ENOUGH_TOKENS = {"cuda": 16_384, "cpu": 2_048}
+ENOUGH_TOKENS = {"cuda": 16_384, "cpu": 4_096}
 # Share of the free memory that activations may fill: what is temporary, and what the allocator
 # cannot use, needs the rest.
 _SHARE = 0.5
