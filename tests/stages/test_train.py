@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -156,3 +157,38 @@ def test_held_out_bits_per_byte_are_those_of_the_saved_weights(
     assert found["es"]["bytes"] == size
     assert found["es"]["bits_per_byte"] == pytest.approx(nats / math.log(2) / size, rel=1e-4)
     assert found["en"]["bits_per_byte"] != found["es"]["bits_per_byte"]
+
+
+def test_a_chat_models_own_template_is_trained_and_asked(
+    tmp_path: Path, tiny_model: Callable[[str], Path]
+) -> None:
+    from polypaca.core.records import Prompt
+    from polypaca.models.loading import load_tokenizer
+    from polypaca.stages.generate import generate
+
+    base = tmp_path / "chat"
+    shutil.copytree(tiny_model("llama"), base, symlinks=False)
+    settings = json.loads((base / "tokenizer_config.json").read_text())
+    settings["chat_template"] = (
+        "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>\n{% endfor %}"
+    )
+    (base / "tokenizer_config.json").write_text(json.dumps(settings))
+    load_tokenizer.cache_clear()
+    rate = {"learning_rate": 3e-2, "epochs": 60, "batch_size": 5, "precision": "fp32"}
+    _train(tmp_path / "c", base, _mixture(tmp_path / "m"), "full", template="chat", **rate)
+    template = json.loads((tmp_path / "c" / "model" / "prompt_template.json").read_text())
+    assert template["without_input"] == "<|user|>\n{instruction}</s>\n<|assistant|>\n"
+    assert template["closing"] == "</s>"
+
+    (tmp_path / "p").mkdir()
+    (tmp_path / "r").mkdir()
+    write_jsonl(tmp_path / "p" / "en.jsonl", [Prompt(id="1", language="en", prompt="Say it. ")])
+    generate(
+        tmp_path / "r", prompts=tmp_path / "p", base=base, checkpoint=tmp_path / "c", system="c",
+        languages=["en"], template="chat", max_new_tokens=30, num_beams=1, no_repeat_ngram_size=0,
+        progress=_ignore,
+    )  # fmt: skip
+    (answer,) = (tmp_path / "r" / "responses.jsonl").read_text().splitlines()
+    # It has learned to answer, and to stop at the end of its turn.
+    assert json.loads(answer)["response"].startswith("The number")
+    assert json.loads(answer)["finish_reason"] == "stop"

@@ -29,6 +29,15 @@ def is_main() -> bool:
     return rank() == 0
 
 
+def device() -> Any:
+    """Where this process computes: its GPU, or the CPU. Offloaded weights may lie elsewhere."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("cpu")
+
+
 def join() -> None:
     """Meet the other processes, if there are any; each takes the GPU of its local rank."""
     if world_size() == 1:

@@ -57,7 +57,7 @@ def held_out(model: Any, inner: Any, data: Tokenized, passes: Passes) -> HeldOut
             text = max(0, int(data.text_to[row]) - first)
             nats += float(losses[start : start + text].sum(dtype=torch.float64))
             start += int(data.supervised[row])
-    total = torch.tensor([nats], dtype=torch.float64, device=inner.device)
+    total = torch.tensor([nats], dtype=torch.float64, device=distributed.device())
     nats = float(distributed.total(total).item())
     size = int(data.text_bytes.sum())
     tokens = int((data.text_to - data.labels_from).clip(min=0).sum())

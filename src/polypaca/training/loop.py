@@ -64,7 +64,7 @@ class Passes:
 
         A process that has no row to do takes one without its labels: it must not be missing.
         """
-        device = model.device
+        device = distributed.device()
         idle = not rows
         used = rows or [0]
         if self.layout is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from polypaca.training import attention
+from polypaca.training import attention, distributed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +115,7 @@ def _tokens(model: Any, count: int) -> torch.Tensor:
     vocabulary = model.get_input_embeddings().num_embeddings
     # 7919 is a prime larger than most steps between tokens that mean something.
     ids = [(3 + 7919 * (index + count)) % vocabulary for index in range(count)]
-    return torch.tensor([ids], device=model.get_input_embeddings().weight.device)
+    return torch.tensor([ids], device=distributed.device())
 
 
 def _error(found: torch.Tensor, expected: torch.Tensor) -> float:

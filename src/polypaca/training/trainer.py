@@ -305,10 +305,11 @@ def _fit(
     folder: Path,
 ) -> tuple[int, bool]:
     """The tokens of a forward pass, and whether activations are checkpointed."""
-    device = inner.device
+    device = distributed.device()
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     # Gradients in the weights' precision and AdamW's two moments are still to come.
     free = memory.free_bytes(device, reserved=trained * 12 // distributed.world_size())
+    model.train()  # dropout keeps its masks, too
     each = _activations(model, inner, data, passes)
     fitting = memory.tokens_that_fit(free, each)
     needed = wanted or max(int(data.lengths.max()), _MANY_TOKENS)
