@@ -107,10 +107,7 @@ def mix(
         DataError: if there are fewer rows than the recipe asks for.
     """
     progress(0.0, ", ".join(languages))
-    examples = {
-        language: list(read_jsonl(path / "examples.jsonl", Example))
-        for language, path in translations.items()
-    }
+    examples = _examples(translations)
     rows = aligned(examples, align)
     tokens = _tokens(lengths, max_length) if lengths and max_length else None
     # An amount in rows stays one, whatever budgets are counted in.
@@ -165,10 +162,7 @@ def heldout(
     Under `data.split: random` no source is held out of every mixture, and there is no row.
     """
     progress(0.0, "held-out rows")
-    examples = {
-        language: list(read_jsonl(path / "examples.jsonl", Example))
-        for language, path in translations.items()
-    }
+    examples = _examples(translations)
     counts = {}
     for language in examples:
         if rows := validation_rows(examples, [language], align):
@@ -242,6 +236,14 @@ def ledger(
     write_json(folder / "ledger.json", result.model_dump(mode="json"))
     tokens = sum(cell.tokens for cell in found)
     return {"notes": notes, "summary": f"{len(found)} cells, {tokens:,} tokens to train on"}
+
+
+def _examples(translations: Mapping[str, Path]) -> dict[str, list[Example]]:
+    """All rows of all training languages."""
+    return {
+        language: list(read_jsonl(path / "examples.jsonl", Example))
+        for language, path in translations.items()
+    }
 
 
 def _ids(path: Path) -> list[tuple[str, str]]:

@@ -67,13 +67,14 @@ def _help(out: Path, tasks: Mapping[str, Task], threads: int) -> None:
     silent = EventWriter(Path(os.devnull))
     while (task_id := distributed.agree(None)) is not None:
         task = tasks[task_id]
-        try:
-            _call(out, out / task_id, task, threads, silent)
-        except Exception:
-            traceback.print_exc()
-            # Rank 0 has most likely met the same and tells of it, if it is left the time.
-            time.sleep(_GRACE_SECONDS)
-            raise
+        with _output_to(out / log_of(task_id)):
+            try:
+                _call(out, out / task_id, task, threads, silent)
+            except Exception:
+                traceback.print_exc()
+                # Rank 0 has most likely met the same and tells of it, if it is left the time.
+                time.sleep(_GRACE_SECONDS)
+                raise
     distributed.leave()
 
 
