@@ -15,9 +15,10 @@ from polypaca.training.tokenize import IGNORED
 if TYPE_CHECKING:
     import torch
 
-# Bytes of float32 logits at a time: small beside a model on a GPU, and within a CPU's caches, where
-# twice or half as much was slower (docs/performance.md).
-_CHUNK_BYTES = {"cuda": 1 << 30, "cpu": 1 << 25}
+# Bytes of logits that one matrix product makes: enough for it to run at full speed, and small
+# beside a model on a GPU. Of float32 at a time in the softmax: what a CPU's caches hold.
+_CHUNK_BYTES = {"cuda": 1 << 30, "cpu": 1 << 26}
+_PIECE_BYTES = {"cuda": 1 << 28, "cpu": 1 << 22}
 _MORE_FOR_WEIGHTS = 4  # where each chunk also passes over the gradient of all weights
 
 
@@ -46,8 +47,11 @@ def linear_cross_entropy(
         A float32 scalar.
     """
     if chunk is None:
-        chunk = _chunk(hidden, weight) * (_MORE_FOR_WEIGHTS if weight.requires_grad else 1)
-    loss: torch.Tensor = _function().apply(hidden, weight, bias, labels, chunk)
+        size = weight.shape[0] * _computed_in(hidden).itemsize
+        chunk = _rows(_CHUNK_BYTES, hidden, size)
+        chunk *= _MORE_FOR_WEIGHTS if weight.requires_grad else 1
+    piece = _rows(_PIECE_BYTES, hidden, weight.shape[0] * 4)
+    loss: torch.Tensor = _function().apply(hidden, weight, bias, labels, chunk, piece)
     return loss
 
 
@@ -60,7 +64,7 @@ def token_losses(
     """The cross-entropy of each token, float32 of shape (tokens,); it has no gradient."""
     import torch
 
-    chunk = _chunk(hidden, weight)
+    chunk = _rows(_PIECE_BYTES, hidden, weight.shape[0] * 4)
     with torch.no_grad():
         parts = [
             torch.nn.functional.cross_entropy(
@@ -75,10 +79,10 @@ def token_losses(
     return torch.cat(parts) if parts else hidden.new_zeros(0, dtype=torch.float32)
 
 
-def _chunk(hidden: torch.Tensor, weight: torch.Tensor) -> int:
-    """Tokens whose logits are made at a time: a power of two."""
-    tokens = _CHUNK_BYTES.get(hidden.device.type, 1 << 28) // (4 * weight.shape[0])
-    return 1 << max(0, tokens.bit_length() - 1)
+def _rows(memory: dict[str, int], hidden: torch.Tensor, row_bytes: int) -> int:
+    """Rows of logits that fit into the memory of a kind of device: a power of two."""
+    rows = memory.get(hidden.device.type, 1 << 28) // row_bytes
+    return 1 << max(0, rows.bit_length() - 1)
 
 
 def _function() -> Any:
@@ -104,11 +108,10 @@ def _make_function() -> Any:
             bias: torch.Tensor | None,
             labels: torch.Tensor,
             chunk: int,
+            piece: int,
         ) -> torch.Tensor:
             wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
-            kind = (
-                torch.get_autocast_dtype(hidden.device.type) if _autocast(hidden) else hidden.dtype
-            )
+            kind = _computed_in(hidden)
             with torch.autocast(hidden.device.type, enabled=False):
                 own_weight = weight.to(kind)
                 own_bias = None if bias is None else bias.to(kind)
@@ -119,24 +122,16 @@ def _make_function() -> Any:
                 for start in range(0, len(labels), chunk):
                     part = hidden[start : start + chunk].to(kind)
                     target = labels[start : start + chunk, None]
-                    logits = torch.nn.functional.linear(part, own_weight, own_bias).float()
-                    largest = logits.amax(dim=-1, keepdim=True)
-                    of_target = logits.gather(1, target)
-                    # From here on the logits' memory holds their softmax, and then their gradient.
-                    softmax = logits.sub_(largest).exp_()
-                    norm = softmax.sum(dim=-1, keepdim=True)
-                    total += (largest + norm.log() - of_target).sum()
-                    if not (wants_hidden or wants_weight):
-                        continue
-                    gradient = softmax.div_(norm)
-                    gradient.scatter_add_(1, target, gradient.new_full(target.shape, -1.0))
-                    if to_bias is not None:
-                        to_bias += gradient.sum(0).to(to_bias.dtype)
-                    small = gradient.to(kind)
+                    logits = torch.nn.functional.linear(part, own_weight, own_bias)
+                    for row in range(0, len(part), piece):
+                        rows = slice(row, row + piece)
+                        total += _to_gradient(logits[rows], target[rows])
                     if to_hidden is not None:
-                        to_hidden[start : start + chunk] = small @ own_weight
+                        to_hidden[start : start + chunk] = logits @ own_weight
                     if to_weight is not None:
-                        to_weight += small.T @ part
+                        to_weight += logits.T @ part
+                    if to_bias is not None:
+                        to_bias += logits.sum(0, dtype=torch.float32).to(to_bias.dtype)
             ctx.save_for_backward(to_hidden, to_weight, to_bias)
             return total
 
@@ -146,15 +141,31 @@ def _make_function() -> Any:
                 None if gradient is None else gradient * upstream[0].to(gradient.dtype)
                 for gradient in ctx.saved_tensors
             ]
-            return (*scaled, None, None)
+            return (*scaled, None, None, None)
 
     return LinearCrossEntropy
 
 
-def _autocast(hidden: torch.Tensor) -> bool:
+def _to_gradient(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """The summed loss of some rows of logits, which become the loss's gradient in place."""
+    exact = logits.float()  # a copy in half precision, the logits themselves in float32
+    largest = exact.amax(dim=-1, keepdim=True)
+    of_target = exact.gather(1, target)
+    softmax = exact.sub_(largest).exp_()
+    norm = softmax.sum(dim=-1, keepdim=True)
+    gradient = softmax.div_(norm)
+    gradient.scatter_add_(1, target, gradient.new_full(target.shape, -1.0))
+    if gradient.dtype != logits.dtype:
+        logits.copy_(gradient)
+    return (largest + norm.log() - of_target).sum()
+
+
+def _computed_in(hidden: torch.Tensor) -> torch.dtype:
+    """The type of matrix products: autocast's where that is on."""
     import torch
 
-    return torch.is_autocast_enabled(hidden.device.type)
+    device = hidden.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
 
 
 def install(model: Any, *, fused: bool) -> None:
