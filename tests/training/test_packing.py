@@ -191,3 +191,14 @@ def test_padding_has_no_label_even_if_it_is_the_end_of_sequence() -> None:
     batch = padded_batch(data, [1, 3], pad_token_id=2)
     assert (batch["labels"][0, LENGTHS[1] :] == -100).all()
     assert (batch["attention_mask"][0, LENGTHS[1] :] == 0).all()
+
+
+def test_a_process_with_no_row_to_do_takes_part_with_no_loss() -> None:
+    model, data = _model("llama"), _rows()
+    passes = Passes(1000, prepare(model).layout, 0, print)
+    loss = model(**passes.batch([], data, model))["loss"]
+    loss.backward()
+    assert loss.item() == 0
+    gradients = _gradients(model)
+    assert "model.layers.0.self_attn.q_proj.weight" in gradients
+    assert not any(gradient.any() for gradient in gradients.values())

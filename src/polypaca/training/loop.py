@@ -22,6 +22,7 @@ from polypaca.core.errors import StageError
 from polypaca.training import distributed, memory, sharding
 from polypaca.training.batching import Schedule, divide, packed_batch, padded_batch
 from polypaca.training.proof import takes_positions
+from polypaca.training.tokenize import IGNORED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -75,7 +76,7 @@ class Passes:
             if not takes_positions(model):
                 del batch["position_ids"]
         if idle:
-            batch["labels"] = torch.full_like(batch["labels"], -100)
+            batch["labels"] = torch.full_like(batch["labels"], IGNORED)
         return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
 
 

@@ -7,7 +7,7 @@ once, so that neither they nor their probabilities are kept for the backward pas
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from polypaca.training.tokenize import IGNORED
@@ -85,18 +85,9 @@ def _rows(memory: dict[str, int], hidden: torch.Tensor, row_bytes: int) -> int:
     return 1 << max(0, rows.bit_length() - 1)
 
 
+@cache
 def _function() -> Any:
     """The autograd function; made on first use, so that importing this module needs no torch."""
-    global _FUNCTION  # noqa: PLW0603
-    if _FUNCTION is None:
-        _FUNCTION = _make_function()
-    return _FUNCTION
-
-
-_FUNCTION: Any = None
-
-
-def _make_function() -> Any:
     import torch
 
     class LinearCrossEntropy(torch.autograd.Function):

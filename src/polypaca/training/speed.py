@@ -50,9 +50,9 @@ def peak_memory(device: str) -> int:
     import resource
     import sys
 
-    import torch
-
     if device == "cuda":
+        import torch
+
         return int(torch.cuda.max_memory_allocated())
-    unit = 1 if sys.platform == "darwin" else 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -11,7 +11,6 @@ import importlib
 import json
 import os
 import platform
-import resource
 import shutil
 import sys
 import time
@@ -27,6 +26,7 @@ from polypaca.core.errors import PolypacaError
 from polypaca.core.manifest import State, begin, seal, state_of
 from polypaca.study import load_study
 from polypaca.training import distributed
+from polypaca.training.speed import peak_memory
 from polypaca.workflow.events import Event, EventWriter
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.jobs import current, inputs_now
@@ -193,14 +193,13 @@ def _facts(threads: int, seconds: float) -> dict[str, Any]:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
     return {
         "versions": versions,
         "platform": platform.platform(),
         "host": platform.node(),
         "threads": threads,
         "wall_seconds": round(seconds, 3),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+        "peak_memory_bytes": peak_memory("cpu"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
