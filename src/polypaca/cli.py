@@ -269,7 +269,7 @@ def _ask_before_spending(study: Study, planned: Plan, *, yes: bool) -> None:
     """A served translator or judge may cost money: only after a yes."""
     from polypaca.core.errors import UserError
     from polypaca.study.grid import translated
-    from polypaca.study.schema import LlmJudge
+    from polypaca.study.judge import LlmJudge
 
     if yes:
         return

@@ -83,7 +83,9 @@ def analysis(tmp_path: Path) -> tuple[Analysis, list[ScoredResponse]]:
         write_jsonl(
             tmp_path / system / "v" / "verdicts.jsonl",
             [
-                Verdict(**key, response_sha256=sha, judge="j", rating=rating, status="ok")
+                Verdict.model_validate(
+                    {**key, "response_sha256": sha, "judge": "j", "rating": rating, "status": "ok"}
+                )
                 for key, (rating, _) in keys
             ],
         )

@@ -8,7 +8,8 @@ from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.records import GateResult, Prompt, Response, Verdict
 from polypaca.llm.mock_server import Answer, serve
-from polypaca.stages.judge import gate, judge
+from polypaca.stages.gate import gate
+from polypaca.stages.judge import judge
 
 ENGLISH = "The old house stands by the river, and the children play in the garden every day."
 SPANISH = "La casa vieja está junto al río, y los niños juegan en el jardín todos los días."

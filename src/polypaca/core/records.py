@@ -13,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 Split = Literal["train", "validation"]
 FinishReason = Literal["stop", "length", "given"]
 VerdictStatus = Literal["ok", "unrated", "failed"]
+Preference = Literal["a", "b", "tie"]
+# language: by the language detected; empty, degenerate: no answer, gate 0; undetermined: only code,
+# formulas or names are left, gate 1; exempt: the prompt lets its answer be in another language.
+GateReason = Literal["language", "empty", "degenerate", "undetermined", "exempt"]
 
 
 class Record(BaseModel):
@@ -63,16 +67,51 @@ class Response(Record):
 
 
 class Verdict(Record):
-    """What the judge said of one response: a rating of 1..3, or none."""
+    """What the judge said of one response: a rating, or none.
+
+    What the fields of a model say is null where no model judged.
+    """
 
     system: str
     prompt_id: str
     language: str
     response_sha256: str
-    judge: str
-    rating: float | None = Field(ge=1, le=3)
+    judge: str = Field(description="signature: all that makes the verdict")
+    rating: float | None = Field(
+        ge=0, allow_inf_nan=False, description="on the judge's scale, 1..3 in the paper"
+    )
     explanation: str = ""
     status: VerdictStatus
+    votes: list[float] = Field(
+        default_factory=list, description="where several were asked for; `rating` is their median"
+    )
+    model: str | None = Field(default=None, description="as it was asked for")
+    version: str | None = Field(default=None, description="as the server called it")
+    temperature: float | None = None
+    prompt_sha256: str | None = Field(default=None, description="of the judge's prompt, unfilled")
+
+
+class PairVerdict(Record):
+    """Which of two responses to one prompt the judge preferred, asked in both orders."""
+
+    system_a: str
+    system_b: str
+    prompt_id: str
+    language: str
+    response_sha256_a: str
+    response_sha256_b: str
+    judge: str = Field(description="signature: all that makes the verdict")
+    a_first: Preference | None = Field(description="what it preferred with a shown first")
+    b_first: Preference | None = Field(description="what it preferred with b shown first")
+    outcome: Preference | None = Field(
+        description="a or b where both orders agree, else tie; null where one of them failed"
+    )
+    explanations: list[str] = Field(default_factory=list, description="a first, then b first")
+    status: VerdictStatus
+    model: str | None = None
+    version: str | None = None
+    temperature: float | None = None
+    prompt_sha256: str | None = None
 
 
 class GateResult(Record):
@@ -86,6 +125,14 @@ class GateResult(Record):
     detected: str | None = Field(description="language code; null where nothing could be detected")
     confidence: float = Field(ge=0, le=1)
     gate: Literal[0, 1]
+    reason: GateReason = Field(default="language", description="what decided")
+    line_gate: Literal[0, 1] | None = Field(
+        default=None, description="1 if every line is in the language; null where none can be told"
+    )
+    word_gate: Literal[0, 1] | None = Field(
+        default=None,
+        description="1 if no word is in another language; null where the script does not tell",
+    )
 
 
 class Rejected(Record):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from polypaca.core.errors import DataError
+from polypaca.core.files import read_jsonl
 from polypaca.core.records import Prompt, Rejected, Repaired
 from polypaca.data.fields import FieldError, id_field, other_fields, text_field
 from polypaca.data.patterns import PLACEHOLDER, file_for
@@ -212,3 +213,13 @@ def _refuse_duplicates(file: _File) -> None:
             )
         else:
             lines[prompt.id] = row.line
+
+
+def by_id(folder: Path) -> dict[str, dict[str, Prompt]]:
+    """Prepared prompts by id and language; translations of one prompt share its id."""
+    found: dict[str, dict[str, Prompt]] = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        if path.stem not in ("rejected", "repaired"):
+            for prompt in read_jsonl(path, Prompt):
+                found.setdefault(prompt.id, {})[prompt.language] = prompt
+    return found

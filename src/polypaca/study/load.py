@@ -14,7 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from polypaca.core.errors import Problem, StudyError
 from polypaca.core.files import write_text
 from polypaca.core.names import nearest
-from polypaca.study import methods, schema, translate
+from polypaca.study import gate, judge, methods, schema, translate
 from polypaca.study.check import cross_checks
 from polypaca.study.paths import with_absolute_paths
 from polypaca.study.schema import Study
@@ -209,9 +209,9 @@ def _keys_beside(location: Location) -> list[str]:
         "budget": schema.Budget,
         "train": methods.Train,
         "generate": schema.Generate,
-        "gate": schema.Gate,
+        "gate": gate.Gate,
         "analyze": schema.Analyze,
-        "judge": schema.LlmJudge,
+        "judge": judge.LlmJudge,
     }
     if len(location) == 1:
         return list(Study.model_fields)

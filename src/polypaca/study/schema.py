@@ -9,15 +9,14 @@ from pydantic import AfterValidator, Field, model_validator
 
 from polypaca.study.fields import (
     BadRows,
-    DetectorName,
     Language,
     LanguageList,
     Name,
     Section,
-    Server,
-    Variable,
     distinct,
 )
+from polypaca.study.gate import Gate
+from polypaca.study.judge import Judge, ReferenceJudge
 from polypaca.study.methods import Method, Train, with_preset
 from polypaca.study.translate import Translate
 
@@ -208,40 +207,6 @@ class Generate(Section):
     num_beams: int = Field(default=4, ge=1)
     no_repeat_ngram_size: int = Field(default=6, ge=0)
     batch_size: int = Field(default=16, ge=1)
-
-
-class ReferenceJudge(Section):
-    """chrF++ against the parallel reference in the language that the answer was detected in."""
-
-    kind: Literal["reference"] = "reference"
-
-
-class NoJudge(Section):
-    """No ratings: the report shows gate pass rates alone."""
-
-    kind: Literal["none"] = "none"
-
-
-class LlmJudge(Section):
-    """A served model behind an OpenAI-compatible URL, with the paper's prompt (Figure 6)."""
-
-    kind: Literal["llm"] = "llm"
-    model: str
-    base_url: Server = "https://api.openai.com/v1"
-    api_key_env: Variable | None = "OPENAI_API_KEY"
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    max_tokens: int = Field(default=512, ge=8)
-    concurrency: int = Field(default=8, ge=1)
-    timeout_seconds: float = Field(default=120, gt=0)
-
-
-Judge = Annotated[ReferenceJudge | NoJudge | LlmJudge, Field(discriminator="kind")]
-
-
-class Gate(Section):
-    """The language check."""
-
-    detector: DetectorName = "lid176"
 
 
 class Analyze(Section):

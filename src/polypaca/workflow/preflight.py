@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polypaca.study.schema import LlmJudge, ReferenceJudge
+from polypaca.study.judge import LlmJudge, ReferenceJudge
 
 if TYPE_CHECKING:
     from polypaca.study import Study

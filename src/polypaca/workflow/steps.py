@@ -38,7 +38,7 @@ STEPS = {
     "generate": Step("generate", "generate:generate", 1),
     "shuffle": Step("generate", "generate:shuffle", 1),
     "judge": Step("judge", "judge:judge", 1),
-    "gate": Step("judge", "judge:gate", 1),
+    "gate": Step("judge", "gate:gate", 1),
     "analyze": Step("analyze", "analyze:analyze", 3),
     "report": Step("report", "report:report", 2),
 }

@@ -15,12 +15,13 @@ from polypaca.study.grid import (
     systems,
     translated,
 )
-from polypaca.study.schema import LlmJudge, Model, Study
+from polypaca.study.judge import LlmJudge
 from polypaca.workflow.steps import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from polypaca.study.schema import Model, Study
     from polypaca.workflow.fingerprints import Fingerprints
 
 
