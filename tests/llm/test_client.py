@@ -5,12 +5,13 @@ import json
 import socket
 import time
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from polypaca.core.errors import StageError, UserError
 from polypaca.llm import client as client_module
+from polypaca.llm.cache import key
 from polypaca.llm.client import complete, complete_async
 from polypaca.llm.mock_server import MODEL_VERSION, Answer, MockServer, serve
 from polypaca.llm.records import Endpoint, Failure, Reply, Request
@@ -18,6 +19,7 @@ from polypaca.llm.records import Endpoint, Failure, Reply, Request
 if TYPE_CHECKING:
     from pathlib import Path
 
+KEY_OF_FIRST_VERSION = "ae7e900b69ce6c0fcbfe63c2ffce12bf824055f10e0bd2fc9eb0f337d2f6ed0c"
 KEY = "sk-a-secret-that-must-not-be-seen"
 
 
@@ -66,6 +68,28 @@ def test_what_is_sent_is_what_was_asked() -> None:
         "stop": ["#"],
     }
     assert set(server.requests[1]) == {"model", "messages"}
+
+
+def test_a_prompt_goes_to_the_endpoint_for_completions_as_it_is() -> None:
+    request = Request(prompt="Once ", max_tokens=4, top_p=0.9, sample=2)
+    with serve(echo) as server:
+        (outcome,) = complete([request], at(server))
+    assert server.requests == [
+        {"model": "m", "prompt": "Once ", "temperature": 0.0, "top_p": 0.9, "max_tokens": 4}
+    ]
+    assert texts([outcome]) == ["you said Once "]
+
+
+@pytest.mark.parametrize("settings", [{}, {"messages": (("user", "a"),), "prompt": "a"}])
+def test_a_request_has_messages_or_a_prompt(settings: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="either messages or a prompt"):
+        Request(**settings)
+
+
+def test_keys_of_replies_kept_by_earlier_versions_stay_as_they_were() -> None:
+    endpoint = Endpoint("http://h/v1/", "m", concurrency=3)
+    request = Request((("user", "é"),), temperature=0.5, max_tokens=9, stop=("#",), seed=3)
+    assert key(endpoint, request) == KEY_OF_FIRST_VERSION
 
 
 def test_half_a_character_is_replaced_not_fatal() -> None:
@@ -118,6 +142,9 @@ def test_all_that_determines_a_reply_is_part_of_its_key(tmp_path: Path) -> None:
         ask("a", seed=1),
         Request((("user", "a"),), stop=("x",)),
         Request((("system", "a"),)),
+        Request(prompt="a"),
+        ask("a", top_p=0.5),
+        ask("a", sample=1),
     ]
     with serve(echo) as server:
         complete(variants, at(server), cache=tmp_path)

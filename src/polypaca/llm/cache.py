@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FORMAT = 1
+# What later versions added is part of the key where it is set: replies kept before stay valid.
+_ADDED = {"prompt": None, "top_p": None, "sample": 0}
 
 
 def key(endpoint: Endpoint, request: Request) -> str:
@@ -45,11 +47,15 @@ def write(folder: Path, endpoint: Endpoint, request: Request, reply: Reply) -> N
 
 
 def _asked(endpoint: Endpoint, request: Request) -> dict[str, Any]:
+    asked = asdict(request)
+    for name, unset in _ADDED.items():
+        if asked[name] == unset:
+            del asked[name]
     return {
         "format": _FORMAT,
         "base_url": endpoint.base_url.rstrip("/"),
         "model": endpoint.model,
-        **asdict(request),
+        **asked,
     }
 
 

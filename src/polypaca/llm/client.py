@@ -174,7 +174,8 @@ async def _ask(
     import openai
 
     try:
-        completion = await client.chat.completions.create(**_parameters(endpoint, request))
+        create = client.chat.completions.create if request.messages else client.completions.create
+        completion = await create(**_parameters(endpoint, request))
     except openai.APIConnectionError as error:
         reason = _no_answer(error, endpoint)
         server.miss(reason)
@@ -186,7 +187,7 @@ async def _ask(
         if error.status_code in (401, 404) and not server.answered:
             raise UserError(f"{reason}; {_remedy(error.status_code, endpoint)}") from None
         server.answer()
-        return Failure(reason)
+        return Failure(reason, error.status_code)
     except (openai.OpenAIError, ValueError) as error:
         # A body that is not what its headers say comes up as the parser's ValueError.
         server.answer()
@@ -196,20 +197,24 @@ async def _ask(
 
 
 def _parameters(endpoint: Endpoint, request: Request) -> dict[str, Any]:
-    parameters: dict[str, Any] = {
-        "model": endpoint.model,
-        "messages": [
-            # Half a character cannot be sent.
-            {"role": role, "content": content.encode("utf-8", "replace").decode()}
-            for role, content in request.messages
-        ],
-    }
-    for name in ("temperature", "max_tokens", "seed"):
+    parameters: dict[str, Any] = {"model": endpoint.model}
+    if request.prompt is not None:
+        parameters["prompt"] = _sendable(request.prompt)
+    else:
+        parameters["messages"] = [
+            {"role": role, "content": _sendable(content)} for role, content in request.messages
+        ]
+    for name in ("temperature", "top_p", "max_tokens", "seed"):
         if getattr(request, name) is not None:
             parameters[name] = getattr(request, name)
     if request.stop:
         parameters["stop"] = list(request.stop)
     return parameters
+
+
+def _sendable(text: str) -> str:
+    """The text with half characters, which cannot be sent, replaced."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _no_answer(error: Exception, endpoint: Endpoint) -> str:
@@ -243,7 +248,10 @@ def _reply(completion: Any, endpoint: Endpoint) -> Reply | Failure:
     if not choices:
         return Failure(f"{endpoint.base_url} sent a reply without choices")
     finish_reason = str(getattr(choices[0], "finish_reason", None) or "unknown")
-    text = getattr(getattr(choices[0], "message", None), "content", None)
+    # A plain completion has its text where a chat completion has a message.
+    text = getattr(choices[0], "text", None)
+    if text is None:
+        text = getattr(getattr(choices[0], "message", None), "content", None)
     if not isinstance(text, str):
         return Failure(f"{endpoint.base_url} sent no text, finish reason {finish_reason}")
     usage = getattr(completion, "usage", None)

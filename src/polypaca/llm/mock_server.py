@@ -1,4 +1,4 @@
-"""A local chat-completions server that answers, or fails, as it is told: for tests.
+"""A local server of chat and plain completions that answers, or fails, as it is told: for tests.
 
 It speaks real HTTP on a real socket, so that what is tested is what runs.
 """
@@ -56,7 +56,7 @@ def serve(answer: Callable[[int, str], Answer]) -> Iterator[MockServer]:
 
     Args:
         answer: called with the number of the request (from 0) and the content of its last
-            message.
+            message, or its prompt.
     """
     lock = threading.Lock()
     in_flight = 0
@@ -73,17 +73,18 @@ def serve(answer: Callable[[int, str], Answer]) -> Iterator[MockServer]:
                 in_flight += 1
                 state.most_in_flight = max(state.most_in_flight, in_flight)
             try:
-                self._send(answer(number, str(body["messages"][-1]["content"])))
+                asked = body["messages"][-1]["content"] if "messages" in body else body["prompt"]
+                self._send(answer(number, str(asked)), chat="messages" in body)
             finally:
                 with lock:
                     in_flight -= 1
 
-        def _send(self, what: Answer) -> None:
+        def _send(self, what: Answer, *, chat: bool) -> None:
             time.sleep(what.delay)
             key = self.headers.get("Authorization", "").removeprefix("Bearer ")
             body = what.body
             if body is None:
-                content = _completion(what.text) if what.status == 200 else _error(key)
+                content = _completion(what.text, chat=chat) if what.status == 200 else _error(key)
                 body = json.dumps(content).encode()
             self.send_response(what.status)
             for name, value in {"Content-Type": "application/json", **what.headers}.items():
@@ -118,19 +119,14 @@ def serve(answer: Callable[[int, str], Answer]) -> Iterator[MockServer]:
         thread.join()
 
 
-def _completion(text: str) -> dict[str, Any]:
+def _completion(text: str, *, chat: bool) -> dict[str, Any]:
+    said = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
     return {
         "id": "mock",
-        "object": "chat.completion",
+        "object": "chat.completion" if chat else "text_completion",
         "created": 0,
         "model": MODEL_VERSION,
-        "choices": [
-            {
-                "index": 0,
-                "finish_reason": "stop",
-                "message": {"role": "assistant", "content": text},
-            }
-        ],
+        "choices": [{"index": 0, "finish_reason": "stop", **said}],
         "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
     }
 

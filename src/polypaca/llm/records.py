@@ -45,21 +45,35 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Request:
-    """One chat completion to ask for.
+    """One chat completion, or plain completion, to ask for.
 
     Attributes:
-        messages: pairs of role and content.
+        messages: pairs of role and content, for the endpoint `/chat/completions`.
         temperature: None leaves it to the server.
         max_tokens: the most tokens to generate; None leaves it to the server.
         stop: strings at which generation ends.
         seed: asks for a repeatable sample; None leaves it to the server.
+        prompt: in place of messages, a raw text that the endpoint `/completions` goes on from.
+        top_p: None leaves it to the server.
+        sample: tells requests apart that are equal otherwise, so that each is asked and kept. It
+            is not sent.
+
+    Raises:
+        UserError: if there are both messages and a prompt, or neither.
     """
 
-    messages: tuple[tuple[str, str], ...]
+    messages: tuple[tuple[str, str], ...] = ()
     temperature: float | None = 0.0
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    prompt: str | None = None
+    top_p: float | None = None
+    sample: int = 0
+
+    def __post_init__(self) -> None:
+        if bool(self.messages) == (self.prompt is not None):
+            raise UserError("a request has either messages or a prompt")
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,12 @@ class Reply:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why one request has no answer."""
+    """Why one request has no answer.
+
+    Attributes:
+        reason: in words, with the server's own.
+        status: the HTTP status, where the server sent one that is an error.
+    """
 
     reason: str
+    status: int | None = None
