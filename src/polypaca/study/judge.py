@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
-from polypaca.study.fields import Section, Server, Variable
+from polypaca.study.fields import Name, Section
+from polypaca.study.served import Served
 
 
 class ReferenceJudge(Section):
@@ -21,17 +22,43 @@ class NoJudge(Section):
     kind: Literal["none"] = "none"
 
 
-class LlmJudge(Section):
+class Pairwise(Section):
+    """Beside ratings: which of two recipes' answers to one prompt is better, in both orders."""
+
+    pairs: Literal["all"] | list[tuple[str, str]] = Field(
+        default="all", description="pairs of recipes"
+    )
+    prompt: str = Field(
+        default="default", description="`default`, or the path of a .txt or .yaml file"
+    )
+
+    @field_validator("pairs")
+    @classmethod
+    def _two_each(cls, pairs: Any) -> Any:
+        for pair in pairs if isinstance(pairs, list) else ():
+            if pair[0] == pair[1]:
+                raise ValueError(f"{pair[0]!r} is paired with itself")
+        return pairs
+
+
+class LlmJudge(Served):
     """A served model behind an OpenAI-compatible URL, with the paper's prompt (Figure 6)."""
 
     kind: Literal["llm"] = "llm"
-    model: str
-    base_url: Server = "https://api.openai.com/v1"
-    api_key_env: Variable | None = "OPENAI_API_KEY"
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    max_tokens: int = Field(default=512, ge=8)
-    concurrency: int = Field(default=8, ge=1)
-    timeout_seconds: float = Field(default=120, gt=0)
+    name: Name | None = Field(default=None, description="tells several judges apart")
+    prompt: str = Field(default="paper", description="`paper`, or the path of a .txt or .yaml file")
+    temperature: float = Field(default=0.0, ge=0, le=2, description="0: the likeliest words")
+    max_tokens: int = Field(default=512, ge=8, description="the most that the judge may write")
+    votes: int = Field(
+        default=1, ge=1, le=99, description="judgements of one answer; their median is its rating"
+    )
+    pairwise: Pairwise | None = Field(default=None, description="null: no pairwise judging")
+
+    @model_validator(mode="after")
+    def _votes_differ(self) -> Self:
+        if self.votes > 1 and self.temperature == 0:
+            raise ValueError("`votes` need `temperature` > 0: at 0 they are all the same")
+        return self
 
 
 Judge = Annotated[ReferenceJudge | NoJudge | LlmJudge, Field(discriminator="kind")]

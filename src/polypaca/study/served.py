@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from polypaca.study.fields import Section, Server, Variable
 
+# What a served model's answers depend on; sections add what they ask.
+DECISIVE = ("model", "base_url", "temperature", "max_tokens")
 # What affects no answer: a change of these redoes nothing.
 RUN_ONLY = (
     "api_key_env",
@@ -25,15 +29,21 @@ class Served(Section):
     """A model behind an OpenAI-compatible URL."""
 
     model: str = Field(description="the name by which the server knows the model")
-    base_url: Server = "https://api.openai.com/v1"
+    base_url: Server = Field(
+        default="https://api.openai.com/v1", description="the server's URL, with its version"
+    )
     api_key_env: Variable | None = Field(
         default="OPENAI_API_KEY", description="the variable that holds the key; null: no key"
     )
-    concurrency: int = Field(default=8, ge=1, description="requests in flight at once")
-    requests_per_minute: float | None = Field(default=None, gt=0)
-    tokens_per_minute: float | None = Field(default=None, gt=0)
+    concurrency: int = Field(default=8, ge=1, le=1024, description="requests in flight at once")
+    requests_per_minute: float | None = Field(default=None, gt=0, description="null: no limit")
+    tokens_per_minute: float | None = Field(
+        default=None, gt=0, description="of prompts and answers; null: no limit"
+    )
     timeout_seconds: float = Field(default=120, gt=0, description="for one attempt")
-    max_retries: int = Field(default=5, ge=0)
+    max_retries: int = Field(
+        default=5, ge=0, le=100, description="further attempts where the server fails"
+    )
     price_input: float | None = Field(
         default=None, ge=0, description="of a million tokens, in the currency of `money_limit`"
     )
@@ -41,4 +51,12 @@ class Served(Section):
     money_limit: float | None = Field(
         default=None, gt=0, description="nothing is asked that would cost more in all"
     )
-    token_limit: int | None = Field(default=None, ge=1, description="prompt and answer, in all")
+    token_limit: int | None = Field(
+        default=None, ge=1, description="of prompts and answers, in all"
+    )
+
+    @model_validator(mode="after")
+    def _limit_has_prices(self) -> Self:
+        if self.money_limit is not None and None in (self.price_input, self.price_output):
+            raise ValueError("`money_limit` needs `price_input` and `price_output`")
+        return self

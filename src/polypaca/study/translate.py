@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from polypaca.study.fields import Language, Section, Server, Variable
+from polypaca.study.fields import Language, Section
+from polypaca.study.served import Served
 
 
 class Apertium(Section):
@@ -33,17 +34,12 @@ class CTranslate2(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
-class LlmTranslator(Section):
+class LlmTranslator(Served):
     """A served model behind an OpenAI-compatible URL."""
 
     kind: Literal["llm"] = "llm"
-    model: str
-    base_url: Server = "https://api.openai.com/v1"
-    api_key_env: Variable | None = "OPENAI_API_KEY"
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    max_tokens: int = Field(default=1024, ge=8)
-    concurrency: int = Field(default=8, ge=1)
-    timeout_seconds: float = Field(default=120, gt=0)
+    temperature: float = Field(default=0.0, ge=0, le=2, description="0: the likeliest words")
+    max_tokens: int = Field(default=1024, ge=8, description="the most that one text may become")
 
 
 class DummyTranslator(Section):
