@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, sha256_text, write_json, write_jsonl
 from polypaca.core.records import GateResult, Prompt, Response, Verdict
 from polypaca.core.results import Analysis, BudgetLedger, CellBudget, ScoredResponse
@@ -65,7 +66,8 @@ GIVEN = {
 
 
 @pytest.fixture
-def analysis(tmp_path: Path) -> tuple[Analysis, list[ScoredResponse]]:
+def inputs(tmp_path: Path) -> dict[str, Any]:
+    """What the stage is called with, on files as earlier stages write them."""
     for code in ("en", "es"):
         rows = [Prompt(id=str(n), language=code, prompt=f"{code} {n}") for n in range(2)]
         write_jsonl(tmp_path / "prompts" / f"{code}.jsonl", rows)
@@ -112,22 +114,32 @@ def analysis(tmp_path: Path) -> tuple[Analysis, list[ScoredResponse]]:
     )  # fmt: skip
     budgets = BudgetLedger(unit="examples", one_budget_rows=9, cells=[found], notes=["Unequal."])
     write_json(tmp_path / "budgets" / "ledger.json", budgets.model_dump())
-    analyze(
-        tmp_path / "analysis",
-        budgets=tmp_path / "budgets", instructions=tmp_path / "none", translations={},
-        prompts=tmp_path / "prompts",
-        responses={s: tmp_path / s / "r" for s in GIVEN},
-        verdicts={s: tmp_path / s / "v" for s in GIVEN},
-        gate={s: tmp_path / s / "g" for s in GIVEN},
-        cells={cell: tmp_path / cell / "train" for cell in cells},
-        study="t", train_languages=["en", "es"], test_languages=["en", "es"], systems=SYSTEMS,
-        recipes=["english", "monolingual"],
-        generate={}, resamples=200, confidence=0.95, seed=1, progress=_ignore,
-    )  # fmt: skip
-    text = (tmp_path / "analysis" / "analysis.json").read_text()
+    return {
+        "folder": tmp_path / "analysis",
+        "budgets": tmp_path / "budgets", "instructions": tmp_path / "none", "translations": {},
+        "prompts": tmp_path / "prompts",
+        "responses": {s: tmp_path / s / "r" for s in GIVEN},
+        "verdicts": {s: tmp_path / s / "v" for s in GIVEN},
+        "gate": {s: tmp_path / s / "g" for s in GIVEN},
+        "cells": {cell: tmp_path / cell / "train" for cell in cells},
+        "study": "t", "systems": SYSTEMS,
+        "train_languages": ["en", "es"], "test_languages": ["en", "es"],
+        "recipes": ["english", "monolingual"],
+        "generate": {}, "resamples": 200, "confidence": 0.95, "seed": 1, "progress": _ignore,
+    }  # fmt: skip
+
+
+def _analyze(inputs: dict[str, Any], **more: Any) -> tuple[Analysis, list[ScoredResponse]]:
+    analyze(**{**inputs, **more})
+    text = (inputs["folder"] / "analysis.json").read_text()
     json.loads(text)
-    scored = list(read_jsonl(tmp_path / "analysis" / "scores.jsonl", ScoredResponse))
+    scored = list(read_jsonl(inputs["folder"] / "scores.jsonl", ScoredResponse))
     return Analysis.model_validate_json(text), scored
+
+
+@pytest.fixture
+def analysis(inputs: dict[str, Any]) -> tuple[Analysis, list[ScoredResponse]]:
+    return _analyze(inputs)
 
 
 def test_rows_are_recipes_and_controls(analysis: tuple[Analysis, list[ScoredResponse]]) -> None:
@@ -164,6 +176,11 @@ def test_controls_are_compared_where_the_row_was_not_tuned(
     # Spanish alone, before the gate: (3 + 2)/2 against 1.
     assert (control.a, control.b, control.measure) == ("m.lora.english", "m.base", "before")
     assert control.difference.value == 75
+    # Two prompts cannot show anything: of four patterns of signs two are as far from 0.
+    assert (control.family, control.p, control.p_adjusted, control.shown) == (
+        "controls", 0.5, 0.5, False,
+    )  # fmt: skip
+    assert any("with no difference shown to the control" in note for note in analysis[0].notes)
 
 
 def test_every_answer_is_there_to_read(
@@ -185,3 +202,97 @@ def test_what_training_recorded_is_in_the_analysis(
     assert {getattr(before, key) for key in TRAINING} == {None}
     assert before.heldout == {}
     assert (before.steps, before.budgets) == (2, 1)
+
+
+def test_the_headline_is_tested_and_says_what_it_rests_on(inputs: dict[str, Any]) -> None:
+    found, _ = _analyze(inputs, margin=5.0)
+    (headline,) = [c for c in found.comparisons if c.family == "headline"]
+    # English: (3 + 2)/2 and 0; one model a language: the same and 2.
+    assert (headline.a, headline.b) == ("m.lora.english", "m.lora.monolingual")
+    assert (headline.difference.value, headline.languages) == (-50, ["en", "es"])
+    assert headline.margin is not None
+    assert not headline.shown
+    assert "for these checkpoints; training variance unknown" in found.sentence
+    assert "no difference shown to English alone" in found.sentence
+    assert found.signature["tests"].endswith("margin of 5 points")
+
+
+def _rewrite(path: Path, record: type[Any], change: Any) -> None:
+    write_jsonl(path, [change(row) for row in list(read_jsonl(path, record))])
+
+
+def test_failed_verdicts_are_counted_and_never_scored(
+    inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    cell = "m.lora.monolingual-es.s1"
+
+    def fail(row: Verdict) -> Verdict:
+        first = row.prompt_id == "0"
+        return row.model_copy(update={"status": "failed"} if first else {})
+
+    _rewrite(tmp_path / cell / "v" / "verdicts.jsonl", Verdict, fail)
+    found, scored = _analyze(inputs)
+    assert [s.score for s in scored if s.system == cell] == [None, 2.0]
+    (score,) = [s for s in found.scores if (s.row, s.language) == ("m.lora.monolingual", "es")]
+    assert (score.failed, score.prompts, score.of) == (1, 1, 2)
+    assert score.after is not None
+    assert score.after.value == 100
+    assert any("1 answer has no rating" in note for note in found.notes)
+    assert any("m.lora.monolingual in es (1 of 2)" in note for note in found.notes)
+
+
+def test_what_the_gate_says_beside_its_verdict_is_kept(
+    inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    cell = "m.lora.monolingual-es.s1"
+
+    def undetermined(row: GateResult) -> GateResult:
+        code = {"reason": "undetermined", "detected": None}
+        lines: dict[str, Any] = {"line_gate": int(row.prompt_id), "word_gate": 1}
+        return row.model_copy(update={**lines, **(code if row.prompt_id == "0" else {})})
+
+    _rewrite(tmp_path / cell / "g" / "gate.jsonl", GateResult, undetermined)
+    found, scored = _analyze(inputs)
+    answer = next(s for s in scored if s.system == cell and s.prompt_id == "0")
+    assert (answer.reason, answer.line_gate, answer.word_gate) == ("undetermined", 0, 1)
+    (score,) = [s for s in found.scores if (s.row, s.language) == ("m.lora.monolingual", "es")]
+    assert score.line_gate is not None
+    assert score.word_gate is not None
+    assert score.strict is not None
+    assert (score.line_gate.value, score.word_gate.value, score.strict.value) == (0.5, 1, 50)
+    assert any("counted 0: 50.0" in note for note in found.notes)
+
+
+def test_ratings_beyond_the_scale_stop_the_stage(inputs: dict[str, Any]) -> None:
+    with pytest.raises(StageError, match="is rated 3, beyond the scale of 1 to 2"):
+        _analyze(inputs, scale=(1.0, 2.0))
+    found, _ = _analyze(inputs, scale=(0.0, 5.0))
+    assert found.top == 250
+    assert "of 250 over" in found.sentence
+
+
+def test_an_answer_without_a_verdict_stops_the_stage(
+    inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    write_jsonl(tmp_path / "m.base" / "v" / "verdicts.jsonl", [])
+    with pytest.raises(StageError, match=r"m\.base.*nothing on prompt 0 in en"):
+        _analyze(inputs)
+
+
+@pytest.mark.parametrize("kind", ["model", "served", "given"])
+def test_systems_that_were_not_trained_here_stand_beside_the_recipes(
+    inputs: dict[str, Any], kind: str
+) -> None:
+    systems = [
+        {**s, "kind": kind, "name": "Some chat model", "system": s["system"]}
+        if s["kind"] == "base"
+        else s
+        for s in SYSTEMS
+    ]
+    found, _ = _analyze(inputs, systems=systems)
+    row = found.rows[-1]
+    assert (row.id, row.name, row.control, row.method) == ("m.base", "Some chat model", False, None)
+    compared = [c for c in found.comparisons if c.b == "m.base"]
+    assert {c.a for c in compared} == {"m.lora.english", "m.lora.monolingual"}
+    assert {c.family for c in compared if c.scope == "seen"} == {"systems"}
+    assert all(c.p_adjusted is None for c in compared if c.scope != "seen")

@@ -3,25 +3,48 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from polypaca.core.results import Comparison, Interval, RowLabel, Score
-from polypaca.stats.bootstrap import resampling_weights
-from polypaca.stats.headline import caveats, sentences
-from polypaca.stats.summary import comparison, merge_seeds, scope_list, scores
+from polypaca.core.results import TOTAL_PROMPTS, Score
+from polypaca.stats.answers import Answers, Seed, answers_of
+from polypaca.stats.intervals import resampling
+from polypaca.stats.summary import scope_list, scores, seeds_of
 
 NAN = np.nan
 
 
+def _part(
+    rating: list[float], gate: list[float] | None = None, determined: list[float] | None = None
+) -> dict[str, np.ndarray]:
+    ones = [1.0] * len(rating)
+    given = {"rating": rating, "gate": gate or ones, "determined": determined or ones}
+    more = {"line_gate": gate or ones, "word_gate": [NAN] * len(rating)}
+    return {name: np.array(values) for name, values in (given | more).items()}
+
+
+def _answers(rating: list[float], gate: list[float] | None = None, seed: Seed = 1) -> Answers:
+    return answers_of({seed: _part(rating, gate)})
+
+
+def _scores(
+    by_language: dict[str, Answers], *, rated: bool = True, train: tuple[str, ...] = ("en", "es")
+) -> dict[str, Score]:
+    size = len(next(iter(by_language.values())).of("gate"))
+    scopes = scope_list(train, ["en", "es"])
+    drawn = resampling(size, 400, 0.95, 1)
+    found = scores({"r": by_language}, scopes, drawn, top=3, rated=rated)
+    return {score.language or score.scope: score for score in found}
+
+
 def test_seeds_are_averaged_prompt_by_prompt() -> None:
-    merged = merge_seeds(
-        [
-            (np.array([3.0, 2.0, NAN]), np.array([1.0, 0.0, 1.0])),
-            (np.array([1.0, NAN, NAN]), np.array([1.0, 1.0, 0.0])),
-        ]
+    merged = answers_of(
+        {
+            1: _part([3.0, 2.0, NAN], [1.0, 0.0, 1.0]),
+            2: _part([1.0, NAN, NAN], [1.0, 1.0, 0.0]),
+        }
     )
-    assert merged.rating[:2] == pytest.approx([2.0, 2.0])
-    assert np.isnan(merged.rating[2])
-    assert merged.score[:2] == pytest.approx([2.0, 0.0])
-    assert merged.gate == pytest.approx([1.0, 0.5, 0.5])
+    assert merged.of("before")[:2] == pytest.approx([2.0, 2.0])
+    assert np.isnan(merged.of("before")[2])
+    assert merged.of("after")[:2] == pytest.approx([2.0, 0.0])
+    assert merged.of("gate") == pytest.approx([1.0, 0.5, 0.5])
     assert (merged.rated, merged.failed) == (3, 3)
 
 
@@ -37,121 +60,73 @@ def test_scopes() -> None:
 
 
 def test_totals_by_hand() -> None:
-    english = merge_seeds([(np.array([3.0, 3.0, 2.0, 2.0]), np.ones(4))])
-    spanish = merge_seeds([(np.array([3.0, 3.0, 3.0, 3.0]), np.array([1.0, 0, 0, 0]))])
-    table = {"en": english, "es": spanish}
-    weights = resampling_weights(4, 500, 1)
-    scopes = scope_list(["en", "es"], ["en", "es"])
-    found = {
-        s.language or s.scope: s
-        for s in scores("r", table, scopes, weights, confidence=0.95, rated=True)
-    }
+    found = _scores(
+        {"en": _answers([3.0, 3, 2, 2]), "es": _answers([3.0, 3, 3, 3], [1.0, 0, 0, 0])}
+    )
     assert found["en"].after is not None
     assert found["en"].after.value == 50 * 2.5
-    assert found["es"].before is not None
-    assert found["es"].after is not None
-    assert found["es"].robustness is not None
-    assert (found["es"].before.value, found["es"].after.value) == (150, 37.5)
-    assert found["es"].robustness.value == 112.5
-    assert found["es"].gate.value == 0.25
+    spanish = found["es"]
+    assert spanish.before is not None
+    assert spanish.after is not None
+    assert spanish.robustness is not None
+    assert (spanish.before.value, spanish.after.value) == (150, 37.5)
+    assert spanish.robustness.value == 112.5
+    assert spanish.gate.value == 0.25
+    assert spanish.line_gate is not None
+    assert spanish.line_gate.value == 0.25
+    assert spanish.word_gate is None, "where no script tells, there is no share"
     assert found["seen"].after is not None
     assert found["seen"].after.value == (125 + 37.5) / 2
     assert found["seen"].gate.value == (1 + 0.25) / 2
+    assert (found["seen"].prompts, found["seen"].of) == (4, 4)
+
+
+def test_missing_prompts_rescale_the_total_and_are_counted() -> None:
+    found = _scores({"en": _answers([3.0, NAN, 1, NAN]), "es": _answers([2.0, 2, 2, 2])})
+    assert found["en"].after is not None
+    assert found["en"].after.value == TOTAL_PROMPTS * 2
+    assert (found["en"].prompts, found["en"].of, found["en"].failed) == (2, 4, 2)
+    assert (found["seen"].prompts, found["seen"].rated) == (2, 6)
+
+
+def test_undetermined_answers_pass_and_are_counted_0_beside() -> None:
+    answers = answers_of({1: _part([3.0, 2, 2, 1], determined=[1.0, 0, 1, 1])})
+    found = _scores({"en": answers, "es": _answers([2.0, 2, 2, 2])})
+    assert found["en"].after is not None
+    assert found["en"].strict is not None
+    assert (found["en"].after.value, found["en"].strict.value) == (100, 75)
+    assert found["en"].undetermined == 1
+    assert found["es"].strict is None
+    assert found["seen"].strict is not None
+    assert found["seen"].strict.value == (75 + 100) / 2
+
+
+def test_seed_means_have_an_interval_of_their_own() -> None:
+    two = answers_of({1: _part([3.0, 1, 1, 1]), 2: _part([2.0, 2, 2, 2])})
+    found = _scores({"en": two, "es": two})
+    # Seed means 75 and 100; t(1) at 97.5 % is 12.706: 87.5 +- 12.706 x 17.678 / sqrt(2).
+    seeds = found["en"].seeds["after"]
+    assert seeds.means == {"1": 75, "2": 100}
+    assert (seeds.low, seeds.high) == pytest.approx((87.5 - 158.8, 87.5 + 158.8), abs=0.1)
+    assert set(found["en"].seeds) == {"after", "before", "robustness", "gate"}
+    assert _scores({"en": _answers([3.0, 1, 1, 1])})["en"].seeds == {}
+
+
+def test_seeds_are_those_that_every_language_has() -> None:
+    one = answers_of({1: _part([1.0]), 2: _part([1.0])})
+    other = answers_of({2: _part([1.0]), 3: _part([1.0])})
+    untrained = _answers([1.0], seed=None)
+    assert seeds_of([one, other]) == [2]
+    assert seeds_of([one], [untrained]) == [1, 2]
+    assert seeds_of([untrained]) == []
 
 
 def test_unrated_answers_have_a_gate_and_nothing_else() -> None:
-    table = {"en": merge_seeds([(np.full(4, NAN), np.array([1.0, 1, 0, 1]))])}
-    (found, *_) = scores(
-        "r", table, scope_list(["en"], ["en"]), resampling_weights(4, 100, 1),
-        confidence=0.95, rated=False,
-    )  # fmt: skip
+    found = _scores({"en": _answers([NAN] * 4, [1.0, 1, 0, 1])}, rated=False)["en"]
     assert (found.before, found.after, found.robustness, found.failed) == (None, None, None, 0)
     assert found.gate.value == 0.75
+    assert (found.prompts, found.rated) == (4, 0)
 
 
 def test_a_row_without_a_language_has_no_average_over_it() -> None:
-    table = {"en": merge_seeds([(np.ones(4), np.ones(4))])}
-    found = list(
-        scores(
-            "r", table, scope_list(["en", "es"], ["en", "es"]), resampling_weights(4, 100, 1),
-            confidence=0.95, rated=True,
-        )
-    )  # fmt: skip
-    assert [score.language for score in found] == ["en"]
-
-
-def test_differences_are_paired_over_the_prompts_that_both_have() -> None:
-    a = merge_seeds([(np.array([3.0, 2.0, NAN, 1.0]), np.ones(4))])
-    b = merge_seeds([(np.array([2.0, 1.0, 3.0, NAN]), np.ones(4))])
-    weights = resampling_weights(4, 500, 1)
-    found = comparison(
-        "a", "b", {"a": {"en": a}, "b": {"en": b}}, "language", "en", ["en"], "after", weights,
-        confidence=0.95,
-    )  # fmt: skip
-    assert found is not None
-    assert found.prompts == 2
-    assert found.difference == Interval(value=50, low=50, high=50)
-    missing = comparison(
-        "a", "b", {"a": {"en": a}, "b": {}}, "language", "en", ["en"], "after", weights,
-        confidence=0.95,
-    )  # fmt: skip
-    assert missing is None
-
-
-def _row(recipe: str, budgets: float) -> RowLabel:
-    return RowLabel(
-        id=recipe, model="m", method="lora", recipe=recipe, name=recipe, control=False,
-        budgets=budgets, systems=[recipe], seeds=[1],
-    )  # fmt: skip
-
-
-def _score(row: str, total: float) -> Score:
-    interval = Interval(value=total, low=total - 1, high=total + 1)
-    lost = (
-        Interval(value=60, low=50, high=70)
-        if row == "english"
-        else Interval(value=0, low=0, high=0)
-    )
-    return Score(
-        row=row, scope="seen", language=None, prompts=50, rated=50, failed=0, before=interval,
-        after=interval, robustness=lost, gate=Interval(value=0.9, low=0.8, high=1.0),
-    )  # fmt: skip
-
-
-def _difference(a: str, b: str, low: float, high: float) -> Comparison:
-    return Comparison(
-        a=a, b=b, scope="seen", language=None, measure="after", prompts=50,
-        difference=Interval(value=(low + high) / 2, low=low, high=high),
-    )  # fmt: skip
-
-
-def test_the_sentence_follows_the_intervals() -> None:
-    rows = [_row("monolingual", 4), _row("multilingual", 4), _row("english", 1)]
-    totals = [_score("monolingual", 100), _score("multilingual", 105), _score("english", 40)]
-    differences = [
-        _difference("monolingual", "multilingual", -12, 2),
-        _difference("multilingual", "english", 50, 80),
-        _difference("monolingual", "english", 45, 75),
-    ]
-    (said,) = sentences(rows, totals, differences, rated=True)
-    assert said == (
-        "On m with lora, one multilingual model (4 budgets) scores 105.0 of 150 over the seen "
-        "languages, ahead of English alone (1 budget) 40.0; no difference is shown to one model "
-        "per language (4 budgets) 100.0. The gate takes 60.0 points from English alone (1 budget)."
-    )
-    clear = [_difference("monolingual", "multilingual", -12, -2), *differences[1:]]
-    (said,) = sentences(rows, totals, clear, rated=True)
-    assert "ahead of one model per language (4 budgets) 100.0 and English alone" in said
-    (unrated,) = sentences(rows, totals, differences, rated=False)
-    assert "says nothing of quality" in unrated
-
-
-def test_caveats_name_what_limits_the_numbers() -> None:
-    found = " ".join(caveats(20, 1, 0.95, [_score("a", 1)], judge="chrF++ judge", rated=True))
-    assert "not a judgement of quality" in found
-    assert "over 20 prompts" in found
-    assert "One training seed" in found
-    assert "Totals are 50 times the mean over 20 prompts" in found
-    assert "One training seed" not in " ".join(
-        caveats(50, 3, 0.95, [], judge="llm judge", rated=True)
-    )
+    assert list(_scores({"en": _answers([1.0] * 4)})) == ["en"]

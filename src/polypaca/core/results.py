@@ -10,11 +10,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from polypaca.core.records import Record
+from polypaca.core.records import GateReason, Record
 
 TOTAL_PROMPTS = 50  # the paper's totals are over 50 prompts: 0..150 (arXiv 2309.08958, section 4)
 
 Scope = Literal["language", "seen", "unseen", "all", "transfer"]  # transfer: not tuned on
+
+# headline: recipes of one model and method; systems: recipes against other systems; controls:
+# rows against controls. Each is corrected for multiple testing on its own.
+Family = Literal["headline", "systems", "controls"]
 
 
 class Result(BaseModel):
@@ -24,11 +28,31 @@ class Result(BaseModel):
 
 
 class Interval(Result):
-    """An estimate with its bootstrap percentile interval."""
+    """An estimate with its interval over prompts."""
 
     value: float
     low: float
     high: float
+    method: str = Field(default="", description="chosen by the data: `bootstrap-t`, `Wilson`, …")
+
+
+class Seeds(Result):
+    """A mean over training seeds with Student's t-interval (df = seeds - 1)."""
+
+    value: float
+    low: float
+    high: float
+    means: dict[str, float] = Field(description="by seed")
+
+
+class MarginTest(Result):
+    """Whether the lower of two totals is within a margin of the higher (non-inferiority)."""
+
+    margin: float = Field(gt=0, description="points of the total, set in the study")
+    p: float = Field(description="one-sided, of being worse by the margin or more, over prompts")
+    p_seeds: float | None = Field(description="the same over seeds; None with one seed")
+    p_adjusted: float = Field(description="Holm, of the greater of both, over the whole family")
+    shown: bool = Field(description="p_adjusted is small enough: as good as, within the margin")
 
 
 class RowLabel(Result):
@@ -50,23 +74,42 @@ class RowLabel(Result):
 class Score(Result):
     """One row's score in one language, or averaged over the languages of a scope.
 
-    Totals are 50 times the mean over prompts, hence 0..150. They are None under `judge: none`.
+    Totals are 50 times the mean over prompts, hence 0..50 x the top of the judge's scale (150 in
+    the paper), whatever the number of prompts. They are None where nothing was rated.
     """
 
     row: str = Field(description="a RowLabel's id")
     scope: Scope
     language: str | None = Field(description="the language where scope is `language`, else None")
-    prompts: int = Field(description="prompts behind the number, per language")
+    prompts: int = Field(
+        description="prompts behind the number, per language (the fewest of the languages)"
+    )
+    of: int = Field(default=0, description="prompts of the study")
     rated: int = Field(description="responses that have a rating")
     failed: int = Field(description="responses whose judgement failed or is missing")
+    undetermined: int = Field(
+        default=0, description="responses in which no language could be told, which pass the gate"
+    )
     before: Interval | None = Field(description="total of the ratings, before the gate")
     after: Interval | None = Field(description="total of rating x gate")
     robustness: Interval | None = Field(description="before minus after: what the gate takes")
+    strict: Interval | None = Field(
+        default=None, description="`after` with undetermined responses counted 0; None without any"
+    )
     gate: Interval = Field(description="share of responses that pass the gate, 0..1")
+    line_gate: Interval | None = Field(
+        default=None, description="share of responses with every line in the language"
+    )
+    word_gate: Interval | None = Field(
+        default=None, description="share of responses with no word in another language"
+    )
+    seeds: dict[str, Seeds] = Field(
+        default_factory=dict, description="by measure (after, before, …); empty with one seed"
+    )
 
 
 class Comparison(Result):
-    """The paired difference `a` minus `b` in one scope, resampled over prompts."""
+    """The paired difference `a` minus `b` in one scope, over the prompts that both have."""
 
     a: str
     b: str
@@ -74,7 +117,23 @@ class Comparison(Result):
     language: str | None
     measure: Literal["after", "before", "gate"]
     difference: Interval
-    prompts: int
+    prompts: int = Field(description="per language (the fewest of the languages)")
+    languages: list[str] = Field(default_factory=list, description="that it is averaged over")
+    family: Family | None = Field(
+        default=None, description="the tests that p_adjusted is adjusted for; None: no claim"
+    )
+    p: float | None = Field(default=None, description="paired permutation test over prompts")
+    p_seeds: float | None = Field(default=None, description="t-test over seeds; None with one")
+    p_adjusted: float | None = Field(
+        default=None, description="Holm, of the greater of p and p_seeds; None outside a family"
+    )
+    shown: bool = Field(default=False, description="p_adjusted is small enough for a claim")
+    nonzero: float | None = Field(default=None, description="share of prompts that differ")
+    detectable: float | None = Field(
+        default=None, description="true difference that would be found in 4 of 5 studies like this"
+    )
+    seeds: Seeds | None = Field(default=None, description="of the differences of seed means")
+    margin: MarginTest | None = None
 
 
 class HeldOutLoss(Result):
@@ -181,6 +240,7 @@ class Analysis(Result):
     sentence: str = Field(description="the answer, in words")
     notes: list[str] = Field(description="caveats that belong beside the answer")
     confidence: float = Field(gt=0, lt=1, description="of all intervals, such as 0.95")
+    top: float = Field(default=150.0, description="the highest total: 50 x the scale's top")
     rated: bool = Field(description="false under `judge: none`: only gate pass rates are known")
     train_languages: list[str]
     test_languages: list[str]
@@ -208,4 +268,7 @@ class ScoredResponse(Record):
     status: str
     detected: str | None
     gate: Literal[0, 1]
+    reason: GateReason = "language"
+    line_gate: Literal[0, 1] | None = None
+    word_gate: Literal[0, 1] | None = None
     score: float | None

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from polypaca import __version__
 from polypaca.core import languages as names
+from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_json, write_jsonl
 from polypaca.core.ledgers import cell_cost
 from polypaca.core.manifest import read_manifest
@@ -21,31 +20,25 @@ from polypaca.core.results import (
     TOTAL_PROMPTS,
     Analysis,
     BudgetLedger,
-    Comparison,
     LanguageData,
-    RowLabel,
     ScoredResponse,
 )
-from polypaca.stats.bootstrap import mean_interval, resampling_weights
-from polypaca.stats.headline import caveats, control_note, sentences
-from polypaca.stats.summary import (
-    Answers,
-    Table,
-    comparison,
-    merge_seeds,
-    recipe_pairs,
-    scope_list,
-    scores,
-)
+from polypaca.stats.answers import table_of
+from polypaca.stats.caveats import caveats
+from polypaca.stats.comparisons import compare, recipe_pairs, system_pairs
+from polypaca.stats.controls import control_notes, control_pairs
+from polypaca.stats.headline import sentences
+from polypaca.stats.intervals import BOOTSTRAP, GAFFKE, resampling
+from polypaca.stats.proportions import CLOPPER_PEARSON, WILSON
+from polypaca.stats.rows import Described, rows_of
+from polypaca.stats.summary import scope_list, scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from polypaca.core.results import CellCost, Scope
-    from polypaca.stats.bootstrap import Array
-
-Described = dict[str, Any]  # what the study says of a system
+    from polypaca.core.results import CellCost, RowLabel
+    from polypaca.stats.comparisons import Compared
 
 
 def analyze(
@@ -68,10 +61,19 @@ def analyze(
     resamples: int,
     confidence: float,
     seed: int,
+    margin: float | None = None,
+    scale: tuple[float, float] = (1.0, 3.0),
     threads: int = 1,
     progress: Callable[[float, str], None],
 ) -> dict[str, Any]:
-    """Join answers, verdicts and gate into scores, and scores into the report's numbers."""
+    """Join answers, verdicts and gate into scores, and scores into the report's numbers.
+
+    `scale` is the judge's, lowest and highest rating; scores lie in 0..highest, since the gate
+    makes them 0. `margin` is in points of the total.
+
+    Raises:
+        StageError: if an answer has no verdict or gate, or a rating is beyond the scale.
+    """
     progress(0.0, "joining")
     asked = {
         language: {p.id: p for p in read_jsonl(prompts / f"{language}.jsonl", Prompt)}
@@ -79,52 +81,60 @@ def analyze(
     }
     ids = list(dict.fromkeys(i for by_id in asked.values() for i in by_id))
     scored = {
-        system: list(_join(system, responses[system], verdicts[system], gate[system], asked))
+        system: list(_join(system, responses[system], verdicts[system], gate[system], asked, scale))
         for system in responses
     }
     write_jsonl(folder / "scores.jsonl", (row for part in scored.values() for row in part))
 
     planned = BudgetLedger.model_validate_json((budgets / "ledger.json").read_bytes())
     systems = _with_budgets(systems, planned)
-    rows = _rows(systems, recipes)
-    table = {row.id: _answers(row, systems, scored, ids) for row in rows}
+    rows = rows_of(systems, recipes)
+    table = table_of(rows, systems, scored, ids)
     rated = any(row.rating is not None for part in scored.values() for row in part)
-    weights = resampling_weights(len(ids), resamples, seed)
+    drawn = resampling(len(ids), resamples, confidence, seed)
     scopes = scope_list(train_languages, test_languages)
-    progress(0.3, "resampling")
-    found = [
-        score
-        for row in rows
-        for score in scores(
-            row.id, table[row.id], scopes, weights, confidence=confidence, rated=rated
-        )
-    ]
-    progress(0.6, "comparing")
-    compared = list(_comparisons(rows, table, scopes, weights, confidence, rated=rated))
-    controls, control_notes = _controls(rows, table, systems, weights, confidence)
+    progress(0.4, "intervals")
+    found = scores(table, scopes, drawn, top=scale[1], rated=rated)
+    progress(0.7, "comparing")
+    measure: Compared = "after" if rated else "gate"
+    pairs = [*recipe_pairs(rows, scopes, measure), *system_pairs(rows, scopes, measure)]
+    if rated:
+        pairs += control_pairs(rows, table, systems)
+    compared = compare(pairs, table, drawn, top=scale[1], margin=margin, seed=seed)
     judge = _made_by(verdicts, "judge")
     budgets_of = {system["system"]: system["budgets"] for system in systems}
     ledger = [cell_cost(cell, path, budgets=budgets_of[cell]) for cell, path in cells.items()]
-    said = sentences(rows, found, compared, rated=rated)
+    top = TOTAL_PROMPTS * scale[1]
+    said = sentences(rows, found, compared, rated=rated, top=top)
     seeds = sorted({system["seed"] for system in systems if system["seed"] is not None})
     analysis = Analysis(
         study=study,
         sentence=said[0] if said else "The study has no recipe to compare.",
         notes=[
             *said[1:],
-            *control_notes,
+            *control_notes(rows, table, compared),
             *planned.notes,
             *_dropped(ledger),
-            *caveats(len(ids), len(seeds), confidence, found, judge=judge, rated=rated),
+            *caveats(
+                len(ids),
+                _fewest_seeds(rows, seeds),
+                confidence,
+                found,
+                compared,
+                judge=judge,
+                rated=rated,
+                top=top,
+            ),
         ],
         confidence=confidence,
+        top=top,
         rated=rated,
         train_languages=list(train_languages),
         test_languages=list(test_languages),
         language_names={code: names.name(code) for code in {*train_languages, *test_languages}},
         rows=rows,
         scores=found,
-        comparisons=[*compared, *controls],
+        comparisons=compared,
         ledger=ledger,
         budgets=planned,
         data=[_data(code, path, instructions) for code, path in translations.items()],
@@ -134,8 +144,11 @@ def analyze(
             "gate": _made_by(gate, "detector"),
             "generate": generate,
             "seeds": seeds,
-            "intervals": f"percentile bootstrap over prompts, {resamples} resamples, "
-            f"{100 * confidence:g} %, seed {seed}; gate shares: Wilson",
+            "intervals": f"{BOOTSTRAP} over prompts, {resamples} resamples, "
+            f"{100 * confidence:g} %, seed {seed}; {GAFFKE} where few prompts differ; shares: "
+            f"{WILSON}, {CLOPPER_PEARSON} near 0 and 1",
+            "tests": "paired permutation of prompts, Holm"
+            + ("" if margin is None else f"; margin of {margin:g} points"),
             "training": _training_versions(cells),
         },
     )
@@ -159,14 +172,27 @@ def _join(
     verdicts: Path,
     gate: Path,
     asked: Mapping[str, Mapping[str, Prompt]],
+    scale: tuple[float, float],
 ) -> Iterator[ScoredResponse]:
     """Every answer of a system with its verdict and gate."""
     said = {(v.prompt_id, v.language): v for v in read_jsonl(verdicts / "verdicts.jsonl", Verdict)}
     gated = {(g.prompt_id, g.language): g for g in read_jsonl(gate / "gate.jsonl", GateResult)}
     for answer in read_jsonl(responses / "responses.jsonl", Response):
         key = (answer.prompt_id, answer.language)
-        verdict, result = said[key], gated[key]
-        rating = verdict.rating
+        verdict, result = said.get(key), gated.get(key)
+        if verdict is None or result is None:
+            lacking = verdicts if verdict is None else gate
+            raise StageError(
+                f"{lacking}: nothing on prompt {answer.prompt_id} in {answer.language}, which "
+                f"{system} answered; remove that folder and run again"
+            )
+        # What failed has no score, whatever else its record says.
+        rating = None if verdict.status == "failed" else verdict.rating
+        if rating is not None and not scale[0] <= rating <= scale[1]:
+            raise StageError(
+                f"{verdicts}: prompt {answer.prompt_id} in {answer.language} is rated {rating:g}, "
+                f"beyond the scale of {scale[0]:g} to {scale[1]:g}; give the judge's own scale"
+            )
         prompt = asked[answer.language][answer.prompt_id]
         yield ScoredResponse(
             system=system,
@@ -180,165 +206,16 @@ def _join(
             status=verdict.status,
             detected=result.detected,
             gate=result.gate,
+            reason=result.reason,
+            line_gate=result.line_gate,
+            word_gate=result.word_gate,
             score=None if rating is None else rating * result.gate,
         )
 
 
-def _rows(systems: Sequence[Described], recipes: Sequence[str]) -> list[RowLabel]:
-    """What a person compares: recipes over their cells and seeds, then controls.
-
-    Models and methods come as the systems do, recipes in the order of the study.
-    """
-    rows: dict[str, RowLabel] = {}
-    for system in systems:
-        for recipe in system["recipes"] or [None]:
-            row = _row(system, recipe, systems)
-            rows.setdefault(row.id, row)
-    groups = list(dict.fromkeys((row.model, row.method) for row in rows.values()))
-    return sorted(
-        rows.values(),
-        key=lambda row: (
-            row.control,
-            groups.index((row.model, row.method)),
-            recipes.index(row.recipe) if row.recipe else len(recipes),
-        ),
-    )
-
-
-def _row(system: Described, recipe: str | None, systems: Sequence[Described]) -> RowLabel:
-    same = [
-        other
-        for other in systems
-        if (other["kind"], other["model"], other["method"])
-        == (system["kind"], system["model"], system["method"])
-        and (recipe is None or recipe in other["recipes"])
-    ]
-    base = ".".join(part for part in (system["model"], system["method"], recipe) if part)
-    per_seed = {other["seed"]: 0.0 for other in same}
-    for other in same:
-        per_seed[other["seed"]] += other["budgets"] or 0.0
-    kind = system["kind"]
-    name = {
-        "cell": recipe or "",
-        "base": "untuned base",
-        "shuffled": f"{recipe}, answers shuffled",
-    }[kind]
-    return RowLabel(
-        id=base if kind == "cell" else f"{base}.{kind}",
-        model=system["model"],
-        method=system["method"],
-        recipe=recipe,
-        name=name,
-        control=kind != "cell",
-        budgets=max(per_seed.values()) if kind == "cell" else None,
-        systems=[other["system"] for other in same],
-        seeds=sorted({other["seed"] for other in same if other["seed"] is not None}),
-    )
-
-
-def _answers(
-    row: RowLabel,
-    systems: Sequence[Described],
-    scored: Mapping[str, Sequence[ScoredResponse]],
-    ids: Sequence[str],
-) -> dict[str, Answers]:
-    """A row's answers by language, seeds averaged; `monolingual` has a cell for each language."""
-    place = {prompt: index for index, prompt in enumerate(ids)}
-    parts: dict[str, list[tuple[Array, Array]]] = {}
-    described = {system["system"]: system for system in systems}
-    for system in row.systems:
-        own = described[system]["mixture"] if row.recipe == "monolingual" else None
-        by_language: dict[str, tuple[Array, Array]] = {}
-        for answer in scored[system]:
-            if own and own != f"monolingual-{answer.language}":
-                continue
-            rating, gate = by_language.setdefault(
-                answer.language, (np.full(len(ids), np.nan), np.full(len(ids), np.nan))
-            )
-            rating[place[answer.prompt_id]] = np.nan if answer.rating is None else answer.rating
-            gate[place[answer.prompt_id]] = answer.gate
-        for language, arrays in by_language.items():
-            parts.setdefault(language, []).append(arrays)
-    return {language: merge_seeds(found) for language, found in parts.items()}
-
-
-def _comparisons(
-    rows: Sequence[RowLabel],
-    table: Table,
-    scopes: Sequence[tuple[Scope, str | None, Sequence[str]]],
-    weights: Array,
-    confidence: float,
-    *,
-    rated: bool,
-) -> Iterator[Comparison]:
-    """Every two recipes of a model and method, in every scope."""
-    for a, b in recipe_pairs(rows):
-        for scope, language, languages in scopes:
-            found = comparison(
-                a.id,
-                b.id,
-                table,
-                scope,
-                language,
-                languages,
-                "after" if rated else "gate",
-                weights,
-                confidence=confidence,
-            )
-            if found:
-                yield found
-
-
-def _controls(
-    rows: Sequence[RowLabel],
-    table: Table,
-    systems: Sequence[Described],
-    weights: Array,
-    confidence: float,
-) -> tuple[list[Comparison], list[str]]:
-    """Rows against their controls before the gate, in the languages they were not tuned on.
-
-    That is what shows whether an answer in the wrong language still answers the question.
-    """
-    compared, notes = [], []
-    tuned = {system["system"]: system["tuned_on"] for system in systems}
-    for row in rows:
-        if row.control or row.recipe == "monolingual":
-            continue
-        foreign = [code for code in table[row.id] if code not in tuned[row.systems[0]]]
-        for control in rows:
-            mine = control.model == row.model and (
-                control.recipe is None
-                or (control.recipe, control.method) == (row.recipe, row.method)
-            )
-            if not control.control or not mine:
-                continue
-            found = comparison(
-                row.id,
-                control.id,
-                table,
-                "transfer",
-                None,
-                foreign,
-                "before",
-                weights,
-                confidence=confidence,
-            )
-            if found is None:
-                continue
-            compared.append(found)
-            if row.recipe == "english":
-                totals = [
-                    mean_interval(
-                        [table[which][code].rating for code in foreign],
-                        weights,
-                        confidence,
-                        TOTAL_PROMPTS,
-                    )
-                    for which in (row.id, control.id)
-                ]
-                notes.append(control_note(row, control, totals[0], totals[1], found.difference))
-    return compared, notes
+def _fewest_seeds(rows: Sequence[RowLabel], seeds: Sequence[int]) -> int:
+    """The least number of seeds of a recipe: what the claims rest on."""
+    return min((len(row.seeds) for row in rows if row.recipe), default=len(seeds))
 
 
 def _data(language: str, translation: Path, instructions: Path) -> LanguageData:

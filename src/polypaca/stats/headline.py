@@ -1,18 +1,16 @@
-"""The answer in words, and the caveats beside it.
+"""The answer in words.
 
-Words follow the intervals, never the totals alone.
+Words follow the adjusted tests, never the totals alone.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polypaca.core.results import TOTAL_PROMPTS
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from polypaca.core.results import Comparison, Interval, RowLabel, Score
+    from polypaca.core.results import Comparison, RowLabel, Score
 
 _PHRASES = {
     "monolingual": "one model per language",
@@ -21,7 +19,9 @@ _PHRASES = {
     "english": "English alone",
 }
 
-_WORTH_SAYING = 5.0  # points of 150
+ONE_SEED = "for these checkpoints; training variance unknown"
+
+_WORTH_SAYING = 1 / 30  # of the highest total; 5 points of 150
 
 
 def sentences(
@@ -30,57 +30,98 @@ def sentences(
     comparisons: Sequence[Comparison],
     *,
     rated: bool,
+    top: float,
 ) -> list[str]:
-    """One sentence for each model and method: which recipe leads over the seen languages."""
+    """One sentence for each model and method: which recipe leads over the seen languages.
+
+    Args:
+        rows: of the analysis.
+        scores: of the rows.
+        comparisons: of the rows; those of the family `headline` decide what is claimed.
+        rated: false where only gate pass rates are known.
+        top: the highest total that there could be.
+    """
+    measured = {score.row: score for score in scores if score.scope == "seen"}
+    tested = {frozenset((c.a, c.b)): c for c in comparisons if c.family == "headline"}
+    recipes = [row for row in rows if row.recipe and not row.control]
     found = []
-    for model, method in dict.fromkeys(
-        (r.model, r.method) for r in rows if r.recipe and not r.control
-    ):
+    for model, method in dict.fromkeys((row.model, row.method) for row in recipes):
         group = [
-            r for r in rows if (r.model, r.method) == (model, method) and r.recipe and not r.control
+            (row, measured[row.id])
+            for row in recipes
+            if (row.model, row.method) == (model, method) and row.id in measured
         ]
-        found.append(f"On {model} with {method}, {_sentence(group, scores, comparisons, rated)}")
+        said = _ranking(group, tested, top) if rated else _gates(group)
+        found.append(f"On {model} with {method}, {said}")
     return found
 
 
-def _sentence(
-    group: Sequence[RowLabel],
-    scores: Sequence[Score],
-    comparisons: Sequence[Comparison],
-    rated: bool,
-) -> str:
-    measured = {s.row: s for s in scores if s.scope == "seen"}
-    ranked = [(row, measured[row.id]) for row in group if row.id in measured]
-    if not ranked:
+def _gates(group: Sequence[tuple[RowLabel, Score]]) -> str:
+    if not group:
         return "no recipe answers in every seen language."
-    if not rated:
-        ranked.sort(key=lambda pair: -pair[1].gate.value)
-        parts = [f"{phrase(row)} {100 * score.gate.value:.0f} %" for row, score in ranked]
-        return (
-            "answers are in the language of the prompt, over the seen languages: "
-            + ", ".join(parts)
-            + ". Nothing was rated: this says nothing of quality."
-        )
-    totals = [(row, score.after) for row, score in ranked if score.after]
-    lost = [(row, score.robustness) for row, score in ranked if score.robustness]
-    totals.sort(key=lambda pair: -pair[1].value)
+    ranked = sorted(group, key=lambda pair: -pair[1].gate.value)
+    parts = [f"{phrase(row)} {100 * score.gate.value:.0f} %" for row, score in ranked]
+    return (
+        "answers are in the language of the prompt, over the seen languages: "
+        + ", ".join(parts)
+        + ". Nothing was rated: this says nothing of quality."
+    )
+
+
+def _ranking(
+    group: Sequence[tuple[RowLabel, Score]],
+    tested: Mapping[frozenset[str], Comparison],
+    top: float,
+) -> str:
+    if not group:
+        return "no recipe answers in every seen language."
+    totals = [(row, score.after.value) for row, score in group if score.after]
+    lost = [(row, score.robustness) for row, score in group if score.robustness]
+    totals.sort(key=lambda pair: -pair[1])
     if not totals:
         return "no recipe has a rated answer in every seen language."
-    (best, top), others = totals[0], totals[1:]
-    ties: list[str] = []
-    behind: list[str] = []
-    for row, total in others:
-        shown = f"{phrase(row)} {total.value:.1f}"
-        (behind if _is_above(best, row, comparisons) else ties).append(shown)
-    text = f"{phrase(best)} scores {top.value:.1f} of 150 over the seen languages"
-    if behind:
-        text += f", ahead of {_and(behind)}"
-    if ties:
-        text += f"; no difference is shown to {_and(ties)}"
+    best, highest = totals[0]
+    text = f"{phrase(best)} scores {highest:.1f} of {top:g} over the seen languages"
+    text += _others(best, totals[1:], tested)
+    # What a claim of difference rests on is said with it.
+    if any(len(row.seeds) < 2 for row, _ in totals):
+        text += f" ({ONE_SEED})"
     row, taken = max(lost, key=lambda pair: pair[1].value)
-    if taken.low > _WORTH_SAYING:
+    if taken.low > _WORTH_SAYING * top:
         text += f". The gate takes {taken.value:.1f} points from {phrase(row)}"
     return f"{text}."
+
+
+def _others(
+    best: RowLabel,
+    others: Sequence[tuple[RowLabel, float]],
+    tested: Mapping[frozenset[str], Comparison],
+) -> str:
+    """Whom the best is ahead of, who is as good within the margin, and where nothing is shown."""
+    tests = {row.id: tested.get(frozenset((best.id, row.id))) for row, _ in others}
+    kinds = {row: _kind(test) for row, test in tests.items()}
+    shown = {
+        kind: [f"{phrase(row)} {total:.1f}" for row, total in others if kinds[row.id] == kind]
+        for kind in ("behind", "within", "tied")
+    }
+    text = f", ahead of {_and(shown['behind'])}" if shown["behind"] else ""
+    if shown["within"]:
+        margin = next(test.margin.margin for test in tests.values() if test and test.margin)
+        verb = "is" if len(shown["within"]) == 1 else "are"
+        text += f"; as good as that, to within {margin:g} points, {verb} {_and(shown['within'])}"
+    if shown["tied"]:
+        text += f"; no difference shown to {_and(shown['tied'])}"
+        found = [t.detectable for row, t in tests.items() if t and kinds[row] == "tied"]
+        if any(found):
+            most = max(points or 0.0 for points in found)
+            text += f" (one of {most:.0f} points would have been found 4 times in 5)"
+    return text
+
+
+def _kind(test: Comparison | None) -> str:
+    if test and test.shown:
+        return "behind"
+    return "within" if test and test.margin and test.margin.shown else "tied"
 
 
 def phrase(row: RowLabel) -> str:
@@ -89,62 +130,6 @@ def phrase(row: RowLabel) -> str:
     if row.budgets is None:
         return words
     return f"{words} ({row.budgets:.3g} budget{'' if row.budgets == 1 else 's'})"
-
-
-def control_note(
-    row: RowLabel, control: RowLabel, mine: Interval, theirs: Interval, difference: Interval
-) -> str:
-    """What a control says of a row's answers in the languages it was not tuned on."""
-    verdict = "above" if difference.low > 0 else "below" if difference.high < 0 else "not above"
-    return (
-        f"Before the gate, in languages it was not tuned on, {row.id} totals {mine.value:.1f}, "
-        f"{verdict} the control {control.name} at {theirs.value:.1f} "
-        f"(difference {difference.value:+.1f}, {difference.low:+.1f} to {difference.high:+.1f})."
-    )
-
-
-def caveats(
-    prompts: int,
-    seeds: int,
-    confidence: float,
-    scores: Sequence[Score],
-    *,
-    judge: str,
-    rated: bool,
-) -> list[str]:
-    """What a reader must know to read the numbers right."""
-    found = []
-    if judge.startswith("chrF++"):
-        found.append(
-            "Ratings are chrF++ against a reference answer in the language of the answer, mapped "
-            "to 1..3: shared wording, not a judgement of quality."
-        )
-    kind = "bootstrap" if rated else "Wilson"
-    found += [
-        f"Intervals are {100 * confidence:g} % {kind} intervals over {prompts} prompts, "
-        "not adjusted for the number of comparisons."
-    ]
-    if seeds == 1:
-        found.append("One training seed: this holds for these checkpoints; other seeds may differ.")
-    if rated and prompts != TOTAL_PROMPTS:
-        found.append(
-            f"Totals are {TOTAL_PROMPTS} times the mean over {prompts} prompts, "
-            "so that they compare with the paper's 0..150."
-        )
-    failed = sum(score.failed for score in scores if score.scope == "language")
-    if failed:
-        found.append(f"{failed} answers have no rating, since their judgement failed.")
-    return found
-
-
-def _is_above(a: RowLabel, b: RowLabel, comparisons: Sequence[Comparison]) -> bool:
-    for c in comparisons:
-        if c.scope == "seen" and c.measure == "after":
-            if (c.a, c.b) == (a.id, b.id):
-                return c.difference.low > 0
-            if (c.a, c.b) == (b.id, a.id):
-                return c.difference.high < 0
-    return False
 
 
 def _and(parts: Sequence[str]) -> str:

@@ -1,0 +1,138 @@
+"""Every row's answers as arrays: one entry a prompt, for each language, measure and seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from polypaca.core.results import RowLabel, ScoredResponse
+
+    Array = NDArray[np.float64]
+
+Measure = Literal["after", "before", "robustness", "strict", "gate", "line_gate", "word_gate"]
+Seed = int | None  # None: a system that is not trained
+RECORDED: tuple[str, ...] = ("rating", "gate", "determined", "line_gate", "word_gate")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One row's answers in one language; NaN where there is none, or none was rated."""
+
+    seeds: tuple[Seed, ...]
+    values: dict[Measure, Array]  # shape (seeds, prompts)
+
+    def of(self, measure: Measure) -> Array:
+        """The per-prompt values of a measure, averaged over the seeds that have one."""
+        return _nanmean(self.values[measure])
+
+    def of_seed(self, measure: Measure, seed: Seed) -> Array | None:
+        """The per-prompt values of one seed; of an untrained system whatever the seed."""
+        if self.seeds == (None,):
+            seed = None
+        if seed not in self.seeds:
+            return None
+        found: Array = self.values[measure][self.seeds.index(seed)]
+        return found
+
+    @property
+    def rated(self) -> int:
+        """How many answers have a rating."""
+        return int((~np.isnan(self.values["before"])).sum())
+
+    @property
+    def failed(self) -> int:
+        """How many answers have none."""
+        return int((~np.isnan(self.values["gate"])).sum()) - self.rated
+
+    @property
+    def undetermined(self) -> int:
+        """How many rated answers pass the gate because no language could be told."""
+        return int((self.values["after"] > self.values["strict"]).sum())
+
+
+# row id -> language -> answers
+Table = dict[str, dict[str, Answers]]
+
+
+def answers_of(parts: Mapping[Seed, Mapping[str, Array]]) -> Answers:
+    """The answers of one row and language, from what was recorded by seed.
+
+    `parts` holds arrays over prompts: `rating`, `gate` (0, 1), `determined` (0 where no language
+    could be told), `line_gate` and `word_gate` (0, 1, NaN).
+    """
+    stacked = {name: np.stack([recorded[name] for recorded in parts.values()]) for name in RECORDED}
+    rating, gate = stacked["rating"], stacked["gate"]
+    after = rating * gate
+    return Answers(
+        seeds=tuple(parts),
+        values={
+            "before": rating,
+            "after": after,
+            "robustness": rating - after,
+            "strict": after * stacked["determined"],
+            "gate": gate,
+            "line_gate": stacked["line_gate"],
+            "word_gate": stacked["word_gate"],
+        },
+    )
+
+
+def table_of(
+    rows: Sequence[RowLabel],
+    systems: Sequence[Mapping[str, Any]],
+    scored: Mapping[str, Sequence[ScoredResponse]],
+    ids: Sequence[str],
+) -> Table:
+    """All rows' answers; in language L, `monolingual` answers with the cell monolingual-L alone.
+
+    Args:
+        rows: what is compared.
+        systems: what the study says of each system: `system`, `mixture`, `seed`.
+        scored: every system's answers.
+        ids: the prompts, in the order of the arrays.
+    """
+    described = {system["system"]: system for system in systems}
+    recorded = {system: _recorded(answers, ids) for system, answers in scored.items()}
+    table: Table = {}
+    for row in rows:
+        parts: dict[str, dict[Seed, dict[str, Array]]] = {}
+        for system in row.systems:
+            mixture, seed = described[system]["mixture"], described[system]["seed"]
+            for language, arrays in recorded[system].items():
+                if row.recipe == "monolingual" and mixture != f"monolingual-{language}":
+                    continue
+                parts.setdefault(language, {})[seed] = arrays
+        table[row.id] = {language: answers_of(found) for language, found in parts.items()}
+    return table
+
+
+def _recorded(answers: Sequence[ScoredResponse], ids: Sequence[str]) -> dict[str, dict[str, Array]]:
+    place = {prompt: index for index, prompt in enumerate(ids)}
+    found: dict[str, dict[str, Array]] = {}
+    for answer in answers:
+        arrays = found.setdefault(
+            answer.language, {name: np.full(len(ids), np.nan) for name in RECORDED}
+        )
+        at = place[answer.prompt_id]
+        arrays["gate"][at] = answer.gate
+        arrays["determined"][at] = answer.reason != "undetermined"
+        for name in ("rating", "line_gate", "word_gate"):
+            value = getattr(answer, name)
+            arrays[name][at] = np.nan if value is None else value
+    return found
+
+
+def _nanmean(values: Array) -> Array:
+    present = ~np.isnan(values)
+    counts = present.sum(axis=0)
+    sums = np.where(present, values, 0.0).sum(axis=0)
+    means: Array = np.full(values.shape[1], np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return means
