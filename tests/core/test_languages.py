@@ -6,15 +6,28 @@ from polypaca.core.languages import (
     canonical,
     is_language,
     name,
+    same_canonical,
     same_language,
+    script,
     suggestion,
 )
 
 
 @pytest.mark.parametrize(
     ("code", "expected"),
-    [("en", "en"), ("eng", "en"), ("zho_Hans", "zh"), ("yue", "zh"), ("nb", "no"), ("nn", "no")],
-)
+    [
+        ("en", "en"), ("eng", "en"), ("nb", "no"), ("nn", "no"),
+        ("zho_Hans", "zh"), ("yue", "zh"), ("yue_Hant", "zh"), ("wuu", "zh"), ("zh-TW", "zh"),
+        # Main members of macrolanguages, as OpenLID and GlotLID label them.
+        ("arb_Arab", "ar"), ("zsm_Latn", "ms"), ("lvs_Latn", "lv"), ("ekk_Latn", "et"),
+        ("azj_Latn", "az"), ("pbt_Arab", "ps"), ("swh_Latn", "sw"), ("pes_Arab", "fa"),
+        # Other members stay themselves.
+        ("arz", "arz"), ("ckb", "ckb"), ("azb", "azb"), ("id", "id"),
+        # Retired codes.
+        ("iw", "he"), ("in", "id"), ("mo", "ro"),
+        ("sh", "sh"), ("hbs_Latn", "sh"), ("sr_Latn", "sr"),
+    ],
+)  # fmt: skip
 def test_canonical_codes(code: str, expected: str) -> None:
     assert canonical(code) == expected
 
@@ -30,6 +43,30 @@ def test_norwegian_is_one_language_and_danish_another() -> None:
     assert same_language("no", "nb")
     assert same_language("nn", "nb")
     assert not same_language("no", "da")
+
+
+def test_serbo_croatian_is_each_of_its_standards_and_they_are_four() -> None:
+    assert all(same_language("sh", member) for member in ("hr", "sr", "bs", "cnr"))
+    assert same_language("srp_Cyrl", "sh")
+    assert not same_language("hr", "sr")
+    assert not same_language("sh", "sl")
+
+
+def test_a_label_that_is_no_language_is_only_itself() -> None:
+    assert same_canonical("eml", "eml")
+    assert not same_canonical("eml", "it")
+
+
+def test_malay_and_indonesian_are_two() -> None:
+    assert not same_language("ms", "id")
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [("ru", "Cyrl"), ("nb", "Latn"), ("zh", "Hans"), ("zho_Hant", "Hant"), ("sr-Latn", "Latn")],
+)
+def test_scripts(code: str, expected: str) -> None:
+    assert script(code) == expected
 
 
 def test_names_and_suggestions() -> None:

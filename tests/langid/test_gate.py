@@ -3,9 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from polypaca.langid import detectors
-from polypaca.langid.gate import best_among, check
+from polypaca.langid.gate import Gate, best_among, check
 
 if TYPE_CHECKING:
     from polypaca.langid.contract import Detector
@@ -22,8 +24,8 @@ def detector() -> Detector:
 
 def test_a_good_answer_in_the_wrong_language_is_stopped(detector: Detector) -> None:
     # The kind of answer that the paper's table 2 shows: asked in Chinese, answered in English.
-    detected, confidence, gate = check(ENGLISH, "zh", detector)
-    assert (detected, gate) == ("en", 0)
+    detected, confidence, gate, reason = check(ENGLISH, "zh", detector)
+    assert (detected, gate, reason) == ("en", 0, "language")
     assert 0.5 < confidence <= 1
     assert check(CHINESE, "zh", detector)[::2] == ("zh", 1)
 
@@ -57,21 +59,101 @@ def test_the_whole_answer_counts_not_its_beginning(detector: Detector) -> None:
     assert check(answer, "de", detector).gate == 1
 
 
-@pytest.mark.parametrize("answer", ["", "  \n ", "...", "42", "1. 2. 3. !!", "😀😀"])
-def test_answers_without_letters_are_stopped(detector: Detector, answer: str) -> None:
-    assert check(answer, "es", detector) == (None, 0.0, 0)
-    assert check(answer, "es", detector, required=False) == (None, 0.0, 1)
+@pytest.mark.parametrize("answer", ["", "  \n ", "\n\t"])
+def test_empty_answers_are_stopped(detector: Detector, answer: str) -> None:
+    assert check(answer, "es", detector) == Gate(None, 0.0, 0, "empty")
 
 
-@pytest.mark.parametrize("answer", ["```\nprint('hi')\n```", "`ls`", "https://example.org", "$x$"])
-def test_code_alone_is_in_no_language_and_passes(detector: Detector, answer: str) -> None:
-    assert check(answer, "es", detector) == (None, 0.0, 1)
+@pytest.mark.parametrize("answer", ["...", "?! --", "😀😀", "```\n```", "$$", "- \n- \n- "])
+def test_answers_without_letter_or_digit_are_stopped(detector: Detector, answer: str) -> None:
+    assert check(answer, "es", detector) == Gate(None, 0.0, 0, "degenerate")
+
+
+def test_answers_that_run_in_a_circle_are_stopped(detector: Detector) -> None:
+    detected, _, gate, reason = check("La casa roja. " * 20, "es", detector)
+    assert (gate, reason) == (0, "degenerate")
+    assert detected is not None
+
+
+@pytest.mark.parametrize(
+    "answer", ["```\nprint('hi')\n```", "`ls`", "https://example.org", "$x$", "42", "1. 2. 3. !!"]
+)
+def test_code_formulas_and_numbers_are_in_no_language_and_pass(
+    detector: Detector, answer: str
+) -> None:
+    assert check(answer, "es", detector) == Gate(None, 0.0, 1, "undetermined")
+
+
+@pytest.mark.parametrize("answer", ["Barack Obama", "1. Marie Curie\n2. Albert Einstein"])
+def test_names_alone_are_in_no_language_and_pass(detector: Detector, answer: str) -> None:
+    assert check(answer, "fi", detector) == Gate(None, 0.0, 1, "undetermined")
+
+
+def test_short_answers_pass_in_the_right_script_alone(detector: Detector) -> None:
+    # lid.176 takes it for Esperanto.
+    assert check("Beirut", "en", detector)[2:] == (1, "undetermined")
+    assert check("Beirut", "ru", detector)[2:] == (0, "language")
+    assert check("Berlin ist groß", "de", detector)[::2] == ("de", 1)
+    assert check("Yes, it is the capital", "ru", detector).gate == 0
+    # From four words on the detector decides.
+    assert check("the old house stands", "es", detector)[2:] == (0, "language")
+
+
+@pytest.mark.parametrize("answer", ["", "...", ENGLISH, "la la la " * 30, "42"])
+def test_where_the_gate_is_not_required_everything_passes(detector: Detector, answer: str) -> None:
+    assert check(answer, "es", detector, required=False)[2:] == (1, "exempt")
 
 
 def test_where_the_gate_is_not_required_the_language_is_still_told(detector: Detector) -> None:
-    detected, confidence, gate = check(ENGLISH, "es", detector, required=False)
+    detected, confidence, gate, _ = check(ENGLISH, "es", detector, required=False)
     assert (detected, gate) == ("en", 1)
     assert confidence > 0.5
+
+
+PASSAGE = (
+    "The harbour was built in the nineteenth century, when ships from all over the world came to "
+    "the town to load timber, and it was closed again after the second world war."
+)
+
+
+def test_what_is_quoted_from_the_prompt_does_not_count(detector: Detector) -> None:
+    prompt = f"Resume en español: {PASSAGE}"
+    answer = f"El texto dice «{PASSAGE}», o sea, que el puerto ya no se usa."
+    assert check(answer, "es", detector).gate == 0
+    assert check(answer, "es", detector, prompt=prompt)[::2] == ("es", 1)
+
+
+def test_what_stands_in_a_block_quote_does_not_count(detector: Detector) -> None:
+    answer = f"El texto original dice esto:\n\n> {PASSAGE}\n\nY con eso lo dice todo."
+    assert check(answer, "es", detector)[::2] == ("es", 1)
+
+
+def test_an_answer_that_is_nothing_but_quotation_is_its_language(detector: Detector) -> None:
+    prompt = f"Resume en español: {PASSAGE}"
+    assert check(PASSAGE, "es", detector, prompt=prompt)[::2] == ("en", 0)
+    assert check(f"> {PASSAGE}", "es", detector)[::2] == ("en", 0)
+    assert check(f"Aquí está: {PASSAGE}", "es", detector, prompt=prompt).gate == 0
+
+
+def test_spelling_tells_neighbours_apart_and_the_confidence_is_that_language_s(
+    detector: Detector,
+) -> None:
+    # lid.176 takes it for Danish.
+    answer = "Hva er meningen med deg?"
+    (top, _), *_ = detector.scores(answer, 1)
+    detected, confidence, gate, _ = check(answer, "nb", detector)
+    assert (top, detected, gate) == ("da", "no", 1)
+    assert confidence == dict(detector.scores(answer, 10_000))["no"]
+    assert check("Hvad er meningen med dig?", "nb", detector).gate == 0
+
+
+@given(st.text(max_size=60), st.booleans(), st.text(max_size=60) | st.none())
+def test_every_answer_gets_a_gate(text: str, required: bool, prompt: str | None) -> None:
+    found = check(text, "de", detectors.load("lid176"), prompt=prompt, required=required)
+    assert 0 <= found.confidence <= 1
+    assert found.detected is not None or found.confidence == 0
+    assert found.reason != "exempt" or found.gate == 1
+    assert found.reason not in ("empty", "degenerate") or found.gate == 0
 
 
 def test_the_best_among_given_languages(detector: Detector) -> None:

@@ -1,8 +1,14 @@
-"""Taking out of an answer what is in no natural language."""
+"""Taking out of an answer what is in no natural language, or is not the answer's own words."""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # A fence runs to its closing line or, in an answer that was cut off, to the end. The info string
 # of a backtick fence holds no backtick (https://spec.commonmark.org/0.31.2/#fenced-code-blocks).
@@ -12,47 +18,168 @@ _FENCED = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 
-# Marker, pattern: a pattern is tried where its marker occurs, which spares most texts most of the
-# work. Applied in this order, each match becoming a space. Every pattern but those of addresses
-# needs one of `_DELIMITERS`, and none can match across the spaces that are put in: so cleaning a
-# cleaned text changes nothing.
-_PATTERNS = (
-    ("\n", _FENCED),
-    ("`", re.compile(r"(?<!`)(?P<run>`+)(?!`)[^\n]+?(?<!`)(?P=run)(?!`)")),
+
+class _Pair(NamedTuple):
+    """What is between an opening mark and the next closing mark with the same key."""
+
+    opening: re.Pattern[str]
+    closing: re.Pattern[str]
+    key: Callable[[re.Match[str]], str]
+    one_line: bool = False
+
+
+_RUN = re.compile(r"`+")
+_DISPLAY = re.compile(r"\$\$")
+
+# Marker, and a pattern or a pair: tried where the marker occurs, which spares most texts most of
+# the work. Applied in this order, each match becoming a space. All but those of addresses need one
+# of `_DELIMITERS`, and none can match across the spaces that are put in: so cleaning a cleaned text
+# changes nothing. Pairs are no patterns: `<!--.*?-->` would look through the rest of the text once
+# for each `<!--` that nothing closes.
+_RULES: tuple[tuple[str, re.Pattern[str] | _Pair], ...] = (
+    ("```", _FENCED),
+    ("~~~", _FENCED),
+    ("`", _Pair(_RUN, _RUN, lambda run: run[0], one_line=True)),
     # ASCII only: Chinese text may go on right behind an address.
     ("://", re.compile(r"(?:https?|ftp)://[!-;=?-~]+", re.IGNORECASE)),
     ("www.", re.compile(r"www\.[!-;=?-~]+")),
-    # At most 64 characters before the @ (RFC 5321), which also bounds the time on long runs.
-    ("@", re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")),
-    ("<!--", re.compile(r"<!--.*?-->", re.DOTALL)),
+    # At most 64 characters before the @ (RFC 5321) and 63 in a label (RFC 1035), which also bounds
+    # the time on long runs.
+    ("@", re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")),
+    ("<!--", _Pair(re.compile("<!--"), re.compile("-->"), lambda _: "")),
     (
         "<",
-        re.compile(r"<(?P<tag>script|style)\b[^<>]*>.*?</(?P=tag)\s*>", re.DOTALL | re.IGNORECASE),
+        _Pair(
+            re.compile(r"<(script|style)\b[^<>]*>", re.IGNORECASE),
+            re.compile(r"</(script|style)\s*>", re.IGNORECASE),
+            lambda tag: tag[1].lower(),
+        ),
     ),
     ("<", re.compile(r"</?[A-Za-z][^<>]*>")),
-    ("\\", re.compile(r"\\begin\{(?P<env>[A-Za-z]+\*?)\}.*?\\end\{(?P=env)\}", re.DOTALL)),
-    ("\\", re.compile(r"\\\[.*?\\\]|\\\(.*?\\\)", re.DOTALL)),
-    ("$$", re.compile(r"\$\$.*?\$\$", re.DOTALL)),
+    (
+        "\\",
+        _Pair(
+            re.compile(r"\\begin\{([A-Za-z]+\*?)\}"),
+            re.compile(r"\\end\{([A-Za-z]+\*?)\}"),
+            lambda environment: environment[1],
+        ),
+    ),
+    (
+        "\\",
+        _Pair(
+            re.compile(r"\\[\[(]"),
+            re.compile(r"\\[\])]"),
+            lambda bracket: "[]" if bracket[0][1] in "[]" else "()",
+        ),
+    ),
+    ("$$", _Pair(_DISPLAY, _DISPLAY, lambda _: "")),
     # Pandoc's rule, so that sums of money stay: no space inside the dollars, no digit behind.
     ("$", re.compile(r"\$(?=\S)[^$\n]*?(?<=\S)\$(?!\d)")),
     ("\\", re.compile(r"\\[A-Za-z]+\*?(?:\[[^\[\]\n]*\])?(?:\{[^{}\n]*\})*")),
 )
 
-_DELIMITERS = re.compile(r"[`~<>$\\]")
+_DELIMITERS = "`~<>$\\"
+_BLOCK_QUOTE = re.compile(r"^[ \t]*>[^\n]*$", re.MULTILINE)
+
+# So many words in the prompt's order are taken for a quotation of it. Shorter stretches come about
+# by themselves, where an answer takes up the question.
+_QUOTED_WORDS = 8
+# In scripts without spaces a character counts for half a word.
+_QUOTED_CHARACTERS = 16
+_UNSPACED = 20  # characters a word, on average: a text without spaces
 
 
 def prose(text: str) -> str:
     """The natural-language part of `text`, white space folded to single spaces.
 
     Fenced and inline code, URLs, e-mail addresses, HTML tags and LaTeX are taken out, and so are
-    stray delimiters of these. The result may be empty. `prose(prose(text)) == prose(text)`.
+    stray delimiters of these. The result may be empty. `prose(prose(text)) == prose(text)`, and
+    the time is linear in the length of the text.
     """
-    for marker, pattern in _PATTERNS:
-        if marker in text:
-            text = pattern.sub(" ", text)
-    return " ".join(_DELIMITERS.sub(" ", text).split())
+    return " ".join(_without_markup(text).split())
+
+
+def prose_lines(text: str) -> list[str]:
+    """The same as `prose` line by line; empty lines are left out."""
+    lines = (" ".join(line.split()) for line in _without_markup(text).split("\n"))
+    return [line for line in lines if line]
+
+
+def without_block_quotes(text: str) -> str:
+    """`text` without Markdown's block quotes, lines that begin with `>`."""
+    return _BLOCK_QUOTE.sub("", text) if ">" in text else text
+
+
+def without_passages(text: str, prompt: str) -> str:
+    """`text` without the passages that it shares with `prompt`, white space folded.
+
+    A passage is at least eight words (16 characters in a text without spaces) in the prompt's
+    order; letter case and punctuation count. Both texts are taken as `prose` leaves them.
+    """
+    known = _shingles(prompt)
+    if not known:
+        return text
+    pieces, size, glue = _pieces(text)
+    quoted = [False] * len(pieces)
+    covered = 0
+    for start in range(len(pieces) - size + 1):
+        if glue.join(pieces[start : start + size]) in known:
+            first = max(start, covered)
+            covered = start + size
+            quoted[first:covered] = [True] * (covered - first)
+    if not covered:
+        return text
+    kept = (" " if dropped else piece for piece, dropped in zip(pieces, quoted, strict=True))
+    return " ".join(glue.join(kept).split())
 
 
 def has_letters(text: str) -> bool:
     """Whether `text` has at least one letter of any script."""
-    return any(character.isalpha() for character in text)
+    return any(map(str.isalpha, text))
+
+
+def _without_markup(text: str) -> str:
+    for marker, rule in _RULES:
+        if marker in text:
+            text = _cut(text, rule) if isinstance(rule, _Pair) else rule.sub(" ", text)
+    for delimiter in _DELIMITERS:
+        text = text.replace(delimiter, " ")
+    return text
+
+
+def _cut(text: str, pair: _Pair) -> str:
+    closing: dict[str, list[tuple[int, int]]] = {}
+    for match in pair.closing.finditer(text):
+        closing.setdefault(pair.key(match), []).append(match.span())
+    if not closing:
+        return text
+    kept, end = [], 0
+    for match in pair.opening.finditer(text):
+        if match.start() < end:
+            continue
+        candidates = closing.get(pair.key(match), [])
+        index = bisect_left(candidates, (match.end(), match.end()))
+        if index == len(candidates):
+            continue
+        start, stop = candidates[index]
+        if pair.one_line and text.find("\n", match.end(), start) >= 0:
+            continue
+        kept.append(text[end : match.start()])
+        end = stop
+    return " ".join([*kept, text[end:]])
+
+
+def _pieces(text: str) -> tuple[list[str], int, str]:
+    """The words or characters of a text, how many make a passage, and what is between them."""
+    words = text.split()
+    if len(text) < _UNSPACED * len(words):
+        return words, _QUOTED_WORDS, " "
+    return list(text), _QUOTED_CHARACTERS, ""
+
+
+@lru_cache(maxsize=512)
+def _shingles(prompt: str) -> frozenset[str]:
+    """Every stretch of a prompt that is long enough to be a passage; many systems answer it."""
+    pieces, size, glue = _pieces(prose(prompt))
+    starts = range(len(pieces) - size + 1)
+    return frozenset(glue.join(pieces[start : start + size]) for start in starts)

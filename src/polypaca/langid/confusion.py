@@ -1,0 +1,70 @@
+"""Language confusion inside an answer: by lines and by words.
+
+Marchisio et al. (2024), Understanding and Mitigating Language Confusion in LLMs, section 3.2,
+https://arxiv.org/abs/2406.20052, and their https://github.com/for-ai/language-confusion. What
+differs here is said in docs/language-gate.md.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from polypaca.core import languages
+from polypaca.langid.cleaning import prose_lines, without_block_quotes
+from polypaca.langid.content import in_script_of, word_count
+from polypaca.langid.gate import detect
+
+if TYPE_CHECKING:
+    from polypaca.langid.contract import Detector
+
+_SHORTEST_LINE = 5  # words, as in the paper
+
+# A word of more than three letters, all lower case, as in the paper's list of English words: names
+# and abbreviations (iPhone, DNA, km) are none. Not part of a longer name, such as file.name or
+# user_name.
+_LATIN_WORD = re.compile(r"(?<![A-Za-z0-9_.@/'’-])[a-z]{4,}(?![A-Za-z0-9_@/'’-]|\.[A-Za-z])")
+
+
+def long_lines(response_text: str) -> list[str]:
+    """The cleaned lines of an answer that have five words or more; block quotes are left out."""
+    lines = prose_lines(without_block_quotes(response_text))
+    return [line for line in lines if word_count(line) >= _SHORTEST_LINE]
+
+
+def line_gate(response_text: str, expected: str, detector: Detector) -> Literal[0, 1] | None:
+    """1 if every line of five words or more is in the expected language, 0 if one is not.
+
+    None if there is no such line. The mean over answers is the paper's line-level pass rate.
+
+    Raises:
+        ValueError: if `expected` is not a language code.
+    """
+    lines = long_lines(response_text)
+    if not lines:
+        return None
+    target = languages.canonical(expected)
+    for line in lines:
+        detected, _ = detect(line, detector)
+        if detected is not None and not languages.same_canonical(detected, target):
+            return 0
+    return 1
+
+
+def word_gate(response_text: str, expected: str) -> Literal[0, 1] | None:
+    """1 if an answer in another script has no word in Latin letters, 0 if it has one.
+
+    Words count from four letters on and in lower case alone, in lines of five words or more; they
+    are English as a rule, but no list of words is asked. None if the expected language is written
+    in Latin letters, if the answer is not mostly in the language's script, or if it has no such
+    line. The mean over the answers that pass `line_gate` is the paper's word-level pass rate.
+
+    Raises:
+        ValueError: if `expected` is not a language code.
+    """
+    if languages.script(expected) == "Latn":
+        return None
+    lines = [line for line in long_lines(response_text) if in_script_of(line, expected)]
+    if not lines:
+        return None
+    return 0 if any(_LATIN_WORD.search(line) for line in lines) else 1

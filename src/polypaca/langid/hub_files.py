@@ -1,0 +1,42 @@
+"""Detectors' files on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from polypaca.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """One file of a repository, at a revision that cannot change."""
+
+    repository: str
+    name: str
+    revision: str
+
+    @property
+    def url(self) -> str:
+        """Where a browser downloads it."""
+        return f"https://huggingface.co/{self.repository}/resolve/{self.revision}/{self.name}"
+
+
+def fetch(file: HubFile, detector: str) -> Path:
+    """The file in the Hub's cache, downloaded if it is not there yet.
+
+    Raises:
+        UserError: if it is not there and cannot be downloaded; with its URL and what to do.
+    """
+    from huggingface_hub import hf_hub_download
+
+    try:
+        path = hf_hub_download(file.repository, file.name, revision=file.revision)
+    except Exception as error:  # the library raises a dozen kinds for one cause
+        reason = str(error).strip().split("\n")[0]
+        raise UserError(
+            f"the language detector {detector} lacks its model file, which could not be "
+            f"downloaded: {type(error).__name__}: {reason}; download {file.url} and name the "
+            f"file: `gate: {{detector: {detector}, model: path/to/{file.name}}}`"
+        ) from error
+    return Path(path)
