@@ -1,98 +1,258 @@
 from __future__ import annotations
 
-import itertools
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from transformers import GenerationConfig
 
-from polypaca.generation.transformers_backend import answer, with_adapter, without_adapter
-from polypaca.models.loading import load_model, load_tokenizer, pad_token_id
+from polypaca.core.errors import StageError, UserError
+from polypaca.generation import transformers_backend as backend
+from polypaca.generation.batching import check_room, encode, pad_left, plan_batches
+from polypaca.generation.contract import Decoding
+from polypaca.generation.transformers_backend import answer_batch, end_tokens
+from polypaca.models.loading import load_model, load_tokenizer
 
-PROMPTS = ["The cat", "Name three animals. The", "El gato, el perro y el caballo son", "a", "The"]
+from .together import FAMILIES, PROMPTS, alone, together
 
-
-def _answers(model: Any, tokenizer: Any, texts: list[str], batch_size: int, **changes: Any) -> Any:
-    settings = {"max_new_tokens": 12, "num_beams": 1, "no_repeat_ngram_size": 0} | changes
-    return {
-        index: (text, reason)
-        for index, text, reason in answer(
-            model,
-            tokenizer,
-            texts,
-            pad_token_id=pad_token_id(tokenizer),
-            batch_size=batch_size,
-            **settings,
-        )
-    }
+GREEDY = Decoding(max_new_tokens=12, num_beams=1, no_repeat_ngram_size=0)
+PAPER = Decoding(max_new_tokens=12)
+BEAMS = Decoding(max_new_tokens=12, num_beams=3, no_repeat_ngram_size=2, length_penalty=2.0)
+PENALTY = Decoding(12, num_beams=1, no_repeat_ngram_size=3, repetition_penalty=1.5)
 
 
-@pytest.mark.parametrize("beams", [1, 4])
-@pytest.mark.parametrize("family", ["gpt_neox", "bloom", "llama"])
-def test_batches_answer_as_one_prompt_at_a_time(
-    family: str, beams: int, tiny_model: Callable[[str], Path]
+def _loaded(folder: Path) -> tuple[Any, Any, list[list[int]]]:
+    model, tokenizer = load_model(folder, dtype="float32"), load_tokenizer(folder)
+    return model, tokenizer, encode(tokenizer, PROMPTS)
+
+
+@pytest.mark.parametrize("decoding", [GREEDY, PAPER, BEAMS, PENALTY])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_batch_answers_as_transformers_does_one_prompt_at_a_time(
+    family: str, decoding: Decoding, tiny_model: Callable[[str], Path]
 ) -> None:
-    folder = tiny_model(family)
-    model, tokenizer = load_model(folder), load_tokenizer(folder)
-    together = _answers(model, tokenizer, PROMPTS, 3, num_beams=beams)
-    alone = _answers(model, tokenizer, PROMPTS, 1, num_beams=beams)
-    assert together == alone
-    assert sorted(together) == list(range(len(PROMPTS)))
+    model, tokenizer, rows = _loaded(tiny_model(family))
+    found = together(model, tokenizer, rows, decoding)
+    assert found == [alone(model, tokenizer, row, decoding) for row in rows]
+    assert len(set(found)) > 1
 
 
-class _Ids:
-    """A tokenizer whose texts are token ids, so that a test sees the very tokens."""
-
-    eos_token_id, bos_token_id = 1, 0
-
-    def __call__(self, text: str, *, add_special_tokens: bool) -> dict[str, list[int]]:
-        assert add_special_tokens
-        return {"input_ids": [int(word) for word in text.split()]}
-
-    def decode(self, ids: list[int], *, skip_special_tokens: bool) -> str:
-        assert skip_special_tokens
-        return " ".join(map(str, ids))
-
-
-def test_ngrams_are_not_repeated_where_that_is_asked(tiny_model: Callable[[str], Path]) -> None:
-    model = load_model(tiny_model("gpt_neox"))
-
-    def repeated(size: int) -> int:
-        (found,) = answer(
-            model, _Ids(), ["7 8 9"], pad_token_id=2, max_new_tokens=60, num_beams=1,
-            no_repeat_ngram_size=size, batch_size=1,
-        )  # fmt: skip
-        pairs = list(itertools.pairwise(found[1].split()))
-        return len(pairs) - len(set(pairs))
-
-    assert repeated(0) > 0
-    assert repeated(2) == 0
-
-
-def test_an_adapter_changes_answers_and_comes_off_again(
-    tiny_model: Callable[[str], Path], tmp_path: Path
+@pytest.mark.parametrize("decoding", [GREEDY, PAPER])
+def test_prompts_longer_than_a_sliding_window(
+    decoding: Decoding, tiny_model: Callable[[str], Path]
 ) -> None:
-    import torch
+    model, tokenizer, _ = _loaded(tiny_model("gemma3"))
+    rows = encode(tokenizer, ["The cat, the dog and the horse are animals. " * 3, *PROMPTS])
+    assert len(rows[0]) > model.config.sliding_window + 2
+    found = together(model, tokenizer, rows, decoding)
+    assert found == [alone(model, tokenizer, row, decoding) for row in rows]
 
-    from polypaca.training.trainer import with_adapter as new_adapter
 
-    folder = tiny_model("llama")
-    model, tokenizer = load_model(folder), load_tokenizer(folder)
-    before = _answers(model, tokenizer, PROMPTS, 5)
-    tuned = new_adapter(
-        load_model(folder),
-        targets=["q_proj", "k_proj", "v_proj"],
-        rank=2,
-        alpha=64,
-        dropout=0,
-        seed=1,
+def test_nothing_asked_is_nothing_answered(tiny_model: Callable[[str], Path]) -> None:
+    model, tokenizer, _ = _loaded(tiny_model("gpt_neox"))
+    assert encode(tokenizer, []) == []
+    assert plan_batches([], 4) == []
+    assert answer_batch(model, tokenizer, [], GREEDY) == []
+
+
+def test_batches_are_of_like_lengths_and_the_longest_comes_first() -> None:
+    assert plan_batches([3, 9, 3, 5, 9], 2) == [[1, 4], [3, 0], [2]]
+
+
+def test_padding_is_on_the_left() -> None:
+    ids, mask = pad_left([[5, 6, 7], [8]], 0)
+    assert ids.tolist() == [[5, 6, 7], [0, 0, 8]]
+    assert mask.tolist() == [[1, 1, 1], [0, 0, 1]]
+
+
+def test_a_prompt_without_tokens_is_refused(tiny_model: Callable[[str], Path]) -> None:
+    tokenizer = load_tokenizer(tiny_model("gpt_neox"))
+    with pytest.raises(UserError, match="prompt 2 has no tokens"):
+        encode(tokenizer, ["The", ""])
+
+
+def test_a_prompt_does_not_end_with_an_end_token(tiny_model: Callable[[str], Path]) -> None:
+    tokenizer = load_tokenizer(tiny_model("gpt_neox"))
+    plain = encode(tokenizer, ["The cat"])
+    assert encode(tokenizer, ["The cat</s>"]) == plain
+    assert tokenizer.eos_token_id not in plain[0]
+
+
+def _force(model: Any, tokens: list[int], width: int) -> Any:
+    """Let a model write these tokens whatever it is asked; `width` is its prompts' length."""
+    head = model.get_output_embeddings()
+
+    class Forced(torch.nn.Module):
+        weight = head.weight
+        step = -1
+
+        def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+            logits = torch.zeros(*hidden.shape[:-1], head.weight.shape[0])
+            self.step += 1
+            # The first time only the prompt is read.
+            wanted = tokens[min(max(self.step - 1, 0), len(tokens) - 1)]
+            logits[..., wanted] = 10.0
+            return logits
+
+    if width == 1:
+        raise ValueError("a prompt of one token is not read ahead")
+    forced = Forced()
+    model.set_output_embeddings(forced)
+    return forced
+
+
+def test_every_end_token_of_a_chat_model_ends_an_answer(tiny_model: Callable[[str], Path]) -> None:
+    model, tokenizer, rows = _loaded(tiny_model("llama3"))
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|eot_id|>"]})
+    model.resize_token_embeddings(len(tokenizer))
+    turn = tokenizer.convert_tokens_to_ids("<|eot_id|>")
+    word = encode(tokenizer, ["cat"])[0][-1]
+    # A list as in generation_config.json; a token that is a word is not taken for an end.
+    model.generation_config.eos_token_id = [turn, word]
+    assert end_tokens(model, tokenizer) == sorted({tokenizer.eos_token_id, turn})
+    _force(model, [word, word, turn, word], len(rows[0]))
+    (found,) = answer_batch(model, tokenizer, rows[:1], GREEDY)
+    assert found.tokens == (word, word)
+    assert found.finish_reason == "stop"
+
+
+def test_special_tokens_are_no_text_and_the_length_limit_is_told(
+    tiny_model: Callable[[str], Path],
+) -> None:
+    model, tokenizer, rows = _loaded(tiny_model("llama3"))
+    word = encode(tokenizer, ["cat"])[0][-1]
+    _force(model, [word, tokenizer.bos_token_id, word], len(rows[0]))
+    (found,) = answer_batch(model, tokenizer, rows[:1], Decoding(3, 1, 0))
+    assert found.tokens == (word, tokenizer.bos_token_id, word)
+    assert found.text == tokenizer.decode([word, word])
+    assert found.finish_reason == "length"
+
+
+def test_a_models_own_settings_do_not_leak_in(tiny_model: Callable[[str], Path]) -> None:
+    model, tokenizer, rows = _loaded(tiny_model("qwen3"))
+    before = together(model, tokenizer, rows, GREEDY)
+    own = GenerationConfig(  # type: ignore[no-untyped-call]
+        do_sample=True, temperature=0.7, top_k=20, repetition_penalty=1.9, num_beams=2,
+        no_repeat_ngram_size=1, suppress_tokens=[row[0] for row in before], max_length=3,
+    )  # fmt: skip
+    model.generation_config = own
+    assert together(model, tokenizer, rows, GREEDY) == before
+    assert model.generation_config is own
+
+
+def test_samples_can_be_repeated(tiny_model: Callable[[str], Path]) -> None:
+    model, tokenizer, rows = _loaded(tiny_model("gpt_neox"))
+    sampled = Decoding(12, 1, 0, temperature=1.0, top_p=0.9, top_k=50)
+
+    def answers(seed: int) -> list[tuple[int, ...]]:
+        return [a.tokens for a in answer_batch(model, tokenizer, rows, sampled, seed=seed)]
+
+    state = torch.random.get_rng_state()
+    first = answers(1)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    torch.manual_seed(5)
+    assert answers(1) == first
+    assert answers(2) != first
+
+
+def test_only_the_likeliest_tokens_are_sampled(tiny_model: Callable[[str], Path]) -> None:
+    model, tokenizer, rows = _loaded(tiny_model("gpt_neox"))
+    one = Decoding(12, 1, 0, temperature=1.0, top_k=1)
+    assert together(model, tokenizer, rows, one) == together(model, tokenizer, rows, GREEDY)
+
+
+def test_rows_end_at_the_stop_string_and_their_answers_stay(
+    tiny_model: Callable[[str], Path],
+) -> None:
+    model, tokenizer, rows = _loaded(tiny_model("gpt_neox"))
+    ends = Decoding(40, 1, 0, temperature=1.5)
+    whole = answer_batch(model, tokenizer, rows, ends, seed=3)
+    # A string that random weights write somewhere, alone and across two tokens.
+    text = whole[1].text
+    for stop in (text[10:11], text[10:14]):
+        stopped = answer_batch(model, tokenizer, rows, ends, stop=stop, seed=3)
+        for long, short in zip(whole, stopped, strict=True):
+            assert short.text.split(stop)[0] == long.text.split(stop)[0]
+            assert (stop in short.text) == (stop in long.text)
+            assert short.finish_reason == ("stop" if stop in long.text else long.finish_reason)
+        assert len(stopped[1].tokens) < len(whole[1].tokens)
+
+
+def test_beams_go_on_past_the_stop_string(tiny_model: Callable[[str], Path]) -> None:
+    model, tokenizer, rows = _loaded(tiny_model("llama"))
+    whole = answer_batch(model, tokenizer, rows, PAPER)
+    stop = whole[1].text[2:4]
+    stopped = answer_batch(model, tokenizer, rows, PAPER, stop=stop)
+    assert [a.tokens for a in stopped] == [a.tokens for a in whole]
+    assert stopped[1].finish_reason == "stop"
+
+
+def test_a_batch_that_does_not_fit_is_halved(
+    tiny_model: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    model, tokenizer, rows = _loaded(tiny_model("gpt_neox"))
+    ample = together(model, tokenizer, rows, GREEDY)
+    generate, sizes = model.generate, []
+
+    def scarce(**inputs: Any) -> Any:
+        sizes.append(len(inputs["input_ids"]))
+        if sizes[-1] > 2:
+            torch.empty(1 << 60, dtype=torch.uint8)  # what no machine has
+        return generate(**inputs)
+
+    monkeypatch.setattr(model, "generate", scarce)
+    with caplog.at_level(logging.WARNING):
+        assert together(model, tokenizer, rows, GREEDY) == ample
+    assert sizes[:3] == [5, 3, 2]
+    assert max(sizes[2:]) == 2
+    assert "memory does not suffice for 5 prompts at a time: now 3" in caplog.text
+
+
+def test_a_prompt_that_does_not_fit_alone_is_an_error(
+    tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenizer, rows = _loaded(tiny_model("gpt_neox"))
+    monkeypatch.setattr(model, "generate", lambda **_: torch.empty(1 << 60, dtype=torch.uint8))
+    with pytest.raises(StageError, match="does not suffice for one prompt"):
+        answer_batch(model, tokenizer, rows, GREEDY)
+
+
+def test_other_errors_are_not_taken_for_lack_of_memory(
+    tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenizer, rows = _loaded(tiny_model("gpt_neox"))
+    monkeypatch.setattr(backend, "_read", lambda *_: {"cache": "none"})
+    with pytest.raises((ValueError, AttributeError, TypeError)):
+        answer_batch(model, tokenizer, rows, GREEDY)
+
+
+def test_prompts_past_a_rotary_models_context_are_counted(
+    tiny_model: Callable[[str], Path],
+) -> None:
+    assert check_room(load_model(tiny_model("llama")), [500, 513, 3], 12) == 1
+    assert check_room(load_model(tiny_model("bloom")), [5000], 12) == 0
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "opt"])
+def test_prompts_past_a_table_of_positions_are_refused(kind: str) -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    sizes: dict[str, Any] = {
+        "gpt2": {"n_positions": 30, "n_embd": 16, "n_layer": 1, "n_head": 2},
+        "opt": {
+            "max_position_embeddings": 30, "hidden_size": 16, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "ffn_dim": 16, "word_embed_proj_dim": 16,
+        },
+    }  # fmt: skip
+    config = AutoConfig.for_model(
+        kind, vocab_size=50, bos_token_id=1, eos_token_id=2, **sizes[kind]
     )
-    with torch.no_grad():
-        for name, weights in tuned.named_parameters():
-            if "lora_B" in name:
-                weights.fill_(1.0)
-    tuned.save_pretrained(tmp_path)
-    adapted = with_adapter(model, tmp_path)
-    assert _answers(adapted, tokenizer, PROMPTS, 5) != before
-    assert _answers(without_adapter(adapted), tokenizer, PROMPTS, 5) == before
+    model: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+    assert check_room(model, [4, 20], 10) == 0
+    with pytest.raises(UserError, match="prompt 2 has 21 tokens, and 10 new ones do not fit"):
+        check_room(model, [4, 21], 10)

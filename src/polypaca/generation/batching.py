@@ -1,0 +1,93 @@
+"""From texts to batches of token ids, padded on the left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from polypaca.core.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+
+def encode(tokenizer: Any, texts: Sequence[str], special_tokens: bool = True) -> list[list[int]]:
+    """Each text's token ids, without an end-of-sequence token: a prompt is not at its end.
+
+    Args:
+        tokenizer: a fast tokenizer of Transformers.
+        texts: as a template rendered them.
+        special_tokens: whether the tokenizer puts its own around a text (a chat template has them
+            in it).
+
+    Raises:
+        UserError: if a text has no tokens at all.
+    """
+    if not texts:
+        return []
+    encoded = tokenizer(list(texts), add_special_tokens=special_tokens)["input_ids"]
+    end = tokenizer.eos_token_id
+    prompts = [list(ids[:-1] if ids and ids[-1] == end else ids) for ids in encoded]
+    empty = next((number for number, ids in enumerate(prompts) if not ids), None)
+    if empty is not None:
+        raise UserError(f"prompt {empty + 1} has no tokens: there is nothing to continue")
+    return prompts
+
+
+def plan_batches(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
+    """Indices of `lengths` in batches of like lengths, the longest first.
+
+    The lengths alone decide, so a second run has the same batches. If memory does not suffice, it
+    shows at once.
+    """
+    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def pad_left(rows: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask, both of shape (rows, longest row); the mask is 0 at padding."""
+    import torch
+
+    width = max(map(len, rows))
+    ids = torch.full((len(rows), width), pad, dtype=torch.long)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    for number, row in enumerate(rows):
+        ids[number, width - len(row) :] = torch.tensor(row)
+        mask[number, width - len(row) :] = 1
+    return ids, mask
+
+
+def check_room(model: Any, lengths: Sequence[int], max_new_tokens: int) -> int:
+    """How many prompts may lead past the context that the model was pretrained on.
+
+    Rotary positions and ALiBi go on past it, with less sense; a table of positions ends.
+
+    Raises:
+        UserError: if the model has such a table and a prompt with its answer does not fit.
+    """
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if limit is None:
+        return 0
+    beyond = [n for n, length in enumerate(lengths) if length + max_new_tokens > limit]
+    if beyond and _has_position_table(model, limit):
+        longest = max(beyond, key=lambda number: lengths[number])
+        raise UserError(
+            f"prompt {longest + 1} has {lengths[longest]} tokens, and {max_new_tokens} new ones do "
+            f"not fit behind it: the model has {limit} positions; {len(beyond)} of {len(lengths)} "
+            "prompts are too long. Lower max_new_tokens, or leave them out"
+        )
+    return len(beyond)
+
+
+def _has_position_table(model: Any, limit: int) -> bool:
+    import torch
+
+    words = model.get_input_embeddings()
+    # OPT's table has two more.
+    return any(
+        isinstance(module, torch.nn.Embedding)
+        and module is not words
+        and module.num_embeddings in (limit, limit + 2)
+        for module in model.modules()
+    )

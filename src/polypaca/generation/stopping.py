@@ -1,0 +1,44 @@
+"""Ends rows at a template's stop string."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import StoppingCriteria
+
+# A token of byte-level vocabularies has one byte at least; the others are for special tokens, which
+# no text shows. One missed only means that a row goes on.
+_SPARE = 8
+
+
+class StopAt(StoppingCriteria):
+    """Tells rows whose new text holds `stop`; what follows would be cut off anyway.
+
+    For one row a prompt: with beams an ended one competes by its score so far, so that to end it
+    early makes another one win.
+
+    Args:
+        tokenizer: decodes, without special tokens.
+        stop: not empty.
+        start: the position of the first new token.
+    """
+
+    def __init__(self, tokenizer: Any, stop: str, start: int) -> None:
+        self.tokenizer, self.stop, self.start = tokenizer, stop, start
+        self.tail = len(stop.encode()) + _SPARE
+        self.ended: list[bool] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        """Booleans of shape (rows,)."""
+        if not self.ended:
+            self.ended = [False] * len(input_ids)
+        new = input_ids[:, self.start :].tolist()
+        for row, tokens in enumerate(new):
+            # The tail is quick to read, and the whole is what counts.
+            if not self.ended[row] and self._holds(tokens[-self.tail :]):
+                self.ended[row] = self._holds(tokens)
+        return torch.tensor(self.ended, device=input_ids.device)
+
+    def _holds(self, tokens: list[int]) -> bool:
+        return self.stop in self.tokenizer.decode(tokens, skip_special_tokens=True)
