@@ -1,0 +1,270 @@
+"""Which recipe leads where, from a file of scores: `polypaca compare FILE`."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from polypaca.core.errors import Problem
+from polypaca.core.results import Result
+from polypaca.stats.csv_files import Row, read_rows, stop_at
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rich.table import Table
+
+_EQUAL = 1e-9
+
+
+class Place(Result):
+    """Who leads on one model in one language."""
+
+    model: str
+    language: str
+    leaders: list[str] = Field(description="highest score; several where scores are equal")
+    unresolved: list[str] = Field(
+        description="not the highest, but their interval overlaps the only leader's"
+    )
+    shown: bool | None = Field(description="the lead is beyond all intervals; None without any")
+    scores: dict[str, float]
+
+
+class Count(Result):
+    """In how many places a recipe leads."""
+
+    recipe: str
+    places: int = Field(description="where it has a score, beside another recipe")
+    leads: int = Field(description="the highest score, alone")
+    ties: int = Field(description="the highest score, equal to another's")
+    shown: int = Field(description="leads that are beyond all intervals")
+
+
+class Versus(Result):
+    """Two recipes over the places where both have a score."""
+
+    a: str
+    b: str
+    a_higher: int
+    b_higher: int
+    equal: int
+    unresolved: int = Field(description="of those not equal, with intervals that overlap")
+
+
+class Ranking(Result):
+    """Which recipe leads where."""
+
+    sentence: str
+    notes: list[str]
+    has_intervals: bool
+    places: list[Place]
+    languages: dict[str, list[Count]]
+    overall: list[Count]
+    pairs: list[Versus]
+
+
+def rank(path: Path) -> Ranking:
+    """Read scores and count who leads, by language and in all.
+
+    The file has the columns `model`, `language`, `recipe`, `score`, a row for each; with `low` and
+    `high`, intervals. A place is a model in a language where two recipes or more have a score. The
+    highest score leads, whatever is said of it; equal scores tie. Where intervals are given, a
+    lead over a recipe is shown if the two do not overlap: a strict criterion (for two intervals of
+    95 % it errs less than once in 100), so overlap is "no difference shown", not equality.
+
+    Raises:
+        DataError: if the file cannot be read.
+        UserError: naming every row that is wrong.
+    """
+    rows, problems = read_rows(
+        path,
+        texts=("model", "language", "recipe"),
+        numbers=("score", "low", "high"),
+        optional=("low", "high"),
+    )
+    problems += _problems(path, rows)
+    stop_at(problems)
+    has_intervals = any(row.number("low") is not None for row in rows)
+    grouped: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        grouped.setdefault((row.text("model"), row.text("language")), []).append(row)
+    several = {key: own for key, own in grouped.items() if len(own) > 1}
+    places = [_place(model, code, own) for (model, code), own in several.items()]
+    recipes = list(dict.fromkeys(row.text("recipe") for row in rows))
+    codes = list(dict.fromkeys(place.language for place in places))
+    overall = _counts(places, recipes)
+    return Ranking(
+        sentence=_sentence(overall, places, has_intervals=has_intervals),
+        notes=_notes(len(grouped) - len(several), has_intervals=has_intervals),
+        has_intervals=has_intervals,
+        places=places,
+        languages={
+            code: _counts([p for p in places if p.language == code], recipes) for code in codes
+        },
+        overall=overall,
+        pairs=[
+            v for a, b in combinations(recipes, 2) if (v := _versus(a, b, list(several.values())))
+        ],
+    )
+
+
+def _problems(path: Path, rows: Sequence[Row]) -> list[Problem]:
+    problems = []
+    seen: dict[tuple[str, ...], int] = {}
+    for row in rows:
+        where = f"{path}:{row.line}"
+        key = tuple(row.text(name) for name in ("model", "language", "recipe"))
+        if key in seen:
+            problems.append(
+                Problem(f"{where}, column recipe", f"{key} is on line {seen[key]} already")
+            )
+        seen.setdefault(key, row.line)
+        low, high, score = row.number("low"), row.number("high"), row.number("score")
+        if (low is None) != (high is None):
+            lacking = "low" if low is None else "high"
+            problems.append(
+                Problem(f"{where}, column {lacking}", "is missing", "give both ends or neither")
+            )
+        elif low is not None and high is not None and not low <= (score or 0.0) <= high:
+            what = f"the score {score:g} is not between {low:g} and {high:g}"
+            problems.append(Problem(f"{where}, column score", what))
+    return problems
+
+
+def _place(model: str, language: str, rows: Sequence[Row]) -> Place:
+    top = max(row.number("score") or 0.0 for row in rows)
+    leaders = [row for row in rows if _equal(row.number("score") or 0.0, top)]
+    others = [row for row in rows if row not in leaders]
+    open_ = [row for row in others if len(leaders) == 1 and _overlap(leaders[0], row)]
+    resolved = [row for row in others if _overlap(leaders[0], row) is not None]
+    shown = None
+    if len(leaders) == 1 and len(resolved) == len(others):
+        shown = not open_
+    return Place(
+        model=model,
+        language=language,
+        leaders=[row.text("recipe") for row in leaders],
+        unresolved=[row.text("recipe") for row in open_],
+        shown=shown,
+        scores={row.text("recipe"): row.number("score") or 0.0 for row in rows},
+    )
+
+
+def _overlap(a: Row, b: Row) -> bool | None:
+    """Whether two intervals overlap; None where one has none."""
+    ends = [row.number(name) for row in (a, b) for name in ("low", "high")]
+    if any(end is None for end in ends):
+        return None
+    a_low, a_high, b_low, b_high = (end or 0.0 for end in ends)
+    return a_low <= b_high and b_low <= a_high
+
+
+def _equal(a: float, b: float) -> bool:
+    return abs(a - b) <= _EQUAL * max(1.0, abs(a), abs(b))
+
+
+def _counts(places: Sequence[Place], recipes: Sequence[str]) -> list[Count]:
+    found = []
+    for recipe in recipes:
+        own = [place for place in places if recipe in place.scores]
+        alone = [place for place in own if place.leaders == [recipe]]
+        found.append(
+            Count(
+                recipe=recipe,
+                places=len(own),
+                leads=len(alone),
+                ties=sum(recipe in p.leaders and len(p.leaders) > 1 for p in own),
+                shown=sum(place.shown is True for place in alone),
+            )
+        )
+    return found
+
+
+def _versus(a: str, b: str, groups: Sequence[Sequence[Row]]) -> Versus | None:
+    pairs = []
+    for rows in groups:
+        by_recipe = {row.text("recipe"): row for row in rows}
+        if a in by_recipe and b in by_recipe:
+            pairs.append((by_recipe[a], by_recipe[b]))
+    if not pairs:
+        return None
+    gaps = [((x.number("score") or 0.0), (y.number("score") or 0.0)) for x, y in pairs]
+    equal = [_equal(x, y) for x, y in gaps]
+    return Versus(
+        a=a,
+        b=b,
+        a_higher=sum(x > y and not same for (x, y), same in zip(gaps, equal, strict=True)),
+        b_higher=sum(x < y and not same for (x, y), same in zip(gaps, equal, strict=True)),
+        equal=sum(equal),
+        unresolved=sum(
+            bool(_overlap(x, y)) and not same for (x, y), same in zip(pairs, equal, strict=True)
+        ),
+    )
+
+
+def _sentence(counts: Sequence[Count], places: Sequence[Place], *, has_intervals: bool) -> str:
+    if not places:
+        return "No model has scores of two recipes in one language: nothing to compare."
+    ranked = sorted(counts, key=lambda count: -count.leads)
+    most = [count for count in ranked if count.leads == ranked[0].leads]
+    total = len(places)
+    first = ranked[0]
+    if not first.leads:
+        text = "No recipe leads alone in any place"
+    elif len(most) > 1:
+        names = ", ".join(count.recipe for count in most[:-1])
+        text = f"{names} and {most[-1].recipe} lead most often, each in {first.leads} of {total}"
+    else:
+        text = f"{first.recipe} leads most often, in {first.leads} of {total}"
+    text += " places (a model in a language)" if first.leads else ""
+    rest = [f"{count.recipe} in {count.leads}" for count in ranked[len(most) :] if count.leads]
+    if rest and first.leads:
+        text += f"; {', '.join(rest)}"
+    tied = sum(len(place.leaders) > 1 for place in places)
+    if tied:
+        text += f"; {tied} {'is a tie' if tied == 1 else 'are ties'}"
+    if has_intervals:
+        shown = sum(count.shown for count in counts)
+        text += (
+            f". In {shown} of {total} the lead is beyond the intervals; in the others no "
+            "difference is shown to at least one recipe"
+        )
+    return f"{text}."
+
+
+def _notes(single: int, *, has_intervals: bool) -> list[str]:
+    found = []
+    if single:
+        places = "1 place has" if single == 1 else f"{single} places have"
+        found.append(f"{places} one recipe alone; left out.")
+    if not has_intervals:
+        found.append("The file has no intervals (low, high): a lead may be chance.")
+    return found
+
+
+def ranking_table(found: Ranking) -> Table:
+    """Leads by recipe and language as a table for a terminal; `+1` counts a tie."""
+    from rich.table import Table
+
+    table = Table(title="Places led, and + ties", title_justify="left")
+    table.add_column("recipe")
+    for code in found.languages:
+        table.add_column(code, justify="right")
+    table.add_column("all", justify="right")
+    if found.has_intervals:
+        table.add_column("beyond intervals", justify="right")
+    table.add_column("places", justify="right")
+    for number, count in enumerate(found.overall):
+        cells = [_cell(counts[number]) for counts in found.languages.values()]
+        shown = [str(count.shown)] if found.has_intervals else []
+        table.add_row(count.recipe, *cells, _cell(count), *shown, str(count.places))
+    return table
+
+
+def _cell(count: Count) -> str:
+    if not count.places:
+        return "–"
+    return f"{count.leads}" + (f" +{count.ties}" if count.ties else "")
