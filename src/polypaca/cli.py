@@ -16,7 +16,10 @@ import typer
 from polypaca import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
+    from rich.table import Table
 
     from polypaca.study import Study
     from polypaca.workflow.run import Outcome, Plan
@@ -185,6 +188,41 @@ def verify(
     raise typer.Exit(1 if wrong else 0)
 
 
+@app.command("agree")
+def agree_command(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV: system, language, judge, human[, item].")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Tell how well a judge agrees with human raters: correlations, Krippendorff's alpha."""
+    from polypaca.stats.agree import agree, agreement_table
+
+    found = agree(file)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=1))
+        return
+    _print_table(agreement_table(found), found.notes)
+
+
+@app.command("compare")
+def compare_command(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="CSV: model, language, recipe, score[, low, high]."),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Tell which recipe leads where, from any file of scores."""
+    from polypaca.stats.compare import rank, ranking_table
+
+    found = rank(file)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=1))
+        return
+    _print_table(ranking_table(found), [found.sentence, *found.notes])
+
+
 def main() -> None:
     """The console script: errors in words, exit codes as documented."""
     from polypaca.core.errors import PolypacaError
@@ -201,6 +239,16 @@ def main() -> None:
             raise
         typer.echo(f"error: {error}" if "\n" not in str(error) else str(error), err=True)
         sys.exit(error.exit_code)
+
+
+def _print_table(table: Table, lines: Sequence[str]) -> None:
+    from rich.console import Console
+
+    # A file or a pipe has no width; there a wide table should be whole.
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _load(study: Path, overrides: list[str] | None) -> Study:
