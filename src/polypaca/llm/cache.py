@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import threading
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.files import write_text
 from polypaca.llm.records import Endpoint, Reply, Request
 
 if TYPE_CHECKING:
@@ -42,8 +43,13 @@ def write(folder: Path, endpoint: Endpoint, request: Request, reply: Reply) -> N
     fields = asdict(replace(reply, cached=False))
     del fields["cached"]
     kept = {"asked": _asked(endpoint, request), "reply": fields}
+    path = _path(folder, endpoint, request)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    # Without fsync: it takes longer than all else, and what a power cut damages is asked again.
     # ASCII, since a reply may hold half a character, which has no UTF-8.
-    write_text(_path(folder, endpoint, request), json.dumps(kept, indent=1) + "\n")
+    temporary.write_text(json.dumps(kept, indent=1) + "\n", encoding="ascii")
+    temporary.replace(path)
 
 
 def _asked(endpoint: Endpoint, request: Request) -> dict[str, Any]:

@@ -1,26 +1,37 @@
 """Asking a served model many things at once.
 
-A thin layer over the `openai` package, which speaks HTTP, retries and backs off. This module adds
-bounded concurrency, the cache, failures as values, and giving up on a server that is not there.
-Rate limits and money limits belong in `_ask_all`, before a request is sent.
+A layer over the `openai` package, which speaks HTTP. This module adds bounded concurrency, limits
+on rates, tokens and money, further attempts, the cache, failures as values, and giving up on a
+server that is not there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from polypaca.core.errors import StageError, UserError
 from polypaca.llm import cache as replies
+from polypaca.llm.account import Account, Usage, estimate
+from polypaca.llm.pacing import Limiter, Window, backoff, limiter
 from polypaca.llm.records import Endpoint, Failure, Reply, Request
+from polypaca.llm.wire import NO_KEY, Attempt, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from pathlib import Path
 
-_NO_KEY = "none"  # sent to servers without keys; the openai package insists on one
+    import openai
+
+# A server that asks to be left alone for longer is asked again by the next run.
+_LONGEST_PAUSE = 300.0
+# A client looks through all its connections for each request: with many, that takes longest.
+_PER_CLIENT = 16
 
 
 def complete(
@@ -30,10 +41,13 @@ def complete(
     cache: Path | None = None,
     keep: Callable[[Reply], bool] = lambda reply: True,
     progress: Callable[[int], None] = lambda done: None,
+    account: Account | None = None,
 ) -> list[Reply | Failure]:
     """Ask everything, at most `endpoint.concurrency` at a time; outcomes come in order.
 
-    Equal requests are asked once. The failure of one does not stop the others.
+    Equal requests are asked once. The failure of one does not stop the others. Where a limit on
+    money or tokens would be passed, nothing more is sent, what is in flight is finished and kept,
+    and the rest are failures that name the limit.
 
     Args:
         requests: what to ask.
@@ -42,6 +56,8 @@ def complete(
         keep: whether a reply is worth keeping. One that is not is neither written nor, when found
             in the cache, used: so a later call asks again.
         progress: told how many requests are done so far.
+        account: where it is counted what was asked, and over which the limits hold; None counts
+            this call alone.
 
     Raises:
         UserError: if the key's variable is not set, or if the first that the server says is that
@@ -49,7 +65,9 @@ def complete(
         StageError: if nothing answers at the URL.
     """
     return asyncio.run(
-        complete_async(requests, endpoint, cache=cache, keep=keep, progress=progress)
+        complete_async(
+            requests, endpoint, cache=cache, keep=keep, progress=progress, account=account
+        )
     )
 
 
@@ -60,9 +78,11 @@ async def complete_async(
     cache: Path | None = None,
     keep: Callable[[Reply], bool] = lambda reply: True,
     progress: Callable[[int], None] = lambda done: None,
+    account: Account | None = None,
 ) -> list[Reply | Failure]:
     """`complete`, for callers that have an event loop."""
     secret = require_key(endpoint)
+    account = account or Account()
     counts: dict[Request, int] = {}
     for request in requests:
         counts[request] = counts.get(request, 0) + 1
@@ -75,22 +95,40 @@ async def complete_async(
         done += counts[request]
         progress(done)
 
-    pending = []
     for request in counts:
         kept = replies.read(cache, endpoint, request) if cache else None
         if kept is not None and keep(kept):
             settle(request, kept)
-        else:
-            pending.append(request)
-
-    async def arrived(request: Request, outcome: Reply | Failure) -> None:
-        if cache and isinstance(outcome, Reply) and keep(outcome):
-            await asyncio.to_thread(replies.write, cache, endpoint, request, outcome)
-        settle(request, outcome)
-
+    pending = [request for request in counts if request not in outcomes]
     if pending:
-        await _ask_all(pending, endpoint, secret, arrived)
+        with ThreadPoolExecutor(1, "replies") as disk:
+
+            async def arrived(request: Request, came: Attempt) -> None:
+                await asyncio.get_running_loop().run_in_executor(
+                    disk, _write_down, endpoint, request, came, account, cache, keep
+                )
+
+            flow = _Flow(endpoint, account, limiter(endpoint), Window(endpoint.concurrency))
+            await _ask_all(pending, flow, secret, arrived, settle)
     return [outcomes[request] for request in requests]
+
+
+def _write_down(
+    endpoint: Endpoint,
+    request: Request,
+    came: Attempt,
+    account: Account,
+    cache: Path | None,
+    keep: Callable[[Reply], bool],
+) -> None:
+    try:
+        # Accounted for first: what is kept was paid for.
+        if came.usage:
+            account.record(endpoint, came.usage)
+        if cache and isinstance(came.outcome, Reply) and keep(came.outcome):
+            replies.write(cache, endpoint, request, came.outcome)
+    except OSError as error:
+        raise StageError(f"a reply cannot be kept ({error}); free space, and run again") from error
 
 
 def require_key(endpoint: Endpoint) -> str:
@@ -102,7 +140,7 @@ def require_key(endpoint: Endpoint) -> str:
     name = endpoint.api_key_env
     if name is None:
         # Said outright, or the openai package would send OPENAI_API_KEY to any server.
-        return _NO_KEY
+        return NO_KEY
     value = os.environ.get(name, "").strip()
     if not value:
         raise UserError(
@@ -115,51 +153,109 @@ def require_key(endpoint: Endpoint) -> str:
 
 
 @dataclass
-class _Server:
-    """What is known of the server: whether it ever answered, and how often it has not since."""
+class _Flow:
+    """What the workers of one call share: the way to the server, and what is known of it."""
 
-    patience: int
+    endpoint: Endpoint
+    account: Account
+    limiter: Limiter
+    window: Window
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     answered: bool = False
     misses: int = 0
     gone: str = ""  # why nothing more is sent
 
-    def answer(self) -> None:
-        self.answered, self.misses = True, 0
+    async def enter(self, usage: Usage) -> str:
+        """Wait until a request may be sent, and count it as sent; or why none may be."""
+        async with self.turn:  # first come, first served
+            while True:
+                self.gone = self.gone or self.account.refusal(self.endpoint, usage, reserved=False)
+                if self.gone:
+                    return self.gone
+                wait = self._wait(usage)
+                if not wait:
+                    self.window.in_flight += 1
+                    self.account.reserve(self.endpoint, usage)
+                    return ""
+                # What comes back meanwhile may shorten the wait.
+                await asyncio.sleep(min(wait, 0.25))
 
-    def miss(self, reason: str) -> None:
-        # Each miss has had all its retries. A server that never answered is not there; one that
-        # did may miss as often in a row as there are requests in flight, and a few slow answers
-        # are no sign of its end.
-        self.misses += 1
-        if not self.answered or self.misses >= self.patience:
-            self.gone = reason
+    def _wait(self, usage: Usage) -> float:
+        if self.window.is_full or self.account.refusal(self.endpoint, usage):
+            return 0.01
+        return self.limiter.take(usage.total)
+
+    def leave(self, estimated: Usage, came: Attempt | None) -> None:
+        """Count a request as back, accounted for; None if it was broken off."""
+        self.window.in_flight -= 1
+        self.account.release(self.endpoint, estimated)
+        if came and came.usage:
+            self.limiter.correct(estimated.total, came.usage.total)
+
+    def learn(self, came: Attempt, sent_at: float) -> None:
+        """Press the server as hard as it can bear."""
+        if came.kind == "answered":
+            self.window.widen()
+        if came.too_many:
+            self.window.cut(sent_at)
+            if came.wait is not None and came.wait <= _LONGEST_PAUSE:
+                self.limiter.pause(came.wait)
+        if came.wait is not None and came.wait > _LONGEST_PAUSE and came.retry:
+            self.gone = f"{_reason(came)}, and asks to wait {came.wait:.0f} s: run again then"
+        if came.spent_up:
+            self.gone = _reason(came)
+
+    def rest(self, came: Attempt, number: int) -> float:
+        """Seconds to wait after attempt `number` of a request before the next."""
+        if came.too_many:
+            return backoff(number)  # the pause of all is the limiter's
+        return max(backoff(number), min(came.wait or 0.0, _LONGEST_PAUSE))
+
+    def last(self, came: Attempt) -> None:
+        """Note what came of a request's last attempt.
+
+        A server that never answered is not there. One that did may miss as often in a row as there
+        are requests in flight: a few slow answers are no sign of its end.
+        """
+        failed = came.kind == "silent" or (came.kind == "refused" and came.retry)
+        self.misses = self.misses + 1 if failed else 0
+        if came.kind != "silent":
+            self.answered = True
+        if self.misses >= max(self.endpoint.concurrency, 3):
+            self.gone = self.gone or _reason(came)
+
+
+def _reason(came: Attempt) -> str:
+    return came.outcome.reason if isinstance(came.outcome, Failure) else ""
 
 
 async def _ask_all(
     requests: Iterable[Request],
-    endpoint: Endpoint,
+    flow: _Flow,
     secret: str,
-    arrived: Callable[[Request, Reply | Failure], Any],
+    arrived: Callable[[Request, Attempt], Awaitable[None]],
+    settle: Callable[[Request, Reply | Failure], None],
 ) -> None:
     import openai
 
-    server = _Server(patience=max(endpoint.concurrency, 3))
     todo = iter(requests)
 
     async def work(client: openai.AsyncOpenAI) -> None:
         for request in todo:
-            if server.gone:
-                await arrived(request, Failure(f"not sent: {server.gone}"))
-            else:
-                await arrived(request, await _ask(client, endpoint, request, server))
+            settle(request, await _ask(client, flow, request, arrived))
 
-    async with openai.AsyncOpenAI(
-        base_url=endpoint.base_url,
-        api_key=secret,
-        timeout=endpoint.timeout_seconds,
-        max_retries=endpoint.max_retries,
-    ) as client:
-        workers = [asyncio.ensure_future(work(client)) for _ in range(endpoint.concurrency)]
+    concurrency, url = flow.endpoint.concurrency, flow.endpoint.base_url
+    async with AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(
+                openai.AsyncOpenAI(base_url=url, api_key=secret, timeout=None, max_retries=0)
+            )
+            for _ in range(0, concurrency, _PER_CLIENT)
+        ]
+        workers = [
+            asyncio.ensure_future(work(clients[number // _PER_CLIENT]))
+            for number in range(concurrency)
+        ]
         try:
             await asyncio.gather(*workers)
         finally:
@@ -169,101 +265,48 @@ async def _ask_all(
 
 
 async def _ask(
-    client: Any, endpoint: Endpoint, request: Request, server: _Server
+    client: openai.AsyncOpenAI,
+    flow: _Flow,
+    request: Request,
+    arrived: Callable[[Request, Attempt], Awaitable[None]],
 ) -> Reply | Failure:
-    import openai
-
-    try:
-        create = client.chat.completions.create if request.messages else client.completions.create
-        completion = await create(**_parameters(endpoint, request))
-    except openai.APIConnectionError as error:
-        reason = _no_answer(error, endpoint)
-        server.miss(reason)
-        if not server.answered:
-            raise StageError(f"{reason}; is the server running, and base_url right?") from None
-        return Failure(reason)
-    except openai.APIStatusError as error:
-        reason = f"{endpoint.base_url} answered {error.status_code}: {_said(error, client.api_key)}"
-        if error.status_code in (401, 404) and not server.answered:
-            raise UserError(f"{reason}; {_remedy(error.status_code, endpoint)}") from None
-        server.answer()
-        return Failure(reason, error.status_code)
-    except (openai.OpenAIError, ValueError) as error:
-        # A body that is not what its headers say comes up as the parser's ValueError.
-        server.answer()
-        return Failure(f"{endpoint.base_url} sent a reply that is no JSON: {type(error).__name__}")
-    server.answer()
-    return _reply(completion, endpoint)
-
-
-def _parameters(endpoint: Endpoint, request: Request) -> dict[str, Any]:
-    parameters: dict[str, Any] = {"model": endpoint.model}
-    if request.prompt is not None:
-        parameters["prompt"] = _sendable(request.prompt)
-    else:
-        parameters["messages"] = [
-            {"role": role, "content": _sendable(content)} for role, content in request.messages
-        ]
-    for name in ("temperature", "top_p", "max_tokens", "seed"):
-        if getattr(request, name) is not None:
-            parameters[name] = getattr(request, name)
-    if request.stop:
-        parameters["stop"] = list(request.stop)
-    return parameters
+    endpoint, estimated = flow.endpoint, estimate(request)
+    came: Attempt | None = None
+    for number in range(endpoint.max_retries + 1):
+        held = await flow.enter(estimated)
+        if held:
+            return came.outcome if came else Failure(f"not sent: {held}")
+        came, sent_at = None, time.monotonic()
+        try:
+            came = await attempt(client, endpoint, request)
+            await arrived(request, came)
+        finally:
+            flow.leave(estimated, came)
+        flow.learn(came, sent_at)
+        if not came.retry or flow.gone or number == endpoint.max_retries:
+            break
+        await asyncio.sleep(flow.rest(came, number))
+    assert came is not None
+    _check_first(came, flow)
+    flow.last(came)
+    if number and isinstance(came.outcome, Failure):
+        return Failure(f"{came.outcome.reason}, tried {number + 1} times", came.outcome.status)
+    return came.outcome
 
 
-def _sendable(text: str) -> str:
-    """The text with half characters, which cannot be sent, replaced."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _no_answer(error: Exception, endpoint: Endpoint) -> str:
-    import openai
-
-    url, tries = endpoint.base_url, endpoint.max_retries + 1
-    if isinstance(error, openai.APITimeoutError):
-        return f"{url} gave no answer within {endpoint.timeout_seconds:g} s, tried {tries} times"
-    return f"{url} cannot be reached ({error.__cause__ or error}), tried {tries} times"
-
-
-def _said(error: Any, secret: str) -> str:
-    """The server's own words, short and without the key that some servers repeat."""
-    body = error.body if isinstance(error.body, dict) else {}
-    words = " ".join(str(body.get("message") or error.message).split())
-    return words.replace(secret, "***")[:300] if secret != _NO_KEY else words[:300]
-
-
-def _remedy(status: int, endpoint: Endpoint) -> str:
-    if status == 401:
-        name = endpoint.api_key_env
-        return f"check the key in {name}" if name else "name the key's variable in api_key_env"
-    return f"check base_url and the model's name, {endpoint.model!r}"
-
-
-def _reply(completion: Any, endpoint: Endpoint) -> Reply | Failure:
-    # The package checks no types: a server may send anything under any name.
-    choices = getattr(completion, "choices", None)
-    if not isinstance(choices, list):
-        return Failure(f"{endpoint.base_url} sent a reply that is no chat completion")
-    if not choices:
-        return Failure(f"{endpoint.base_url} sent a reply without choices")
-    finish_reason = str(getattr(choices[0], "finish_reason", None) or "unknown")
-    # A plain completion has its text where a chat completion has a message.
-    text = getattr(choices[0], "text", None)
-    if text is None:
-        text = getattr(getattr(choices[0], "message", None), "content", None)
-    if not isinstance(text, str):
-        return Failure(f"{endpoint.base_url} sent no text, finish reason {finish_reason}")
-    usage = getattr(completion, "usage", None)
-    return Reply(
-        text=text,
-        model=str(getattr(completion, "model", None) or endpoint.model),
-        finish_reason=finish_reason,
-        prompt_tokens=_count(usage, "prompt_tokens"),
-        completion_tokens=_count(usage, "completion_tokens"),
-    )
-
-
-def _count(usage: Any, name: str) -> int | None:
-    value = getattr(usage, name, None)
-    return value if isinstance(value, int) else None
+def _check_first(came: Attempt, flow: _Flow) -> None:
+    """Raise if all that is known of the server is that it is not there, or wants another key."""
+    if flow.answered or not isinstance(came.outcome, Failure):
+        return
+    reason = came.outcome.reason
+    if came.kind == "silent":
+        raise StageError(
+            f"{reason}, tried {flow.endpoint.max_retries + 1} times; is the server running, and "
+            "base_url right?"
+        )
+    if came.outcome.status == 401:
+        name = flow.endpoint.api_key_env
+        remedy = f"check the key in {name}" if name else "name the key's variable in api_key_env"
+        raise UserError(f"{reason}; {remedy}")
+    if came.outcome.status == 404:
+        raise UserError(f"{reason}; check base_url and the model's name, {flow.endpoint.model!r}")

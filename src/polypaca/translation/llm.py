@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from polypaca.core import languages
 from polypaca.core.errors import StageError, UserError
 from polypaca.core.files import sha256_text
+from polypaca.llm.account import Account
 from polypaca.llm.client import complete, require_key
-from polypaca.llm.records import Endpoint, Failure, Reply, Request
+from polypaca.llm.records import Failure, Reply, Request
+from polypaca.llm.records import endpoint as endpoint_of
 from polypaca.translation.contract import Engine, Untranslated
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ _FENCE = re.compile(r"```[^\n`]*\n(.*?)\n?```", re.DOTALL)
 # Models that reason write this first where their server does not take it out.
 _THOUGHTS = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 # The statuses by which servers refuse one text: too long, or against their rules.
-_REFUSED = ("400", "413", "422")
+_REFUSED = (400, 413, 422)
 
 
 def make(
@@ -47,10 +49,9 @@ def make(
     api_key_env: str | None = "OPENAI_API_KEY",
     temperature: float = 0.0,
     max_tokens: int = 1024,
-    concurrency: int = 8,
-    timeout_seconds: float = 120.0,
-    max_retries: int = 5,
     prompt: str | None = None,
+    account: Path | None = None,
+    **served: Any,
 ) -> Engine:
     """The engine that asks a served model for translations.
 
@@ -64,11 +65,10 @@ def make(
         api_key_env: the environment variable that holds the key; None for a server without one.
         temperature: of the sampling.
         max_tokens: the most that the model may write for one text.
-        concurrency: requests in flight at once.
-        timeout_seconds: for one attempt of one request.
-        max_retries: further attempts where the server fails.
         prompt: the path of a text with the slots `${text}` and, if wanted, `${source}` and
             `${target}`, which become English names of languages; None for the packaged one.
+        account: the file in which it is kept what was asked and spent; None keeps none.
+        served: how hard the server may be pressed, and limits: see `llm.records.Endpoint`.
 
     Raises:
         UserError: if the prompt cannot be used, the URL is none or the key is not set; from
@@ -76,15 +76,9 @@ def make(
         StageError: from `translate`, if the server failed; replies that came are in the cache.
     """
     template = load_prompt(prompt)
-    endpoint = Endpoint(
-        base_url=base_url,
-        model=model,
-        api_key_env=api_key_env,
-        concurrency=concurrency,
-        timeout_seconds=timeout_seconds,
-        max_retries=max_retries,
-    )
+    endpoint = endpoint_of(model=model, base_url=base_url, api_key_env=api_key_env, **served)
     require_key(endpoint)  # now, not after hours of other work
+    spending = Account(account)
     names = {"source": _name(source), "target": _name(target)}
 
     def ask(texts: Sequence[str]) -> list[Reply | Failure]:
@@ -96,11 +90,11 @@ def make(
             )
             for text in texts
         ]
-        return complete(requests, endpoint, cache=cache, keep=_is_finished)
+        return complete(requests, endpoint, cache=cache, keep=_is_finished, account=spending)
 
     def translate(texts: Sequence[str]) -> list[str | Untranslated]:
         replies = ask(texts)
-        refused = [_is_refusal(reply, endpoint) for reply in replies]
+        refused = [_is_refusal(reply) for reply in replies]
         if any(refused) and not any(isinstance(reply, Reply) for reply in replies):
             # Does the server refuse these texts, or the settings? One that it cannot mind tells.
             refused = [isinstance(ask(["1"])[0], Reply) and each for each in refused]
@@ -195,10 +189,8 @@ def _is_finished(reply: Reply) -> bool:
     return reply.finish_reason not in _UNFINISHED and bool(reply.text.strip())
 
 
-def _is_refusal(reply: Reply | Failure, endpoint: Endpoint) -> bool:
-    return isinstance(reply, Failure) and reply.reason.startswith(
-        tuple(f"{endpoint.base_url} answered {status}:" for status in _REFUSED)
-    )
+def _is_refusal(reply: Reply | Failure) -> bool:
+    return isinstance(reply, Failure) and reply.status in _REFUSED
 
 
 def _raise_for_failures(

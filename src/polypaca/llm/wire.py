@@ -1,0 +1,169 @@
+"""One attempt of one request, over the `openai` package: what came of it, as a value.
+
+What a server sends is not trusted: anything may stand under any name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from polypaca.llm.account import Usage, estimate
+from polypaca.llm.pacing import retry_after
+from polypaca.llm.records import Failure, Reply
+
+if TYPE_CHECKING:
+    import openai
+
+    from polypaca.llm.records import Endpoint, Request
+
+NO_KEY = "none"  # sent to servers without keys; the openai package insists on one
+_TOO_MANY = (429, 503)
+_RETRIED = (408, 409)  # and all of 5xx, as the openai package has it
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came of an attempt.
+
+    Attributes:
+        outcome: the reply, or why there is none.
+        kind: `answered` by the model, `refused` with an HTTP error, `garbled`: no completion, or
+            `silent`: nothing came in time.
+        retry: whether another attempt may do better.
+        usage: what to account for, where the model answered.
+        wait: the seconds for which the server asks to be left alone.
+        spent_up: whether the account at the server is used up, so that nothing else will do.
+    """
+
+    outcome: Reply | Failure
+    kind: Literal["answered", "refused", "garbled", "silent"]
+    retry: bool = False
+    usage: Usage | None = None
+    wait: float | None = None
+    spent_up: bool = False
+
+    @property
+    def too_many(self) -> bool:
+        """Whether the server says that it is asked too much."""
+        return isinstance(self.outcome, Failure) and self.outcome.status in _TOO_MANY
+
+
+async def attempt(client: openai.AsyncOpenAI, endpoint: Endpoint, request: Request) -> Attempt:
+    """Send a request once; nothing that a server does raises."""
+    import openai
+
+    url = endpoint.base_url
+    path = "/chat/completions" if request.messages else "/completions"
+    try:
+        # The client's own time-outs are for the silence between two bytes; this is for all.
+        async with asyncio.timeout(endpoint.timeout_seconds):
+            # The package's types check nothing, and building them takes longer than the rest.
+            body = await client.post(path, cast_to=bytes, body=_parameters(endpoint, request))
+    except (TimeoutError, openai.APITimeoutError):
+        reason = f"{url} gave no answer within {endpoint.timeout_seconds:g} s"
+        return Attempt(Failure(reason), "silent", retry=True)
+    except openai.APIConnectionError as error:
+        return Attempt(
+            Failure(f"{url} cannot be reached ({error.__cause__ or error})"), "silent", retry=True
+        )
+    except openai.APIStatusError as error:
+        return _refused(error, endpoint, client.api_key)
+    except (openai.OpenAIError, ValueError) as error:
+        return Attempt(
+            Failure(f"{url} sent what is no answer: {type(error).__name__}"), "garbled", retry=True
+        )
+    return _answered(body, endpoint, request)
+
+
+def _parameters(endpoint: Endpoint, request: Request) -> dict[str, Any]:
+    parameters: dict[str, Any] = {"model": endpoint.model}
+    if request.prompt is not None:
+        parameters["prompt"] = _sendable(request.prompt)
+    else:
+        parameters["messages"] = [
+            {"role": role, "content": _sendable(content)} for role, content in request.messages
+        ]
+    for name in ("temperature", "top_p", "max_tokens", "seed"):
+        if getattr(request, name) is not None:
+            parameters[name] = getattr(request, name)
+    if request.stop:
+        parameters["stop"] = list(request.stop)
+    return parameters
+
+
+def _sendable(text: str) -> str:
+    """The text with half characters, which cannot be sent, replaced."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _refused(error: openai.APIStatusError, endpoint: Endpoint, secret: str) -> Attempt:
+    status = error.status_code
+    said = error.body if isinstance(error.body, dict) else {}
+    # Some servers repeat the key.
+    words = " ".join(str(said.get("message") or error.message).split())
+    words = words.replace(secret, "***")[:300] if secret != NO_KEY else words[:300]
+    spent_up = status == 402 or "insufficient_quota" in (said.get("code"), said.get("type"))
+    return Attempt(
+        Failure(f"{endpoint.base_url} answered {status}: {words}", status),
+        "refused",
+        retry=not spent_up and (status >= 500 or status in (*_RETRIED, *_TOO_MANY)),
+        wait=retry_after(error.response.headers),
+        spent_up=spent_up,
+    )
+
+
+def _answered(body: bytes, endpoint: Endpoint, request: Request) -> Attempt:
+    url = endpoint.base_url
+    try:
+        completion = json.loads(body)
+    except (ValueError, RecursionError):
+        return Attempt(Failure(f"{url} sent a reply that is no JSON"), "garbled", retry=True)
+    choices = _get(completion, "choices")
+    if not isinstance(choices, list):
+        reason = f"{url} sent a reply that is no completion{_error_within(completion)}"
+        return Attempt(Failure(reason), "garbled", retry=True)
+    usage = _usage(_get(completion, "usage"))
+    if not choices:
+        return Attempt(Failure(f"{url} sent a reply without choices"), "answered", usage=usage)
+    finish_reason = str(_get(choices[0], "finish_reason") or "unknown")
+    # A plain completion has its text where a chat completion has a message.
+    text = _get(choices[0], "text")
+    if text is None:
+        text = _get(_get(choices[0], "message"), "content")
+    if not isinstance(text, str):
+        reason = f"{url} sent no text, finish reason {finish_reason}"
+        return Attempt(Failure(reason), "answered", usage=usage)
+    reply = Reply(
+        text=text,
+        model=str(_get(completion, "model") or endpoint.model),
+        finish_reason=finish_reason,
+        prompt_tokens=usage.prompt_tokens if usage else None,
+        completion_tokens=usage.completion_tokens if usage else None,
+    )
+    return Attempt(reply, "answered", usage=usage or _guess(request, text))
+
+
+def _get(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _error_within(completion: Any) -> str:
+    # Some hosts answer 200 and tell of the error in the body.
+    message = _get(_get(completion, "error"), "message")
+    return f": {' '.join(message.split())[:300]}" if isinstance(message, str) else ""
+
+
+def _usage(said: Any) -> Usage | None:
+    prompt, completion = _get(said, "prompt_tokens"), _get(said, "completion_tokens")
+    if isinstance(prompt, int) and isinstance(completion, int) and min(prompt, completion) >= 0:
+        return Usage(prompt, completion)
+    return None
+
+
+def _guess(request: Request, text: str) -> Usage:
+    """What an answer used whose server does not count."""
+    written = estimate(type(request)(prompt=text)).prompt_tokens
+    return Usage(estimate(request).prompt_tokens, written, estimated=True)
