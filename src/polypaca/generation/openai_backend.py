@@ -1,0 +1,121 @@
+"""Answer prompts with a served model: vLLM or SGLang with adapters, llama.cpp, a hosted one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from polypaca.core.errors import UserError
+from polypaca.llm.account import Account
+from polypaca.llm.client import complete
+from polypaca.llm.records import Failure, Reply, Request, endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from polypaca.generation.contract import FinishReason
+
+__all__ = ["Failure", "ServedAnswer", "answer"]
+
+# What servers say instead of the protocol's `stop` and `length`. Some say nothing.
+_REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "unknown": "stop",
+    "length": "length",
+    "max_tokens": "length",
+}
+
+
+@dataclass(frozen=True)
+class ServedAnswer:
+    """What a served model said.
+
+    Attributes:
+        text: without the stop string, which servers leave out.
+        finish_reason: `stop` or `length`.
+        model: the version that the server says it was.
+    """
+
+    text: str
+    finish_reason: FinishReason
+    model: str
+
+
+def answer(
+    texts: Sequence[str],
+    *,
+    raw: bool,
+    max_new_tokens: int,
+    stop: str | None = None,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+    num_beams: int = 1,
+    cache: Path | None = None,
+    account: Path | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+    **settings: Any,
+) -> list[ServedAnswer | Failure]:
+    """Ask a served model all texts; outcomes come in order, failures as values.
+
+    Args:
+        texts: as a template rendered them (`raw`), or as they were asked.
+        raw: whether a text goes to `/completions` as it is. Otherwise it is the only message of a
+            conversation for `/chat/completions`, and the server has the template.
+        max_new_tokens: an answer has no more tokens.
+        stop: the string that ends an answer in the texts' template.
+        temperature: 0 takes the likeliest token; more samples.
+        top_p: sampling is from the likeliest tokens whose probabilities reach this sum.
+        seed: for sampling, where the server heeds it.
+        num_beams: anything but 1 is refused: the protocol has no beams.
+        cache: the folder of kept replies; None keeps none.
+        account: the file of what was spent, over which limits hold; None counts this call alone.
+        progress: told how many texts are done so far.
+        **settings: those of `llm.records.endpoint`: model (an adapter's name where the server has
+            adapters), base_url, api_key_env, concurrency, ...
+
+    Raises:
+        UserError: if beams are asked for, or the settings, the key or the model's name are wrong.
+        StageError: if nothing answers at the URL.
+    """
+    if num_beams != 1:
+        raise UserError(
+            f"a served model decodes without beams: set num_beams to 1, not {num_beams}, or let "
+            "the transformers backend answer"
+        )
+    sampled = temperature > 0
+    requests = [
+        Request(
+            messages=() if raw else (("user", text),),
+            prompt=text if raw else None,
+            temperature=temperature,
+            max_tokens=max_new_tokens,
+            stop=(stop,) if stop else (),
+            # Without sampling neither changes an answer, and each would be asked again for it.
+            top_p=top_p if sampled else None,
+            seed=seed if sampled else None,
+        )
+        for text in texts
+    ]
+    outcomes = complete(
+        requests,
+        endpoint(**settings),
+        cache=cache,
+        keep=lambda reply: reply.finish_reason in _REASONS,
+        progress=progress,
+        account=Account(account),
+    )
+    return [_read(outcome) for outcome in outcomes]
+
+
+def _read(outcome: Reply | Failure) -> ServedAnswer | Failure:
+    if isinstance(outcome, Failure):
+        return outcome
+    reason = _REASONS.get(outcome.finish_reason)
+    if reason is None:
+        return Failure(f"the server broke the answer off: {outcome.finish_reason[:80]}")
+    return ServedAnswer(outcome.text, reason, outcome.model)

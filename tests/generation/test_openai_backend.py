@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polypaca.core.errors import StageError, UserError
+from polypaca.generation.batching import encode
+from polypaca.generation.contract import Decoding
+from polypaca.generation.openai_backend import Failure, ServedAnswer, answer
+from polypaca.generation.transformers_backend import answer_batch
+from polypaca.llm.mock_server import MODEL_VERSION, Answer, MockServer, serve
+from polypaca.models.loading import load_model, load_tokenizer
+
+from ..translation.serving import chat_model, transformers_serve  # noqa: TID252
+
+
+def _ask(server: MockServer, texts: list[str], **changes: Any) -> list[ServedAnswer | Failure]:
+    settings = {"model": "es.s1", "base_url": server.base_url, "api_key_env": None}
+    return answer(texts, **{"raw": True, "max_new_tokens": 9, **settings, **changes})
+
+
+def test_a_rendered_text_is_gone_on_from() -> None:
+    with serve(lambda number, text: Answer(text.upper())) as server:
+        found = _ask(server, ["a", "b"], stop="\n### ", concurrency=1)
+        assert found == [
+            ServedAnswer("A", "stop", MODEL_VERSION),
+            ServedAnswer("B", "stop", MODEL_VERSION),
+        ]
+        assert server.requests[0] == {
+            "model": "es.s1", "prompt": "a", "max_tokens": 9, "temperature": 0.0,
+            "stop": ["\n### "],
+        }  # fmt: skip
+
+
+def test_without_a_template_the_text_is_a_users_message() -> None:
+    with serve(lambda number, text: Answer("yes")) as server:
+        _ask(server, ["Is it?"], raw=False)
+        (sent,) = server.requests
+    assert sent["messages"] == [{"role": "user", "content": "Is it?"}]
+    assert "stop" not in sent
+
+
+def test_a_seed_is_sent_where_tokens_are_sampled() -> None:
+    with serve(lambda number, text: Answer("yes")) as server:
+        _ask(server, ["a"], temperature=0.7, top_p=0.9, seed=4)
+        (sent,) = server.requests
+    assert (sent["temperature"], sent["top_p"], sent["seed"]) == (0.7, 0.9, 4)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [("stop", "stop"), ("length", "length"), ("max_tokens", "length"), (None, "stop")],
+)
+def test_reasons_are_told_in_one_way(said: str | None, meant: str) -> None:
+    quoted = f'"{said}"' if said else "null"
+    body = f'{{"choices": [{{"text": "x", "finish_reason": {quoted}}}]}}'.encode()
+    with serve(lambda number, text: Answer(body=body)) as server:
+        assert _ask(server, ["a"]) == [ServedAnswer("x", meant, "es.s1")]  # type: ignore[arg-type]
+
+
+def test_an_answer_that_was_broken_off_is_a_failure_and_asked_again(tmp_path: Path) -> None:
+    body = b'{"choices": [{"text": "x", "finish_reason": "content_filter"}]}'
+
+    def reply(number: int, text: str) -> Answer:
+        return Answer(text) if text == "good" or number > 1 else Answer(body=body)
+
+    with serve(reply) as server:
+        first = _ask(server, ["good", "bad"], cache=tmp_path, concurrency=1)
+        second = _ask(server, ["good", "bad"], cache=tmp_path, concurrency=1)
+        assert len(server.requests) == 3
+    assert first[1] == Failure("the server broke the answer off: content_filter")
+    assert second[1] == ServedAnswer("bad", "stop", MODEL_VERSION)
+
+
+def test_one_failure_leaves_the_others() -> None:
+    with serve(lambda number, text: Answer(text, status=400 if text == "b" else 200)) as server:
+        found = _ask(server, ["a", "b", "c"], max_retries=0)
+    assert [isinstance(outcome, Failure) for outcome in found] == [False, True, False]
+
+
+def test_nothing_asked_is_nothing_answered() -> None:
+    with serve(lambda number, text: Answer(text)) as server:
+        assert _ask(server, []) == []
+        assert not server.requests
+
+
+def test_beams_are_refused() -> None:
+    with serve(lambda number, text: Answer(text)) as server:
+        with pytest.raises(UserError, match="set num_beams to 1, not 4"):
+            _ask(server, ["a"], num_beams=4)
+        assert not server.requests
+
+
+def test_a_server_that_is_not_there_is_an_error() -> None:
+    with serve(lambda number, text: Answer(text)) as server:
+        pass
+    with pytest.raises(StageError, match="is the server running"):
+        _ask(server, ["a"], max_retries=0)
+
+
+@pytest.mark.slow
+def test_a_real_server_says_what_the_model_says_here(
+    tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = chat_model(tiny_model("llama"), tmp_path)
+    model, tokenizer = load_model(folder, dtype="float32"), load_tokenizer(folder)
+    texts = ["Name three animals. The", "El gato, el perro"]
+    own = answer_batch(model, tokenizer, encode(tokenizer, texts), Decoding(12, 1, 0))
+    with transformers_serve(folder, tmp_path) as (url, name):
+        settings: dict[str, Any] = {"model": name, "base_url": url, "api_key_env": None}
+        found = answer(texts, raw=True, max_new_tokens=12, **settings)
+        chat = answer(texts, raw=False, max_new_tokens=12, **settings)
+    for served, local in zip(found, own, strict=True):
+        assert isinstance(served, ServedAnswer)
+        assert served.text.strip() == local.text.strip()
+        assert served.finish_reason == local.finish_reason
+    assert all(isinstance(served, ServedAnswer) for served in chat)
