@@ -27,7 +27,7 @@ ALLOWED = {
     # The study names detectors, filters and built-in parts; it calls none of them.
     "study": {"core", "builtin", "langid", "translation"},
     "workflow": COMPONENTS | {"core", "study", "stages"},
-    "cli": {"core", "study", "workflow", "stages", "reporting", "rating", "stats"},
+    "cli": {"core", "study", "workflow", "stages", "langid", "reporting", "rating", "stats"},
 }
 HEAVY = (
     "torch", "transformers", "peft", "accelerate", "datasets", "snakemake", "altair", "pandas",

@@ -223,6 +223,35 @@ def compare_command(
     _print_table(ranking_table(found), [found.sentence, *found.notes])
 
 
+@app.command()
+def langid(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="JSONL or CSV, or a text a line; - is standard input."),
+    ],
+    expect: Annotated[
+        str | None,
+        typer.Option("--expect", help="Gate for this language; default: the rows' `language`."),
+    ] = None,
+    detector: Annotated[
+        str, typer.Option("--detector", help="lid176, openlid, openlid-v3, glotlid or lingua.")
+    ] = "lid176",
+    model: Annotated[
+        Path | None, typer.Option("--model", help="The detector's model file, if not its own.")
+    ] = None,
+    field: Annotated[
+        str | None,
+        typer.Option("--field", "--column", help="Of the texts; default: response, text, ..."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell the languages of a file's texts, and whether they pass the gate."""
+    from polypaca.langid.files import identify, to_json, to_text
+
+    found = identify(file, expect=expect, detector=detector, model=model, field=field)
+    typer.echo(to_json(found) if as_json else to_text(found))
+
+
 def main() -> None:
     """The console script: errors in words, exit codes as documented."""
     from polypaca.core.errors import PolypacaError
