@@ -28,7 +28,7 @@ GAFFKE = "Gaffke's bound"
 
 # The bootstrap has nominal coverage where this share of the values, and so many of them, differ
 # from the commonest one; where fewer do, a sample may miss what is rare altogether. Chosen by
-# simulation: benchmarks/statistics.py.
+# simulation: benchmarks/stats.py.
 ENOUGH_SHARE, ENOUGH_VALUES = 1 / 8, 5
 
 _AT_ONCE = 256  # columns; bounds the memory to about 8 x 256 x resamples x 4 bytes
