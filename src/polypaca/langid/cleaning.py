@@ -116,17 +116,19 @@ def without_passages(text: str, prompt: str) -> str:
     A passage is at least eight words (16 characters in a text without spaces) in the prompt's
     order; letter case and punctuation count. Both texts are taken as `prose` leaves them.
     """
-    known = _shingles(prompt)
-    if not known:
+    passages, vocabulary = _passages(prompt)
+    if not passages:
         return text
     pieces, size, glue = _pieces(text)
     quoted = [False] * len(pieces)
-    covered = 0
-    for start in range(len(pieces) - size + 1):
-        if glue.join(pieces[start : start + size]) in known:
-            first = max(start, covered)
-            covered = start + size
-            quoted[first:covered] = [True] * (covered - first)
+    known = covered = 0
+    for end, piece in enumerate(pieces, 1):
+        # Only where so many of the prompt's words follow one another is there one to look up.
+        known = known + 1 if piece in vocabulary else 0
+        if known >= size and glue.join(pieces[end - size : end]) in passages:
+            first = max(end - size, covered)
+            quoted[first:end] = [True] * (end - first)
+            covered = end
     if not covered:
         return text
     kept = (" " if dropped else piece for piece, dropped in zip(pieces, quoted, strict=True))
@@ -178,8 +180,9 @@ def _pieces(text: str) -> tuple[list[str], int, str]:
 
 
 @lru_cache(maxsize=512)
-def _shingles(prompt: str) -> frozenset[str]:
-    """Every stretch of a prompt that is long enough to be a passage; many systems answer it."""
+def _passages(prompt: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Every stretch of a prompt that is long enough, and all its words; many systems answer it."""
     pieces, size, glue = _pieces(prose(prompt))
     starts = range(len(pieces) - size + 1)
-    return frozenset(glue.join(pieces[start : start + size]) for start in starts)
+    passages = frozenset(glue.join(pieces[start : start + size]) for start in starts)
+    return passages, frozenset(pieces)
