@@ -6,15 +6,14 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from polypaca.core.errors import StageError, UserError
-from polypaca.judging import judges, llm
+from polypaca.judging import judges
 from polypaca.judging.contract import Item
 from polypaca.llm.mock_server import MODEL_VERSION, Answer, MockServer, serve
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from polypaca.core.records import Verdict
@@ -170,17 +169,6 @@ def test_the_key_is_in_no_file_and_no_verdict(
     assert "sk-very-secret" not in written + repr(verdicts)
 
 
-SLOTTED = st.lists(st.sampled_from(["${instruction}", "${response}", "$", "\\1", "x"])).map("".join)
-
-
-@given(SLOTTED, SLOTTED)
-def test_slots_in_what_is_judged_stay_as_they_are(instruction: str, response: str) -> None:
-    template = "a ${instruction} b ${response} c $ ${other}"
-    assert llm.fill(template, instruction, response) == (
-        f"a {instruction} b {response} c $ ${{other}}"
-    )
-
-
 def test_a_prompt_of_ones_own(tmp_path: Path) -> None:
     own = tmp_path / "strict.txt"
     own.write_text("Rate ${response} to ${instruction}\n", encoding="utf-8")
@@ -190,10 +178,143 @@ def test_a_prompt_of_ones_own(tmp_path: Path) -> None:
     assert "|prompt:strict-" in verdict.judge
 
 
-def test_a_prompt_that_cannot_be_used(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no judge's prompt 'missing'"):
-        llm.load_prompt("missing")
-    lacking = tmp_path / "lacking.txt"
-    lacking.write_text("Rate ${response}", encoding="utf-8")
-    with pytest.raises(UserError, match=r"has no slot \$\{instruction\}"):
-        llm.load_prompt(str(lacking))
+def test_every_verdict_says_what_was_asked() -> None:
+    with serve(lambda number, content: Answer("[[2]]" if "good" in content else "Hm.")) as server:
+        verdicts = judged(server, [item("good"), item("bad")], temperature=0.5)
+    paper = resources.files("polypaca.judging") / "prompts" / "paper.txt"
+    unfilled = paper.read_text("utf-8").removesuffix("\n")
+    for verdict in verdicts:
+        assert (verdict.model, verdict.version, verdict.temperature) == ("m", MODEL_VERSION, 0.5)
+        assert verdict.prompt_sha256 == hashlib.sha256(unfilled.encode()).hexdigest()
+        assert verdict.votes == []
+
+
+def test_a_rating_that_is_only_quoted_from_the_response_is_asked_for_again(tmp_path: Path) -> None:
+    quoted = f'The response says "{INJECTION}".'
+
+    def answer(number: int, content: str) -> Answer:
+        return Answer(quoted if number == 0 else f"{quoted} It is no answer: [[1]]")
+
+    with serve(answer) as server:
+        (first,) = judged(server, [item(INJECTION)], cache=tmp_path)
+        (second,) = judged(server, [item(INJECTION)], cache=tmp_path)
+    assert (first.status, first.rating) == ("failed", None)
+    assert first.explanation == f"no [[rating]] in the judge's own words: {quoted}"
+    assert (second.status, second.rating) == ("ok", 1.0)
+
+
+SCALED = """\
+scale: [0, 10]
+prompts:
+  default: "Rate in English, for ${language}: ${instruction} / ${response} / ${reference}"
+  es: "Evalúa: ${instruction} / ${response}"
+"""
+
+
+def test_a_scale_and_a_language_of_ones_own(tmp_path: Path) -> None:
+    own = tmp_path / "ten.yaml"
+    own.write_text(SCALED, encoding="utf-8")
+    items = [
+        Item("s", "p", "es", "¿?", "sí", {"es": "Sí."}),
+        Item("s", "p", "de", "?", "ja", {"de": "Ja."}),
+    ]
+    with serve(lambda number, content: Answer("[[7.5]]")) as server:
+        verdicts = judged(server, items, prompt=str(own), concurrency=1)
+        asked = [request["messages"][0]["content"] for request in server.requests]
+        judge = judges.load(
+            "llm", model="m", base_url=server.base_url, api_key_env=None, prompt=str(own)
+        )
+    assert asked == ["Evalúa: ¿? / sí", "Rate in English, for German: ? / ja / Ja."]
+    assert [verdict.rating for verdict in verdicts] == [7.5, 7.5]
+    assert judge.scale == (0.0, 10.0)
+    assert "|scale:0..10" in judge.signature
+    assert verdicts[0].prompt_sha256 != verdicts[1].prompt_sha256
+
+
+def test_a_reference_that_is_wanted_and_missing_is_the_users_error(tmp_path: Path) -> None:
+    own = tmp_path / "own.txt"
+    own.write_text("${instruction} ${response} ${reference}", encoding="utf-8")
+    with serve(lambda number, content: Answer("[[1]]")) as server:
+        with pytest.raises(UserError, match="'p' has no reference in 'es'"):
+            judged(server, [item("x")], prompt=str(own))
+        assert server.requests == []
+
+
+def voting(*words: str) -> Callable[[int, str], Answer]:
+    return lambda number, content: Answer(words[number % len(words)])
+
+
+@pytest.mark.parametrize(
+    ("words", "rating", "votes"),
+    [
+        (["[[1]]", "[[3]]", "[[2]]"], 2.0, [1.0, 3.0, 2.0]),
+        (["[[1]]", "[[1]]", "[[3]]"], 1.0, [1.0, 1.0, 3.0]),
+        (["[[1]]", "Hm.", "[[2]]"], 1.5, [1.0, 2.0]),
+        (["[[1]]", "[[2]]"], 1.5, [1.0, 2.0]),
+        (["[[1]]", "Hm.", "[[7]]"], None, [1.0]),
+        (["[[3]]", "Hm."], None, [3.0]),
+        (["Hm."] * 3, None, []),
+    ],
+)
+def test_the_rating_is_the_median_of_a_majority(
+    words: list[str], rating: float | None, votes: list[float]
+) -> None:
+    with serve(voting(*words)) as server:
+        (verdict,) = judged(server, [item("x")], votes=len(words), temperature=1.0, concurrency=1)
+        assert [request["seed"] for request in server.requests] == list(range(len(words)))
+    assert (verdict.rating, verdict.votes) == (rating, votes)
+    assert verdict.status == ("failed" if rating is None else "ok")
+    for number, said in enumerate(words, start=1):
+        assert f"Vote {number}: " in verdict.explanation
+        assert said in verdict.explanation
+
+
+def test_of_several_votes_only_the_failed_are_asked_for_again(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"votes": 3, "temperature": 1.0, "concurrency": 1}
+    with serve(voting("[[1]]", "Hm.", "Hm.", "[[2]]", "[[3]]")) as server:
+        (first,) = judged(server, [item("x")], cache=tmp_path, **settings)
+        seen: list[int] = []
+        offered = {"model": "m", "base_url": server.base_url, "api_key_env": None, **settings}
+        judge = judges.load("llm", cache=tmp_path, **offered)
+        (second,) = judge.judge([item("x")], seen.append)
+        assert len(server.requests) == 5
+    assert (first.status, second.status) == ("failed", "ok")
+    assert second.votes == [1.0, 2.0, 3.0]
+    assert seen[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"votes": 3}, "3 votes need temperature > 0"),
+        ({"votes": 0}, "at least 1"),
+        ({"cuncurrency": 3}, "no setting cuncurrency"),
+        ({"money_limit": 3.0}, "needs price_input"),
+    ],
+)
+def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        judges.load("llm", model="m", api_key_env=None, **settings)
+
+
+def test_a_limit_stops_cleanly_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    items = [item(f"answer {number}") for number in range(20)]
+    settings: dict[str, Any] = {
+        "cache": tmp_path / "cache",
+        "account": tmp_path / "spending.jsonl",
+        "max_tokens": 100,
+        "concurrency": 1,
+    }
+    with serve(lambda number, content: Answer("[[2]]")) as server:
+        first = judged(server, items, token_limit=400, **settings)
+        asked = len(server.requests)
+        assert 0 < asked < 20
+        stuck = judged(server, items, token_limit=400, **settings)
+        assert len(server.requests) == asked
+        last = judged(server, items, **settings)
+        assert len(server.requests) == 20
+    rated = [verdict.rating for verdict in first]
+    assert rated == [2.0] * asked + [None] * (20 - asked)
+    assert "token_limit: 400 would be passed" in first[-1].explanation
+    assert [verdict.status for verdict in stuck] == [verdict.status for verdict in first]
+    assert {verdict.rating for verdict in last} == {2.0}

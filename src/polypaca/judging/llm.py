@@ -2,136 +2,182 @@
 
 from __future__ import annotations
 
-import re
-from importlib import resources
-from pathlib import Path
-from typing import TYPE_CHECKING
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
+from polypaca.core import languages
 from polypaca.core.errors import UserError
 from polypaca.core.files import sha256_text
 from polypaca.judging.contract import Judge, verdict
+from polypaca.judging.prompts import fill, load_prompt
 from polypaca.judging.ratings import parse_rating, why_unrated
+from polypaca.llm.account import Account
 from polypaca.llm.client import complete, require_key
-from polypaca.llm.records import Endpoint, Reply, Request
+from polypaca.llm.records import Reply, Request, endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from polypaca.core.records import Verdict
-    from polypaca.judging.contract import Item, Progress
+    from polypaca.judging.contract import Item, PairItem, Progress
+    from polypaca.judging.prompts import JudgePrompt
     from polypaca.llm.records import Failure
-
-_SLOT = re.compile(r"\$\{(instruction|response)\}")
 
 
 def make(
     *,
     model: str,
-    base_url: str = "https://api.openai.com/v1",
-    api_key_env: str | None = "OPENAI_API_KEY",
     prompt: str = "paper",
     temperature: float = 0.0,
     max_tokens: int | None = 512,
-    concurrency: int = 8,
-    timeout_seconds: float = 120.0,
-    max_retries: int = 5,
+    votes: int = 1,
     cache: Path | None = None,
+    account: Path | None = None,
+    base_url: str = "https://api.openai.com/v1",
+    api_key_env: str | None = "OPENAI_API_KEY",
+    **served: Any,
 ) -> Judge:
-    """The judge that asks a served model for a rating of 1..3.
+    """The judge that asks a served model for a rating.
 
     A judgement without a usable rating is `failed`, with the reason and the judge's words; it is
     not kept in the cache, so that the next run asks again.
 
     Args:
         model: the name by which the server knows the model.
-        base_url: an OpenAI-compatible URL, with its version.
-        api_key_env: the environment variable that holds the key; None for a server without one.
-        prompt: `paper`, or the path of a text with the slots `${instruction}` and `${response}`.
+        prompt: `paper`, or the path of a file, see `judging.prompts`.
         temperature: of the judge's sampling.
         max_tokens: the most that the judge may write.
-        concurrency: requests in flight at once.
-        timeout_seconds: for one attempt of one request.
-        max_retries: further attempts where the server fails.
+        votes: how often each answer is judged. The rating is the median of the votes that gave
+            one; where no more than half did, the judgement failed.
         cache: the folder of kept replies.
+        account: the file in which it is kept what was asked and spent; None counts this judge
+            alone.
+        base_url: an OpenAI-compatible URL, with its version.
+        api_key_env: the environment variable that holds the key; None for a server without one.
+        served: how hard the server may be pressed, and limits: see `llm.records.Endpoint`.
 
     Raises:
-        UserError: if the prompt cannot be used, the URL is none or the key is not set; from
-            `judge`, if the server refuses key or model.
+        UserError: if the prompt cannot be used, a setting is wrong or the key is not set; from
+            `judge`, if the server refuses key or model, or an answer has no reference that the
+            prompt asks for.
     """
-    template = load_prompt(prompt)
-    endpoint = Endpoint(
-        base_url=base_url,
-        model=model,
-        api_key_env=api_key_env,
-        concurrency=concurrency,
-        timeout_seconds=timeout_seconds,
-        max_retries=max_retries,
+    if votes < 1 or (votes > 1 and temperature == 0):
+        raise UserError(f"{votes} votes need temperature > 0" if votes > 1 else "votes: at least 1")
+    asked = load_prompt(prompt)
+    server = endpoint(model=model, base_url=base_url, api_key_env=api_key_env, **served)
+    require_key(server)  # now, not after hours of training
+    spending = Account(account)
+    low, high = asked.scale
+    counted = f"|votes:{votes}" if votes > 1 else ""
+    signature = (
+        f"llm judge|model:{model}|prompt:{asked.signature}|temperature:{temperature:g}{counted}"
     )
-    require_key(endpoint)  # now, not after hours of training
-    named = f"{Path(prompt).stem}-{sha256_text(template)[:12]}"
-    signature = f"llm judge|model:{model}|prompt:{named}|temperature:{temperature:g}"
 
     def verdicts(items: Sequence[Item], progress: Progress) -> Iterator[Verdict]:
-        requests = [
-            Request(
-                messages=(("user", fill(template, item.prompt, item.response)),),
-                temperature=temperature,
-                max_tokens=max_tokens,
-            )
+        texts = [
+            fill(asked.text(item.language), {**slots(item, asked), "response": item.response})
             for item in items
         ]
-        outcomes = complete(requests, endpoint, cache=cache, keep=_rates, progress=progress)
-        for item, outcome in zip(items, outcomes, strict=True):
-            yield _verdict(item, outcome, signature)
+        requests = [
+            Request(
+                messages=(("user", text),),
+                temperature=temperature,
+                max_tokens=max_tokens,
+                # One vote leaves the seed to the server, as the paper did.
+                seed=vote if votes > 1 else None,
+                sample=vote,
+            )
+            for text in texts
+            for vote in range(votes)
+        ]
+        judged = {text: item.response for text, item in zip(texts, items, strict=True)}
 
-    return Judge(signature, verdicts)
+        def rates(request: Request, reply: Reply) -> bool:
+            response = judged[request.messages[0][1]]
+            return parse_rating(reply.text, low, high, [response]) is not None
+
+        outcomes = complete(
+            requests,
+            server,
+            cache=cache,
+            fits=rates,
+            progress=lambda done: progress(done // votes),
+            account=spending,
+        )
+        for index, item in enumerate(items):
+            own = outcomes[index * votes : (index + 1) * votes]
+            yield _verdict(item, own, asked, model, temperature, signature)
+
+    return Judge(signature, verdicts, asked.scale)
 
 
-def load_prompt(name: str) -> str:
-    """A judge's prompt: a packaged one by its name, or a file by its path.
-
-    The file's last line end is not part of the prompt.
+def slots(item: Item | PairItem, asked: JudgePrompt) -> dict[str, str]:
+    """What an item puts into a prompt's slots, but for the responses.
 
     Raises:
-        UserError: if there is no such prompt, or it lacks a slot.
+        UserError: if the prompt wants a reference and the item has none in its language.
     """
-    packaged = resources.files("polypaca.judging") / "prompts" / f"{name}.txt"
-    try:
-        if "/" not in name and packaged.is_file():
-            text = packaged.read_text(encoding="utf-8")
-        else:
-            text = Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    reference = item.references.get(item.language, "")
+    if asked.needs("reference") and not reference.strip():
         raise UserError(
-            f"no judge's prompt {name!r} ({error}); give `paper`, or the path of a text file"
-        ) from error
-    lacking = {"instruction", "response"} - set(_SLOT.findall(text))
-    if lacking:
-        slots = " and ".join(f"${{{slot}}}" for slot in sorted(lacking))
-        raise UserError(f"the judge's prompt {name!r} has no slot {slots}")
-    return text.removesuffix("\n")
+            f"the judge's prompt {asked.name!r} has the slot ${{reference}}, but the prompt "
+            f"{item.prompt_id!r} has no reference in {item.language!r}; add references, or choose "
+            "a prompt without the slot"
+        )
+    name = languages.name(item.language) if asked.needs("language") else ""
+    return {"instruction": item.prompt, "reference": reference, "language": name}
 
 
-def fill(template: str, instruction: str, response: str) -> str:
-    """Put an instruction and a response into a prompt's slots.
-
-    One pass over the template: slots that stand in the instruction or response stay as they are.
-    """
-    values = {"instruction": instruction, "response": response}
-    return _SLOT.sub(lambda slot: values[slot.group(1)], template)
+def versions(outcomes: Sequence[Reply | Failure]) -> str | None:
+    """The versions that the server says its model was, one if it was always the same."""
+    found = {outcome.model: None for outcome in outcomes if isinstance(outcome, Reply)}
+    return ", ".join(found) or None
 
 
-def _rates(reply: Reply) -> bool:
-    return parse_rating(reply.text) is not None
+def _verdict(
+    item: Item,
+    outcomes: Sequence[Reply | Failure],
+    asked: JudgePrompt,
+    model: str,
+    temperature: float,
+    signature: str,
+) -> Verdict:
+    low, high = asked.scale
+    said = [
+        parse_rating(outcome.text, low, high, [item.response])
+        if isinstance(outcome, Reply)
+        else None
+        for outcome in outcomes
+    ]
+    votes = [rating for rating in said if rating is not None]
+    is_rated = len(votes) * 2 > len(outcomes)
+    version = versions(outcomes)
+    return verdict(
+        item,
+        judge=f"{signature}|version:{version}" if version else signature,
+        status="ok" if is_rated else "failed",
+        rating=float(median(votes)) if is_rated else None,
+        explanation=_explanation(outcomes, asked, item.response),
+        votes=votes if len(outcomes) > 1 else [],
+        model=model,
+        version=version,
+        temperature=temperature,
+        prompt_sha256=sha256_text(asked.text(item.language)),
+    )
 
 
-def _verdict(item: Item, outcome: Reply | Failure, signature: str) -> Verdict:
-    if not isinstance(outcome, Reply):
-        return verdict(item, judge=signature, status="failed", explanation=outcome.reason)
-    judge = f"{signature}|version:{outcome.model}"
-    rating = parse_rating(outcome.text)
-    if rating is None:
+def _explanation(outcomes: Sequence[Reply | Failure], asked: JudgePrompt, response: str) -> str:
+    """The judge's words, or why they are no rating; of several votes, each on its own."""
+    low, high = asked.scale
+    words = []
+    for outcome in outcomes:
+        if not isinstance(outcome, Reply):
+            words.append(outcome.reason)
+            continue
+        reason = why_unrated(outcome.text, low, high, [response])
         cut = " (cut off)" if outcome.finish_reason == "length" else ""
-        reason = f"{why_unrated(outcome.text)}{cut}: {outcome.text}"
-        return verdict(item, judge=judge, status="failed", explanation=reason)
-    return verdict(item, judge=judge, status="ok", rating=rating, explanation=outcome.text)
+        words.append(f"{reason}{cut}: {outcome.text}" if reason else outcome.text)
+    if len(words) == 1:
+        return words[0]
+    return "\n\n".join(f"Vote {number}: {each}" for number, each in enumerate(words, start=1))

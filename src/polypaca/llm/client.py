@@ -40,6 +40,7 @@ def complete(
     *,
     cache: Path | None = None,
     keep: Callable[[Reply], bool] = lambda reply: True,
+    fits: Callable[[Request, Reply], bool] = lambda request, reply: True,
     progress: Callable[[int], None] = lambda done: None,
     account: Account | None = None,
 ) -> list[Reply | Failure]:
@@ -55,6 +56,7 @@ def complete(
         cache: the folder of kept replies; None keeps none.
         keep: whether a reply is worth keeping. One that is not is neither written nor, when found
             in the cache, used: so a later call asks again.
+        fits: the same, for what depends on the request too.
         progress: told how many requests are done so far.
         account: where it is counted what was asked, and over which the limits hold; None counts
             this call alone.
@@ -66,7 +68,13 @@ def complete(
     """
     return asyncio.run(
         complete_async(
-            requests, endpoint, cache=cache, keep=keep, progress=progress, account=account
+            requests,
+            endpoint,
+            cache=cache,
+            keep=keep,
+            fits=fits,
+            progress=progress,
+            account=account,
         )
     )
 
@@ -77,6 +85,7 @@ async def complete_async(
     *,
     cache: Path | None = None,
     keep: Callable[[Reply], bool] = lambda reply: True,
+    fits: Callable[[Request, Reply], bool] = lambda request, reply: True,
     progress: Callable[[int], None] = lambda done: None,
     account: Account | None = None,
 ) -> list[Reply | Failure]:
@@ -89,6 +98,9 @@ async def complete_async(
     outcomes: dict[Request, Reply | Failure] = {}
     done = 0
 
+    def is_good(request: Request, reply: Reply) -> bool:
+        return keep(reply) and fits(request, reply)
+
     def settle(request: Request, outcome: Reply | Failure) -> None:
         nonlocal done
         outcomes[request] = outcome
@@ -97,7 +109,7 @@ async def complete_async(
 
     for request in counts:
         kept = replies.read(cache, endpoint, request) if cache else None
-        if kept is not None and keep(kept):
+        if kept is not None and is_good(request, kept):
             settle(request, kept)
     pending = [request for request in counts if request not in outcomes]
     if pending:
@@ -105,7 +117,7 @@ async def complete_async(
 
             async def arrived(request: Request, came: Attempt) -> None:
                 await asyncio.get_running_loop().run_in_executor(
-                    disk, _write_down, endpoint, request, came, account, cache, keep
+                    disk, _write_down, endpoint, request, came, account, cache, is_good
                 )
 
             flow = _Flow(endpoint, account, limiter(endpoint), Window(endpoint.concurrency))
@@ -119,13 +131,13 @@ def _write_down(
     came: Attempt,
     account: Account,
     cache: Path | None,
-    keep: Callable[[Reply], bool],
+    is_good: Callable[[Request, Reply], bool],
 ) -> None:
     try:
         # Accounted for first: what is kept was paid for.
         if came.usage:
             account.record(endpoint, came.usage)
-        if cache and isinstance(came.outcome, Reply) and keep(came.outcome):
+        if cache and isinstance(came.outcome, Reply) and is_good(request, came.outcome):
             replies.write(cache, endpoint, request, came.outcome)
     except OSError as error:
         raise StageError(f"a reply cannot be kept ({error}); free space, and run again") from error
