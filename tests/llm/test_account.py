@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polypaca.core.errors import StageError, UserError
+from polypaca.llm.account import Account, Spent, Usage, estimate
+from polypaca.llm.client import complete
+from polypaca.llm.mock_server import Answer, MockServer, serve
+from polypaca.llm.records import Endpoint, Failure, Reply, Request
+
+KEY = "sk-a-secret-that-must-not-be-seen"
+PRICES = {"price_input": 2.0, "price_output": 10.0}
+
+
+def endpoint(**settings: Any) -> Endpoint:
+    return Endpoint("http://h/v1", "m", **settings)
+
+
+def at(server: MockServer, **settings: Any) -> Endpoint:
+    return Endpoint(server.base_url, "m", **{"concurrency": 1, **settings})
+
+
+def ask(number: int, max_tokens: int = 3) -> Request:
+    return Request((("user", f"{number:>9}"),), max_tokens=max_tokens)
+
+
+def answer(number: int, content: str) -> Answer:
+    return Answer(content)  # the mock counts 7 and 3 tokens
+
+
+def test_money_by_hand() -> None:
+    assert endpoint(**PRICES).money(1_000_000, 500_000) == pytest.approx(7.0)
+    assert endpoint(**PRICES).money(7, 3) == pytest.approx(0.000044)
+    assert endpoint(price_input=2.0).money(7, 3) is None
+
+
+def test_an_estimate_by_hand() -> None:
+    request = Request((("system", "abcdef"), ("user", "漢字")), max_tokens=50)
+    # 6 bytes and 6 bytes, three a token, and eight for each text, one of them the empty prompt.
+    assert estimate(request) == Usage(4 + 3 * 8, 50, estimated=True)
+    assert estimate(request).total == 78
+    assert estimate(Request(prompt="a\ud83d")).completion_tokens == 1024
+
+
+def test_what_was_really_sent_is_counted_and_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "spending.jsonl"
+    with serve(answer) as server:
+        priced = at(server, **PRICES)
+        complete([ask(1), ask(2), ask(1)], priced, cache=tmp_path / "c", account=Account(path))
+        complete([ask(1), ask(2)], priced, cache=tmp_path / "c", account=Account(path))
+        spent = Account(path).spent(priced)
+        assert Account(path).spent(at(server, model="other") if False else endpoint()) == Spent()
+    assert (spent.requests, spent.prompt_tokens, spent.completion_tokens) == (2, 14, 6)
+    assert spent.money == pytest.approx(2 * 0.000044)
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert [line["estimated"] for line in lines] == [False, False]
+    assert {line["model"] for line in lines} == {"m"}
+
+
+def test_without_usage_an_estimate_is_counted_and_called_one(tmp_path: Path) -> None:
+    path = tmp_path / "spending.jsonl"
+    body = b'{"choices": [{"message": {"content": "abcdef"}}]}'
+    with serve(lambda number, content: Answer(body=body)) as server:
+        (reply,) = complete([ask(1)], at(server), account=Account(path))
+        spent = Account(path).spent(at(server))
+    assert isinstance(reply, Reply)
+    assert reply.completion_tokens is None
+    assert spent == Spent(1, estimate(ask(1)).prompt_tokens, 2 + 8, 0.0)
+    assert json.loads(path.read_text("utf-8"))["estimated"] is True
+
+
+def test_an_answer_without_text_was_paid_for_and_an_error_was_not(tmp_path: Path) -> None:
+    bodies = [
+        b'{"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 1}}',
+        b'{"choices": [{"message": {"content": null}}], '
+        b'"usage": {"prompt_tokens": 5, "completion_tokens": 1}}',
+    ]
+
+    def empty(number: int, content: str) -> Answer:
+        return Answer(body=bodies[number]) if number < 2 else Answer(status=400)
+
+    account = Account(tmp_path / "spending.jsonl")
+    with serve(empty) as server:
+        outcomes = complete([ask(1), ask(2), ask(3)], at(server), account=account)
+        assert account.spent(at(server)) == Spent(2, 10, 2, 0.0)
+    assert all(isinstance(outcome, Failure) for outcome in outcomes)
+
+
+def test_a_limit_of_tokens_stops_cleanly_and_holds_over_runs(tmp_path: Path) -> None:
+    path, cache = tmp_path / "spending.jsonl", tmp_path / "cache"
+    requests = [ask(number) for number in range(10)]
+    estimated = estimate(requests[0]).total
+    # Four answers take 40; a fifth might pass the limit, by its estimate.
+    limit = 30 + estimated
+    with serve(answer) as server:
+        outcomes = complete(
+            requests, at(server, token_limit=limit), cache=cache, account=Account(path)
+        )
+        assert len(server.requests) == 4
+        again = complete(
+            requests, at(server, token_limit=limit), cache=cache, account=Account(path)
+        )
+        assert len(server.requests) == 4
+        more = complete(requests, at(server, token_limit=1000), cache=cache, account=Account(path))
+        assert len(server.requests) == 10
+    assert [isinstance(outcome, Reply) for outcome in outcomes] == [True] * 4 + [False] * 6
+    assert [isinstance(outcome, Reply) for outcome in again] == [True] * 4 + [False] * 6
+    assert all(isinstance(outcome, Reply) for outcome in more)
+    failure = outcomes[-1]
+    assert isinstance(failure, Failure)
+    assert failure.reason.startswith(
+        f"not sent: token_limit: {limit} would be passed, 40 are used after 4 requests; raise the"
+    )
+
+
+def test_a_limit_of_money_stops_cleanly(tmp_path: Path) -> None:
+    with serve(answer) as server:
+        # A request is estimated at some 19 + 3 tokens, and costs 0.000044.
+        limited = at(server, **PRICES, money_limit=0.00022)
+        outcomes = complete([ask(number) for number in range(10)], limited)
+        asked = len(server.requests)
+    assert 0 < asked < 6
+    failure = outcomes[-1]
+    assert isinstance(failure, Failure)
+    assert (
+        f"money_limit: 0.00022 would be passed, {asked * 0.000044:.4g} is spent" in failure.reason
+    )
+
+
+@given(st.integers(1, 12), st.integers(1, 300))
+def test_an_account_lets_nothing_pass_its_limit(in_flight: int, limit: int) -> None:
+    account, limited, usage = Account(), endpoint(token_limit=limit), Usage(7, 3)
+    sent = []
+    for _ in range(40):
+        if not account.refusal(limited, usage):
+            account.reserve(limited, usage)
+            sent.append(usage)
+        elif sent:
+            account.record(limited, sent[-1])
+            account.release(limited, sent.pop())
+        assert account.spent(limited).prompt_tokens + 7 * len(sent) <= limit
+
+
+def test_what_is_in_flight_is_finished_and_small_answers_leave_room(tmp_path: Path) -> None:
+    # All eight together are estimated above the limit, and one by one they are not.
+    with serve(lambda number, content: Answer(content, delay=0.05)) as server:
+        limited = at(server, token_limit=210, concurrency=8)
+        outcomes = complete([ask(number, max_tokens=100) for number in range(8)], limited)
+        assert server.most_in_flight == 1
+    assert all(isinstance(outcome, Reply) for outcome in outcomes)
+
+
+def _spend(path: str, times: int) -> None:
+    account = Account(Path(path))
+    for _ in range(times):
+        account.record(endpoint(**PRICES), Usage(1000, 100))
+
+
+def test_several_processes_may_append_and_all_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "spending.jsonl"
+    account = Account(path)
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_spend, args=(str(path), 200)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    _spend(str(path), 200)
+    for process in processes:
+        process.join(60)
+    spent = account.spent(endpoint())
+    assert (spent.requests, spent.prompt_tokens, spent.completion_tokens) == (600, 600_000, 60_000)
+    assert spent.money == pytest.approx(600 * 0.003)
+
+
+def test_models_are_counted_apart() -> None:
+    account = Account()
+    account.record(endpoint(), Usage(1, 2))
+    account.record(Endpoint("http://h/v1/", "m"), Usage(1, 2))
+    account.record(Endpoint("http://h/v1", "other"), Usage(5, 5))
+    assert account.spent(endpoint()) == Spent(2, 2, 4, 0.0)
+
+
+def test_a_damaged_line_is_passed_over_and_an_unfinished_one_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "spending.jsonl"
+    account = Account(path)
+    assert account.spent(endpoint()) == Spent()
+    account.record(endpoint(), Usage(1, 2))
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"base_url": \n[]\n{}\nnull\n{"base_url": "http://h/v1", "model": "m"')
+    assert account.spent(endpoint()).requests == 1
+    with path.open("a", encoding="utf-8") as file:
+        file.write(', "prompt_tokens": 3, "completion_tokens": 4, "money": null}\n')
+    assert account.spent(endpoint()) == Spent(2, 4, 6, 0.0)
+
+
+def test_an_account_that_cannot_be_written_stops_the_stage(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    account = Account(tmp_path / "file" / "spending.jsonl")
+    with serve(answer) as server, pytest.raises(StageError, match="cannot be kept"):
+        complete([ask(number) for number in range(3)], at(server), account=account)
+
+
+def test_no_key_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYPACA_TEST_KEY", KEY)
+    path = tmp_path / "spending.jsonl"
+    with serve(answer) as server:
+        asked = at(server, api_key_env="POLYPACA_TEST_KEY")
+        complete([ask(1)], asked, account=Account(path))
+    assert KEY not in path.read_text("utf-8")
+    assert "POLYPACA_TEST_KEY" not in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"money_limit": 1.0}, "needs price_input and price_output"),
+        ({"money_limit": 1.0, "price_input": 1.0}, "needs price_input and price_output"),
+        ({"token_limit": 0}, "token_limit must be above 0"),
+        ({"requests_per_minute": -1.0}, "requests_per_minute must be above 0"),
+        ({"tokens_per_minute": float("nan")}, "tokens_per_minute must be above 0"),
+    ],
+)
+def test_limits_that_cannot_be(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        endpoint(**settings)
