@@ -112,7 +112,8 @@ def neighbours(
     for stranger, code in pairs:
         if stranger not in strangers:
             continue
-        for truth, asked in ((stranger, code), (stranger, stranger), (code, code)):
+        sides = [(stranger, code), (stranger, stranger)]
+        for truth, asked in [*sides, (code, code)] if stranger != "sv" else sides:
             for size, sample in (
                 (0, texts[truth]),
                 (5, beginnings({truth: texts[truth]}, 5)[truth]),

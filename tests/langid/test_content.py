@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypaca.langid.content import in_script_of, is_loop, is_names, is_short, word_count
+from polypaca.langid.content import (
+    in_script_of,
+    is_loop,
+    is_names,
+    is_short,
+    latin_part,
+    word_count,
+)
 
 
 @pytest.mark.parametrize(
@@ -109,3 +116,26 @@ def test_three_words_are_short() -> None:
 )
 def test_scripts(text: str, language: str, fits: bool) -> None:
     assert in_script_of(text, language) is fits
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "part"),
+    [
+        # 18 letters of Cyrillic against 24 of Latin, then against 12.
+        (
+            "Старый дом стоит там, and that is all there is of it",
+            "ru",
+            "and that is all there is of it",
+        ),
+        ("Старый дом стоит там, and that is it", "ru", None),
+        ("我们没有去公园散步, the end", "zh", None),
+        ("我们没有, and that is the end of it", "zh", "and that is the end of it"),
+        ("The old house stands by the river", "ru", None),
+        ("La casa, and that is all there is of it", "es", None),
+        ("使用 TensorFlow", "zh", None),
+    ],
+)
+def test_the_latin_part_of_what_should_be_in_another_script(
+    text: str, language: str, part: str | None
+) -> None:
+    assert latin_part(text, language) == part

@@ -147,6 +147,13 @@ def test_spelling_tells_neighbours_apart_and_the_confidence_is_that_language_s(
     assert check("Hvad er meningen med dig?", "nb", detector).gate == 0
 
 
+def test_an_answer_that_is_mostly_english_is_english_whatever_the_rest(detector: Detector) -> None:
+    # lid.176 takes both for Bulgarian.
+    bulgarian = "Вчера купихме нова маса за кухнята."
+    assert check(f"{bulgarian} {ENGLISH}", "bg", detector)[::2] == ("en", 0)
+    assert check(f"{bulgarian} {bulgarian} {ENGLISH[:30]}", "bg", detector)[::2] == ("bg", 1)
+
+
 @given(st.text(max_size=60), st.booleans(), st.text(max_size=60) | st.none())
 def test_every_answer_gets_a_gate(text: str, required: bool, prompt: str | None) -> None:
     found = check(text, "de", detectors.load("lid176"), prompt=prompt, required=required)

@@ -33,6 +33,10 @@ _MOST_CAPITALS = 3
 
 _FEW_WORDS = 3
 
+_NOT_LATIN = re.compile(r"[^A-Za-z]+")
+# A letter of these says as much as so many of English: their share of FLORES' characters.
+_LETTERS_OF_ENGLISH = {"Hans": 3, "Hant": 3, "Jpan": 2, "Kore": 2}
+
 # What ISO 15924 has one code for and Unicode several.
 _SCRIPTS = {
     "Hans": ("Hani",),
@@ -122,13 +126,34 @@ def in_script_of(text: str, language: str) -> bool:
     return 2 * _counter(languages.script(language))(text) > letters
 
 
+def latin_part(text: str, language: str) -> str | None:
+    """The words in Latin letters of a text in another script, if they are more than half of it.
+
+    None for languages in Latin letters, for texts of three words or fewer, and for texts without
+    any letter of the language's script, as Serbian has them. An ideograph counts for three
+    letters, kana and hangul for two.
+
+    Raises:
+        ValueError: if `language` is not a language code.
+    """
+    script = languages.script(language)
+    latin = 0 if script == "Latn" else len(_NOT_LATIN.sub("", text))
+    if not latin:
+        return None
+    letters = _counter(script)(text) * _LETTERS_OF_ENGLISH.get(script, 1)
+    if not 0 < letters < latin or is_short(text):
+        return None
+    return _NOT_LATIN.sub(" ", text).strip()
+
+
 @lru_cache(maxsize=64)
 def _counter(script: str) -> Callable[[str], int]:
+    """Counts letters of a script, with the vowel signs that Indian ones write around them."""
     import regex
 
     names = "".join(rf"\p{{Script={name}}}" for name in _SCRIPTS.get(script, (script,)))
     try:
-        pattern = regex.compile(rf"[{names}&&\p{{L}}]", regex.VERSION1)
+        pattern = regex.compile(rf"[{names}&&[\p{{L}}\p{{M}}]]", regex.VERSION1)
     except regex.error:  # CLDR names no script, or one that Unicode has not
         return lambda text: 0
     return lambda text: len(pattern.findall(text))

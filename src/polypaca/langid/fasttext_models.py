@@ -29,6 +29,7 @@ _NO_LANGUAGE_LABELS = frozenset({"und", "zxx", "mis", "mul"})
 # however improbable they are.
 _KEEP_ALL = -1.0
 _ALL = 10_000
+_FEW = 20
 
 
 def load_model(
@@ -76,13 +77,15 @@ def load_model(
         line = text.encode("utf-8", "replace").decode().replace("\n", " ")
         if prepare is not None:
             line = prepare(line)
-        found, total = merged(line, k + 3, 0.0)
+        few = k <= _FEW
+        found, total = merged(line, k + 3, 0.0) if few else merged(line, _ALL, _KEEP_ALL)
         ranked = sorted(found.items(), key=lambda item: -item[1])
         # Labels of one language add up, so that a label not asked for could still change the
         # order: not if all the probability that is left could not.
         missing = 1.0 - total
         gaps = zip(ranked[:k], [*ranked[1:], ("", 0.0)], strict=False)
-        if len(ranked) < k or any(one[1] - next_[1] <= missing for one, next_ in gaps):
+        unsure = len(ranked) < k or any(one[1] - next_[1] <= missing for one, next_ in gaps)
+        if few and unsure:
             found, _ = merged(line, _ALL, 0.0)
             if len(found) < k:
                 found, _ = merged(line, _ALL, _KEEP_ALL)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from polypaca.core import languages
 from polypaca.langid.cleaning import has_letters, prose, without_block_quotes, without_passages
-from polypaca.langid.content import in_script_of, is_loop, is_names, is_short
+from polypaca.langid.content import in_script_of, is_loop, is_names, is_short, latin_part
 from polypaca.langid.contract import NO_LANGUAGE
 from polypaca.langid.neighbours import settle
 
@@ -54,7 +54,8 @@ def check(
     - undetermined, 1: no letter outside code, addresses and formulas; names alone; three words or
       fewer in the language's script that the detector takes for another language.
     - language: the detector's most probable language, whatever its probability, as in the paper
-      (arXiv 2309.08958), but for the neighbours that spelling tells apart.
+      (arXiv 2309.08958), but for the neighbours that spelling tells apart. Of an answer that is
+      mostly in Latin letters and should not be, that part decides.
 
     Args:
         response_text: the answer as it was given.
@@ -74,6 +75,7 @@ def check(
     if no_answer is not None:
         return Gate(*detect(text, detector), 0, no_answer)
     own = own_words(response_text, text, prompt)
+    own = latin_part(own, expected_language) or own
     detected, confidence = (None, 0.0) if is_names(own) else detect(own, detector)
     if detected is None:
         return Gate(None, 0.0, 1, "undetermined")

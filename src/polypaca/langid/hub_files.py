@@ -37,6 +37,7 @@ def fetch(file: HubFile, detector: str) -> Path:
         raise UserError(
             f"the language detector {detector} lacks its model file, which could not be "
             f"downloaded: {type(error).__name__}: {reason}; download {file.url} and name the "
-            f"file: `gate: {{detector: {detector}, model: path/to/{file.name}}}`"
+            f"file: `gate: {{detector: {detector}, model: path/to/{file.name}}}`, "
+            "or --model"
         ) from error
     return Path(path)
