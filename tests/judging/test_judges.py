@@ -41,7 +41,8 @@ def test_one_verdict_an_item_in_order_signed_and_hashed(judge: Judge) -> None:
         assert verdict.response_sha256 == sha256_text(item.response)
         assert verdict.judge.startswith(judge.signature)
         assert (verdict.rating is not None) == (verdict.status == "ok")
-        assert verdict.rating is None or 1 <= verdict.rating <= 3
+        low, high = judge.scale
+        assert verdict.rating is None or low <= verdict.rating <= high
 
 
 def test_the_same_items_get_the_same_verdicts(judge: Judge) -> None:

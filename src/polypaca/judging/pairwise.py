@@ -15,7 +15,7 @@ from polypaca.core.files import sha256_text
 from polypaca.core.records import PairVerdict
 from polypaca.judging.contract import PairJudge
 from polypaca.judging.llm import slots, versions
-from polypaca.judging.prompts import PAIR_SLOTS, fill, load_prompt
+from polypaca.judging.prompts import fill, load_pair_prompt
 from polypaca.judging.ratings import parse_preference
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete, require_key
@@ -74,7 +74,7 @@ def make(
     """
     if votes != 1:
         raise UserError("pairs are judged once an order: votes must be 1")
-    asked = load_prompt("pairwise" if prompt == "default" else prompt, PAIR_SLOTS)
+    asked = load_pair_prompt(prompt)
     server = endpoint(model=model, base_url=base_url, api_key_env=api_key_env, **served)
     require_key(server)
     spending = Account(account)

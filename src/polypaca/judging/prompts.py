@@ -91,6 +91,11 @@ def load_prompt(name: str, slots: tuple[str, ...] = RATING_SLOTS) -> JudgePrompt
     return JudgePrompt(Path(name).stem, {_DEFAULT: text.removesuffix("\n")})
 
 
+def load_pair_prompt(name: str = "default") -> JudgePrompt:
+    """The packaged prompt for pairs, `default`, or a file by its path; raises as `load_prompt`."""
+    return load_prompt("pairwise" if name == "default" else name, PAIR_SLOTS)
+
+
 def fill(template: str, values: Mapping[str, str]) -> str:
     """Put values into a prompt's slots, in one pass: slots within the values stay as they are."""
     return _SLOT.sub(lambda slot: values.get(slot[1], slot[0]), template)

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from polypaca.llm.records import Endpoint, endpoint
+from polypaca.study.judge import LlmJudge, Pairwise
+from polypaca.study.served import DECISIVE, RUN_ONLY, Served
+from polypaca.study.translate import LlmTranslator
+
+
+def test_every_setting_of_a_server_either_decides_answers_or_does_not() -> None:
+    assert {*DECISIVE, *RUN_ONLY} == {*Served.model_fields, "temperature", "max_tokens"}
+    assert not set(DECISIVE) & set(RUN_ONLY)
+
+
+def test_the_section_and_the_endpoint_have_the_same_fields_and_defaults() -> None:
+    section = Served(model="m").model_dump()
+    made = endpoint(**section)
+    assert {field.name: getattr(made, field.name) for field in fields(Endpoint)} == section
+    assert endpoint(model="m") == made
+
+
+@pytest.mark.parametrize("section", [LlmJudge, LlmTranslator])
+def test_a_section_is_flat(section: type[LlmJudge | LlmTranslator]) -> None:
+    made = section(
+        model="m",
+        base_url="http://h/v1",
+        api_key_env=None,
+        requests_per_minute=60,
+        price_input=1,
+        price_output=2,
+        money_limit=5,
+    )
+    assert made.kind == "llm"
+    assert set(RUN_ONLY) < set(made.model_dump())
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"money_limit": 5}, "needs `price_input` and `price_output`"),
+    ({"money_limit": 5, "price_input": 1}, "needs `price_input` and `price_output`"),
+    ({"token_limit": 0}, "greater than or equal to 1"),
+    ({"requests_per_minute": 0}, "greater than 0"),
+    ({"concurrency": 0}, "greater than or equal to 1"),
+    ({"api_key_env": "sk-very secret"}, "not the name of an environment variable"),
+    ({"base_url": "http://me:x@h/v1"}, "must hold no user"),
+    ({"votes": 3}, "`votes` need `temperature` > 0"),
+    ({"votes": 0, "temperature": 1}, "greater than or equal to 1"),
+    ({"name": "a/b"}, "cannot name a folder"),
+    ({"pairwise": {"pairs": [["english"]]}}, "pairs"),
+    ({"pairwise": {"pairs": [["english", "english"]]}}, "paired with itself"),
+    ({"prompts": "x"}, "Extra inputs"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), WRONG)
+def test_a_judge_that_cannot_be(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        LlmJudge.model_validate({"model": "m", **settings})
+
+
+def test_votes_and_pairs() -> None:
+    judge = LlmJudge.model_validate(
+        {
+            "model": "m",
+            "votes": 4,
+            "temperature": 0.7,
+            "pairwise": {"pairs": [("english", "multilingual")]},
+        }
+    )
+    assert judge.pairwise == Pairwise(pairs=[("english", "multilingual")], prompt="default")
+    assert LlmJudge(model="m").pairwise is None
+    assert Pairwise().pairs == "all"
