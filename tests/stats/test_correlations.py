@@ -33,10 +33,10 @@ def test_intervals_of_ranks_by_hand() -> None:
     assert (spearman.low, spearman.high) == pytest.approx(
         (math.tanh(1.6475 - 1.96 * 0.5350), math.tanh(1.6475 + 1.96 * 0.5350)), abs=1e-3
     )
-    # Kendall: atanh(0.78571) = 1.0602, error sqrt(0.437 / 4) = 0.3305.
+    # Kendall: atanh(0.78571) = 1.0602, error sqrt(0.437 / 4) = 0.3305, t(6) 2.4469.
     kendall = correlation("kendall", A, B, 0.95)
     assert (kendall.low, kendall.high) == pytest.approx(
-        (math.tanh(1.0602 - 1.96 * 0.3305), math.tanh(1.0602 + 1.96 * 0.3305)), abs=1e-3
+        (math.tanh(1.0602 - 2.4469 * 0.3305), math.tanh(1.0602 + 2.4469 * 0.3305)), abs=1e-3
     )
 
 
@@ -56,8 +56,8 @@ def test_intervals_cover_at_twelve_systems(kind: Kind) -> None:
         assert found.low is not None
         assert found.high is not None
         held += found.low <= true <= found.high
-    # 0.95 of 400, four standard errors down; ranks at this size reach about 0.93.
-    assert held / 400 >= 0.89
+    # 0.95 of 400, four standard errors down.
+    assert held / 400 >= 0.95 - 4 * 0.011
 
 
 @pytest.mark.parametrize(

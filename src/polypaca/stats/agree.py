@@ -46,7 +46,7 @@ class Agreement(Result):
 METHODS = {
     "pearson": "Fisher's z",
     "spearman": "Fisher's z with the error of Bonett & Wright (2000)",
-    "kendall": "tau-b; Fisher's z with the error of Fieller, Hartley & Pearson (1957)",
+    "kendall": "tau-b; Fisher's z with the error of Fieller, Hartley & Pearson (1957), t quantile",
     "alpha": "Krippendorff's; percentile bootstrap over items",
 }
 
