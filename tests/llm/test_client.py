@@ -2,22 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import socket
 import time
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from polypaca.core.errors import StageError, UserError
 from polypaca.llm import client as client_module
-from polypaca.llm.cache import key
+from polypaca.llm.cache import key, read, write
 from polypaca.llm.client import complete, complete_async
 from polypaca.llm.mock_server import MODEL_VERSION, Answer, MockServer, serve
 from polypaca.llm.records import Endpoint, Failure, Reply, Request
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEY_OF_FIRST_VERSION = "ae7e900b69ce6c0fcbfe63c2ffce12bf824055f10e0bd2fc9eb0f337d2f6ed0c"
 KEY = "sk-a-secret-that-must-not-be-seen"
@@ -166,6 +165,35 @@ def test_a_damaged_cache_file_is_asked_for_again(tmp_path: Path) -> None:
             assert texts(complete([ask("a")], at(server), cache=tmp_path)) == ["you said a"]
         assert len(server.requests) == 5
     assert json.loads(file.read_text(encoding="utf-8"))["asked"]["model"] == "m"
+
+
+def _write_often(folder: str) -> None:
+    endpoint = Endpoint("http://h/v1", "m")
+    for number in range(300):
+        reply = Reply(str(number % 3) * 5000, "m", "stop", 1, 1)
+        write(Path(folder), endpoint, ask(str(number % 3)), reply)
+
+
+def test_processes_that_share_a_cache_read_whole_replies(tmp_path: Path) -> None:
+    endpoint = Endpoint("http://h/v1", "m")
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_often, args=(str(tmp_path),)) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    seen: set[int] = set()
+    while any(writer.is_alive() for writer in writers):
+        for number in range(3):
+            reply = read(tmp_path, endpoint, ask(str(number)))
+            # Once there is a reply, it is never gone or cut off.
+            assert reply is not None or number not in seen
+            if reply is not None:
+                seen.add(number)
+                assert reply.text == str(number) * 5000
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    assert seen == {0, 1, 2}
+    assert len(list(tmp_path.rglob("*"))) == 6, "three folders, three replies, nothing besides"
 
 
 def test_replies_not_worth_keeping_are_asked_for_again(tmp_path: Path) -> None:

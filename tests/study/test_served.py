@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import re
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from ruamel.yaml import YAML
 
+from polypaca.judging.prompts import load_prompt
 from polypaca.llm.records import Endpoint, endpoint
 from polypaca.study.judge import LlmJudge, Pairwise
 from polypaca.study.served import DECISIVE, RUN_ONLY, Served
@@ -74,3 +78,20 @@ def test_votes_and_pairs() -> None:
     assert judge.pairwise == Pairwise(pairs=[("english", "multilingual")], prompt="default")
     assert LlmJudge(model="m").pairwise is None
     assert Pairwise().pairs == "all"
+
+
+def test_the_examples_of_the_documentation_are_valid(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "judging.md").read_text("utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    kinds = []
+    for block in blocks:
+        # One block shows a section several times, for several servers.
+        for part in re.split(r"\n\n", block):
+            raw = YAML(typ="safe").load(part)
+            kinds.append("judge" if "judge" in raw else "prompt")
+            if "judge" in raw:
+                LlmJudge.model_validate(raw["judge"])
+            else:
+                (tmp_path / "own.yaml").write_text(part, encoding="utf-8")
+                assert load_prompt(str(tmp_path / "own.yaml")).scale == (1.0, 5.0)
+    assert (kinds.count("judge"), kinds.count("prompt")) == (6, 1)
