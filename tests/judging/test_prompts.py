@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polypaca.core.errors import DataError, UserError
-from polypaca.judging.prompts import PAIR_SLOTS, RATING_SLOTS, fill, load_prompt
+from polypaca.judging.prompts import (
+    PAIR_SLOTS,
+    RATING_SLOTS,
+    fill,
+    load_pair_prompt,
+    load_prompt,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +35,13 @@ def test_the_packaged_prompts() -> None:
     assert paper.signature == "paper-b5c5d949bc69"
     assert paper.text("es") == paper.text("zh")
     assert all(mark in pairwise.text("en") for mark in ("[[A]]", "[[B]]", "[[C]]"))
+
+
+def test_slots_may_be_left_unchecked(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(f"scale: [1, 5]\nprompt: {GOOD} ${{more}}", encoding="utf-8")
+    assert load_prompt(str(path), ()).text("en") == f"{GOOD} ${{more}}"
+    assert load_prompt("pairwise", ()) == load_pair_prompt()
 
 
 def test_a_file_of_each_form(tmp_path: Path) -> None:

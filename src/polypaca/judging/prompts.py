@@ -70,7 +70,7 @@ def load_prompt(name: str, slots: tuple[str, ...] = RATING_SLOTS) -> JudgePrompt
 
     Args:
         name: `paper`, `pairwise`, or the path of a `.txt` or `.yaml` file.
-        slots: those that the prompt must have.
+        slots: those that the prompt must have; none leaves its slots unchecked.
 
     Raises:
         UserError: if there is no such prompt.
@@ -103,7 +103,7 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
 def _from_yaml(path: str, text: str, slots: tuple[str, ...]) -> JudgePrompt:
     raw = _read_yaml(path, text)
-    rates = "response" in slots
+    rates = "response_a" not in slots
     known = ("prompt", "prompts", "scale") if rates else ("prompt", "prompts")
     for key in raw:
         if key not in known:
@@ -176,7 +176,7 @@ def _check(
     if lacking:
         shown = " and ".join(f"${{{slot}}}" for slot in lacking)
         raise DataError(f"the judge's prompt has no slot {shown}", path=path, field=field)
-    for slot in _SLOT.finditer(template):
+    for slot in _SLOT.finditer(template) if slots else ():
         if slot[1] not in (*slots, *FURTHER_SLOTS):
             line = first + template.count("\n", 0, slot.start()) if first and not field else first
             known = ", ".join(f"${{{each}}}" for each in (*slots, *FURTHER_SLOTS))
