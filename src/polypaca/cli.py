@@ -305,7 +305,7 @@ def _run(
     from rich.console import Console
 
     from polypaca.core.errors import UserError
-    from polypaca.workflow.preflight import check_judge
+    from polypaca.workflow import preflight
     from polypaca.workflow.run import execute, make_plan
 
     loaded = _load(study, overrides)
@@ -318,9 +318,10 @@ def _run(
         _print_dry_run(planned, as_json=as_json)
         return
     if planned.reasons:
-        if any(task.step == "judge" and task.id in planned.reasons for task in planned.tasks):
-            check_judge(loaded)
-        _ask_before_spending(loaded, planned, yes=yes)
+        tasks = [task for task in planned.tasks if task.id in planned.reasons]
+        preflight.check(loaded, tasks)
+        if not yes:
+            _ask_before_spending(preflight.spending(loaded, tasks))
         console.print(
             f"{loaded.name}: {len(planned.reasons)} of {len(planned.tasks)} tasks to do "
             f"in {folder}",
@@ -342,25 +343,13 @@ def _run(
     _print_result(folder, until, as_json=as_json)
 
 
-def _ask_before_spending(study: Study, planned: Plan, *, yes: bool) -> None:
-    """A served translator or judge may cost money: only after a yes."""
+def _ask_before_spending(phrases: Sequence[str]) -> None:
+    """A served model may cost money: only after a yes."""
     from polypaca.core.errors import UserError
-    from polypaca.study.grid import translated
-    from polypaca.study.judge import LlmJudge
 
-    if yes:
+    if not phrases:
         return
-    asked = []
-    for code, engine in translated(study).items():
-        if engine.kind == "llm" and f"translations/{code}" in planned.reasons:
-            asked.append(f"{engine.model} at {engine.base_url} will translate into {code}")
-    judged = [task for task in planned.tasks if task.step == "judge" and task.id in planned.reasons]
-    if isinstance(study.judge, LlmJudge) and judged:
-        judge = f"{study.judge.model} at {study.judge.base_url}"
-        asked.append(f"{judge} will judge {len(judged)} systems")
-    if not asked:
-        return
-    question = " and ".join(asked)
+    question = " and ".join(phrases)
     if not sys.stdin.isatty():
         raise UserError(f"{question}, which may cost money: add --yes to allow it")
     typer.confirm(f"{question}, which may cost money. Go on?", abort=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from polypaca.core.results import Interval
+from polypaca.core.results import Interval, MarginTest
 from polypaca.reporting.page import render_page
 from polypaca.reporting.reader import reader_data, safe_json
 
@@ -242,14 +242,29 @@ def test_answers_of_systems_outside_the_table_are_shown_too(analysis: Analysis) 
     assert "NaN" not in safe_json(data)
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "interval", "beyond"),
-    [(-3.1, 2.2, "−3.1 to +2.2", "no"), (0.4, 2.2, "+0.4 to +2.2", "yes")],
-)
-def test_differences_within_chance_are_called_so(
-    analysis: Analysis, low: float, high: float, interval: str, beyond: str
+@pytest.mark.parametrize(("p", "shown", "said"), [(0.21, False, "no"), (0.0002, True, "yes")])
+def test_differences_are_shown_by_their_adjusted_p_value(
+    analysis: Analysis, p: float, shown: bool, said: str
 ) -> None:
-    difference = Interval(value=1.5, low=low, high=high)
-    item = analysis.comparisons[0].model_copy(update={"difference": difference})
+    item = analysis.comparisons[0].model_copy(
+        update={
+            "difference": Interval(value=1.5, low=0.4, high=2.2, method="bootstrap-t"),
+            "family": "headline", "p": 0.01, "p_adjusted": p, "shown": shown, "detectable": 3.24,
+            "margin": MarginTest(margin=5, p=0.01, p_seeds=None, p_adjusted=0.03, shown=True),
+        }
+    )  # fmt: skip
     html = render_page(analysis.model_copy(update={"comparisons": [item], "scores": []}), [])
-    assert f"{interval}</td><td>{beyond}</td>" in html
+    written = "&lt;\u00a00.001" if shown else "0.210"
+    assert 'bootstrap-t">+0.4 to +2.2</td>' in html
+    assert f'title="not adjusted: 0.010">{written}</td><td>{said}</td>' in html
+    assert "<td>within 5 (p\u00a00.030)</td>" in html
+    assert ">3.2</td></tr>" in html
+
+
+def test_what_claims_nothing_stands_apart_without_p_values(analysis: Analysis) -> None:
+    item = analysis.comparisons[0].model_copy(update={"family": None, "scope": "all"})
+    single = item.model_copy(update={"scope": "language", "language": "es"})
+    html = render_page(analysis.model_copy(update={"comparisons": [item, single]}), [])
+    assert "For reading only: no claim is made of these" in html
+    assert "p, adjusted" not in html
+    assert html.count("all languages <small>") == 1

@@ -8,6 +8,7 @@ import pytest
 
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, sha256_text, write_json, write_jsonl
+from polypaca.core.manifest import seal
 from polypaca.core.records import GateResult, Prompt, Response, Verdict
 from polypaca.core.results import Analysis, BudgetLedger, CellBudget, ScoredResponse
 from polypaca.stages.analyze import analyze
@@ -264,9 +265,16 @@ def test_what_the_gate_says_beside_its_verdict_is_kept(
 
 
 def test_ratings_beyond_the_scale_stop_the_stage(inputs: dict[str, Any]) -> None:
+    def judged(scale: list[float]) -> None:
+        for folder in inputs["verdicts"].values():
+            seal(folder, stage="judge", format_number=1, settings={}, inputs={},
+                 facts={"scale": scale})  # fmt: skip
+
+    judged([1.0, 2.0])
     with pytest.raises(StageError, match="is rated 3, beyond the scale of 1 to 2"):
-        _analyze(inputs, scale=(1.0, 2.0))
-    found, _ = _analyze(inputs, scale=(0.0, 5.0))
+        _analyze(inputs)
+    judged([0.0, 5.0])
+    found, _ = _analyze(inputs)
     assert found.top == 250
     assert "of 250 over" in found.sentence
 

@@ -1,82 +1,147 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
+from polypaca.core.errors import UserError
 from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.records import Prompt, Response
-from polypaca.stages.generate import generate, shuffle
+from polypaca.models.bases import initialise
+from polypaca.models.loading import load_model
+from polypaca.stages.generate import Part, generate
+
+DECODING = {"max_new_tokens": 8, "num_beams": 1, "no_repeat_ngram_size": 0}
 
 
-def _ignore(fraction: float, text: str) -> None:
+def _ignore(index: int, fraction: float, text: str) -> None:
     pass
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(count=st.integers(2, 40), seed=st.integers(0, 5))
-def test_shuffling_gives_everyone_somebody_elses_answer(
-    count: int, seed: int, tmp_path: Path
-) -> None:
-    answers = [
-        Response(
-            system="s", prompt_id=str(n), language=code, response=f"{code}{n}", finish_reason="stop"
-        )
-        for code in ("en", "es")
-        for n in range(count)
-    ]
-    write_jsonl(tmp_path / "responses.jsonl", answers)
-    shuffle(tmp_path / "out", responses=tmp_path, system="s.shuffled", seed=seed, progress=_ignore)
-    dealt = list(read_jsonl(tmp_path / "out" / "responses.jsonl", Response))
-    assert sorted(a.response for a in dealt) == sorted(a.response for a in answers)
-    for answer in dealt:
-        assert answer.system == "s.shuffled"
-        assert answer.response != f"{answer.language}{answer.prompt_id}"
-        assert answer.response.startswith(answer.language)
+def _adapter(base: Path, folder: Path, seed: int, *, broken: bool = False) -> Path:
+    """A checkpoint's folder with a LoRA adapter that changes what the base says."""
+    import torch
+    from peft import LoraConfig, get_peft_model
 
-
-def _prompts(folder: Path) -> Path:
-    for code in ("en", "es"):
-        rows = [Prompt(id=str(n), language=code, prompt=f"{code} animal {n}") for n in range(6)]
-        write_jsonl(folder / f"{code}.jsonl", rows)
+    torch.manual_seed(seed)
+    config = LoraConfig(r=4, lora_alpha=64, target_modules=["query_key_value"])
+    model = get_peft_model(load_model(base), config)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight.data, std=0.5)
+            weight.data *= torch.nan if broken else 1
+    model.save_pretrained(str(folder / "adapter"))
     return folder
 
 
-def _generate(
-    folder: Path, base: Path, prompts: Path, progress: Callable[[float, str], None]
-) -> list[Response]:
-    folder.mkdir(exist_ok=True)
-    generate(
-        folder, prompts=prompts, base=base, system="m.base", languages=["en", "es"],
-        template="alpaca", max_new_tokens=8, num_beams=1, no_repeat_ngram_size=0, batch_size=4,
-        progress=progress,
-    )  # fmt: skip
-    return list(read_jsonl(folder / "responses.jsonl", Response))
+@pytest.fixture
+def parts(tmp_path: Path, tiny_model: Callable[[str], Path]) -> list[Part]:
+    """An untuned base, two adapters on it, and another model: 12 prompts to each."""
+    for code in ("en", "es"):
+        rows = [
+            Prompt(id=str(n), language=code, prompt=f"{code} animal " * (1 + n % 3))
+            for n in range(6)
+        ]
+        write_jsonl(tmp_path / "prompts" / f"{code}.jsonl", rows)
+    base = tiny_model("gpt_neox")
+    own: dict[str, Any] = {
+        "m.base": None,
+        "m.a": _adapter(base, tmp_path / "cells" / "a", 1),
+        "m.b": _adapter(base, tmp_path / "cells" / "b", 2),
+        "m.full": tmp_path / "cells" / "full",
+    }
+    own["m.full"].mkdir(parents=True)
+    (own["m.full"] / "model").symlink_to(tiny_model("llama"))
+    return [
+        Part(
+            folder=tmp_path / "out" / name, prompts=tmp_path / "prompts", base=base, system=name,
+            languages=["en", "es"], template="alpaca", decoding=DECODING, seed=1,
+            precision="fp32", checkpoint=checkpoint, batch_size=5,
+        )
+        for name, checkpoint in own.items()
+    ]  # fmt: skip
 
 
-def test_a_killed_run_goes_on_and_gives_the_same_answers(
-    tmp_path: Path, tiny_model: Callable[[str], Path]
-) -> None:
-    prompts, base = _prompts(tmp_path / "prompts"), tiny_model("gpt_neox")
-    whole = _generate(tmp_path / "a", base, prompts, _ignore)
-    assert [(r.language, r.prompt_id) for r in whole] == [
-        (code, str(n)) for code in ("en", "es") for n in range(6)
-    ]
+def _run(
+    parts: list[Part], progress: Callable[[int, float, str], None] = _ignore
+) -> dict[str, list[Response]]:
+    for part in parts:
+        part.folder.mkdir(parents=True, exist_ok=True)
+    for index, result in generate(parts, progress=progress):
+        assert isinstance(result, dict), parts[index].system
+        assert (result["responses"], result["precision"]) == (12, "float32")
+    return {p.system: list(read_jsonl(p.folder / "responses.jsonl", Response)) for p in parts}
 
-    def kill(fraction: float, text: str) -> None:
+
+def _elsewhere(parts: list[Part], name: str) -> list[Part]:
+    return [replace(part, folder=part.folder.parent.parent / name / part.system) for part in parts]
+
+
+def test_one_pass_gives_every_system_what_it_gives_alone(parts: list[Part]) -> None:
+    together = _run(parts)
+    order = [(code, str(n)) for code in ("en", "es") for n in range(6)]
+    for part in _elsewhere(parts, "alone"):
+        alone = _run([part])[part.system]
+        assert [(r.language, r.prompt_id) for r in alone] == order
+        assert together[part.system] == alone
+    texts = {name: tuple(r.response for r in found) for name, found in together.items()}
+    assert len(set(texts.values())) == 4, "the adapters change nothing: nothing was tested"
+
+
+def test_a_killed_pass_goes_on_and_gives_the_same_answers(parts: list[Part]) -> None:
+    whole = _run(parts)
+    again = _elsewhere(parts, "again")
+
+    def kill(index: int, fraction: float, text: str) -> None:
         if fraction >= 0.5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        _generate(tmp_path / "b", base, prompts, kill)
-    with (tmp_path / "b" / "partial.jsonl").open("ab") as file:
-        file.write(b'{"system": "m.base", "prompt_id"')  # cut off in the middle of a line
-    done: list[str] = []
-    again = _generate(tmp_path / "b", base, prompts, lambda fraction, text: done.append(text))
-    assert again == whole
-    # Six and a half line were there, which is one whole batch.
-    assert done[0] == "5/12 answers"
-    assert [path.name for path in (tmp_path / "b").iterdir()] == ["responses.jsonl"]
+        _run(again, kill)
+    begun = [part.folder / "partial.jsonl" for part in again]
+    before = sum(len(path.read_bytes().splitlines()) for path in begun if path.exists())
+    assert before == 20, "36 prompts on the base, batches of 5"
+    # Killed in the middle of a line, and of a batch: another system's part of it is not there.
+    with begun[0].open("ab") as file:
+        file.write(b'{"system": "m.base", "prompt_id"')
+    lines = begun[1].read_bytes().splitlines(keepends=True)
+    begun[1].write_bytes(b"".join(lines[:-1]))
+    told: list[str] = []
+    assert _run(again, lambda index, fraction, text: told.append(text)) == whole
+    # One batch of the four is answered again.
+    assert told[0] == "20/36 answers"
+    assert [sorted(path.name for path in part.folder.iterdir()) for part in again] == [
+        ["responses.jsonl"]
+    ] * 4
+
+
+def test_an_adapter_that_cannot_be_used_leaves_the_others_going(
+    parts: list[Part], tmp_path: Path
+) -> None:
+    broken = _adapter(parts[0].base, tmp_path / "cells" / "broken", 3, broken=True)
+    bad = replace(parts[1], folder=tmp_path / "out" / "bad", system="m.bad", checkpoint=broken)
+    for part in (parts[0], bad, parts[2]):
+        part.folder.mkdir(parents=True)
+    results = dict(generate([parts[0], bad, parts[2]], progress=_ignore))
+    assert isinstance(results[1], UserError)
+    assert "no finite numbers" in str(results[1])
+    assert isinstance(results[0], dict)
+    assert isinstance(results[2], dict)
+
+
+def test_a_prompt_too_long_for_the_model_fails_its_pass_alone(
+    parts: list[Part], tokenizer_file: Path, tmp_path: Path
+) -> None:
+    # GPT-2's table of positions ends.
+    config = {"model_type": "gpt2", "n_positions": 64, "n_embd": 32, "n_layer": 1, "n_head": 2}
+    (tmp_path / "gpt2").mkdir()
+    initialise(tmp_path / "gpt2", config, tokenizer_file, seed=1)
+    short = replace(parts[0], base=tmp_path / "gpt2")
+    for part in (short, parts[1]):
+        part.folder.mkdir(parents=True)
+    results = dict(generate([short, parts[1]], progress=_ignore))
+    assert "do not fit behind it: the model has 64 positions" in str(results[0])
+    assert isinstance(results[1], dict)

@@ -9,13 +9,13 @@ from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.records import GateResult, Prompt, Response, Verdict
 from polypaca.llm.mock_server import Answer, serve
 from polypaca.stages.gate import gate
-from polypaca.stages.judge import judge
+from polypaca.stages.judge import Part, judge
 
 ENGLISH = "The old house stands by the river, and the children play in the garden every day."
 SPANISH = "La casa vieja está junto al río, y los niños juegan en el jardín todos los días."
 
 
-def _ignore(fraction: float, text: str) -> None:
+def _ignore(index: int, fraction: float, text: str) -> None:
     pass
 
 
@@ -34,14 +34,23 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "responses", tmp_path / "prompts"
 
 
+def _judge(folder: Path, folders: tuple[Path, Path], **settings: object) -> list[Verdict]:
+    part = Part(folder=folder, responses=folders[0], prompts=folders[1], judge=settings)
+    for index, result in judge([part], progress=_ignore):
+        assert index == 0
+        if isinstance(result, Exception):
+            raise result
+        assert result["verdicts"] == 2
+    return list(read_jsonl(folder / "verdicts.jsonl", Verdict))
+
+
 def test_quality_and_language_stay_separate(folders: tuple[Path, Path], tmp_path: Path) -> None:
     responses, prompts = folders
-    judge(
-        tmp_path / "v", responses=responses, prompts=prompts, kind="reference", detector="lid176",
-        progress=_ignore,
+    verdicts = _judge(tmp_path / "v", folders, kind="reference", detector="lid176")
+    gate(
+        tmp_path / "g", responses=responses, prompts=prompts, detector="lid176",
+        progress=lambda fraction, text: None,
     )  # fmt: skip
-    gate(tmp_path / "g", responses=responses, prompts=prompts, detector="lid176", progress=_ignore)
-    verdicts = list(read_jsonl(tmp_path / "v" / "verdicts.jsonl", Verdict))
     gates = list(read_jsonl(tmp_path / "g" / "gate.jsonl", GateResult))
     # The English answer to the Spanish prompt is a perfect one, in the wrong language.
     assert [v.rating for v in verdicts] == pytest.approx([3.0, 3.0])
@@ -49,10 +58,9 @@ def test_quality_and_language_stay_separate(folders: tuple[Path, Path], tmp_path
     assert [(g.detected, g.gate) for g in gates] == [("en", 1), ("en", 0)]
 
 
-def test_failed_judgements_fail_the_stage_and_are_retried_alone(
+def test_many_failed_judgements_fail_the_stage_and_are_retried_alone(
     folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    responses, prompts = folders
     monkeypatch.setenv("POLYPACA_CACHE", str(tmp_path / "cache"))
     good = False
 
@@ -65,12 +73,47 @@ def test_failed_judgements_fail_the_stage_and_are_retried_alone(
             "kind": "llm", "model": "m", "base_url": server.base_url, "api_key_env": None,
             "temperature": 0.0, "max_tokens": 64,
         }  # fmt: skip
-        run = {"responses": responses, "prompts": prompts, "progress": _ignore, **settings}
         with pytest.raises(StageError, match=r"1 of 2 judgements failed.*run again"):
-            judge(tmp_path / "v", **run)  # type: ignore[arg-type]
+            _judge(tmp_path / "v", folders, **settings)
         asked = len(server.requests)
         good = True
-        judge(tmp_path / "v", **run)  # type: ignore[arg-type]
+        verdicts = _judge(tmp_path / "v", folders, **settings)
         assert len(server.requests) == asked + 1
-    verdicts = list(read_jsonl(tmp_path / "v" / "verdicts.jsonl", Verdict))
     assert [v.rating for v in verdicts] == [2.5, 2.5]
+
+
+def test_limits_hold_over_all_systems_and_runs(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLYPACA_CACHE", str(tmp_path / "cache"))
+    responses, prompts = folders
+    other = [
+        answer.model_copy(update={"system": "t", "response": f"{answer.response} Indeed."})
+        for answer in read_jsonl(responses / "responses.jsonl", Response)
+    ]
+    write_jsonl(tmp_path / "others" / "responses.jsonl", other)
+
+    def run(base_url: str, limit: int) -> list[object]:
+        settings = {"kind": "llm", "model": "m", "base_url": base_url, "max_tokens": 64}
+        how = {"api_key_env": None, "concurrency": 1, "token_limit": limit}
+        parts = [
+            Part(
+                folder=tmp_path / f"v{number}", responses=answers, prompts=prompts,
+                judge=settings, how=how, account=tmp_path / "spending.jsonl",
+            )
+            for number, answers in enumerate((responses, tmp_path / "others"))
+        ]  # fmt: skip
+        return [result for _, result in judge(parts, progress=_ignore)]
+
+    with serve(lambda number, body: Answer(text="[[2]]")) as server:
+        # One question is estimated as 321 tokens and turns out as 10: a third would be too much.
+        results = run(server.base_url, 340)
+        assert len(server.requests) == 2
+        assert any("token_limit: 340 would be passed" in str(result) for result in results)
+        assert len((tmp_path / "spending.jsonl").read_text().splitlines()) == 2
+        # The same limit again: nothing is left of it, and what was judged costs nothing again.
+        run(server.base_url, 340)
+        assert len(server.requests) == 2
+        results = run(server.base_url, 100_000)
+        assert all(isinstance(result, dict) for result in results)
+        assert len(server.requests) == 4

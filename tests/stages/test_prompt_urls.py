@@ -18,8 +18,8 @@ from polypaca.core.files import read_jsonl
 from polypaca.core.records import Prompt
 from polypaca.stages.prepare import prepare_prompts
 from polypaca.study import load_study
+from polypaca.workflow import preflight
 from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.preflight import check_judge
 from polypaca.workflow.tasks import tasks_of
 
 ROWS = {
@@ -122,8 +122,9 @@ def test_other_hashes_are_other_prompts_and_nothing_is_fetched_early(
     identities = []
     for given in (sha256, {**sha256, "es": "0" * 64}):
         study = load_study(study_file(tmp_path, url, given))
-        check_judge(study)
-        (task,) = (t for t in tasks_of(study, Fingerprints()) if t.id == "data/prompts")
+        tasks = tasks_of(study, Fingerprints())
+        preflight.check(study, tasks)
+        (task,) = (t for t in tasks if t.id == "data/prompts")
         identities.append(task.identity)
         assert task.options["sha256"] == given
     assert identities[0] != identities[1]

@@ -164,7 +164,7 @@ def test_a_chat_models_own_template_is_trained_and_asked(
 ) -> None:
     from polypaca.core.records import Prompt
     from polypaca.models.loading import load_tokenizer
-    from polypaca.stages.generate import generate
+    from polypaca.stages.generate import Part, generate
 
     base = tmp_path / "chat"
     shutil.copytree(tiny_model("llama"), base, symlinks=False)
@@ -183,11 +183,13 @@ def test_a_chat_models_own_template_is_trained_and_asked(
     (tmp_path / "p").mkdir()
     (tmp_path / "r").mkdir()
     write_jsonl(tmp_path / "p" / "en.jsonl", [Prompt(id="1", language="en", prompt="Say it. ")])
-    generate(
-        tmp_path / "r", prompts=tmp_path / "p", base=base, checkpoint=tmp_path / "c", system="c",
-        languages=["en"], template="chat", max_new_tokens=30, num_beams=1, no_repeat_ngram_size=0,
-        progress=_ignore,
+    part = Part(
+        folder=tmp_path / "r", prompts=tmp_path / "p", base=base, checkpoint=tmp_path / "c",
+        system="c", languages=["en"], template="chat", seed=1, precision="fp32",
+        decoding={"max_new_tokens": 30, "num_beams": 1, "no_repeat_ngram_size": 0},
     )  # fmt: skip
+    for _ in generate([part], progress=lambda index, fraction, text: None):
+        pass
     (answer,) = (tmp_path / "r" / "responses.jsonl").read_text().splitlines()
     # It has learned to answer, and to stop at the end of its turn.
     assert json.loads(answer)["response"].startswith("The number")

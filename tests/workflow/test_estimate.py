@@ -10,6 +10,7 @@ import pytest
 
 from polypaca.core.errors import UserError
 from polypaca.core.files import write_json
+from polypaca.judging.prompts import load_prompt
 from polypaca.study import Study, load_study
 from polypaca.workflow import at_hand
 from polypaca.workflow.assumptions import DATA_SETS, estimated_tokens
@@ -104,7 +105,10 @@ class TestThePapersGrid:
         parts = [(cell.flops, cell.evaluation_flops) for cell in found.cells]
         flops = sum((one or 0) + (other or 0) for one, other in parts)
         assert found.total.flops == pytest.approx(flops + (found.answering.flops or 0))
-        assert "gpt-3.5-turbo judges 30,450 responses; its price is not counted" in found.notes
+        assert any(
+            note.startswith("gpt-3.5-turbo judges 30,450 responses; its price is not counted")
+            for note in found.notes
+        )
         assert found.total.cost == pytest.approx(3 * (trained + answering))
         english = next(part for part in found.by_recipe if part.name == "english")
         assert (english.cells, english.budgets) == (21, 21)
@@ -222,3 +226,26 @@ class _Row:
 
     def __init__(self, text: str) -> None:
         self.instruction, self.input, self.output = text, "", ""
+
+
+def test_a_judges_price_by_hand(tmp_path: Path) -> None:
+    judge = (
+        "judge={kind: llm, model: m, api_key_env: null, price_input: 2, price_output: 8, "
+        "votes: 3, temperature: 1, max_tokens: 100, money_limit: 5, pairwise: {}}"
+    )
+    study = load_study(
+        PAPER.with_name("tiny.yaml"),
+        [judge, "recipes=[multilingual, english]", "methods.full.recipes=[english]"],
+    )
+    notes = estimate(study, tmp_path).notes
+    prompt = len(load_prompt("paper").text("en")) / 4
+    # Cells: lora multilingual and english, full english; base; two shuffled: 50 prompts each.
+    answers = 6 * 5 * 50
+    tokens = prompt + 100 + study.generate.max_new_tokens
+    money = 3 * answers * (tokens * 2 + 100 * 8) / 1e6
+    assert (
+        f"m judges {answers:,} responses, 3 times each, for about {money:,.2f} "
+        "if all is as long as it may be; it stops at 5"
+    ) in notes
+    # One pair under lora, in five languages, in both orders.
+    assert any(note.startswith("m compares 1 pairs of recipes, 500 questions, ") for note in notes)

@@ -3,7 +3,9 @@
 A stage fills a folder and seals it by writing `manifest.json` last. Two things on it determine the
 folder's content: its identity, a hash of the stage, its format number and the settings that affect
 results; and the digest of the content that each input had. Everything else (versions, device,
-counts, wall time, paths) is recorded and invalidates nothing.
+counts, wall time, paths) is recorded and invalidates nothing. One fact is looked at: a folder whose
+fact `failed` is not 0 is whole as far as it goes, so that what follows can be made from it, and is
+tried again by the next run.
 
 So an input that was made again, for whatever reason, and came out the same leaves its followers
 done; one that came out different does not.
@@ -87,6 +89,7 @@ class State(Enum):
     PARTIAL = "begun, not finished"
     STALE = "its settings or inputs changed"
     DAMAGED = "a file of it was changed or removed"
+    RETRY = "parts of it failed"
 
 
 def identity_of(stage: str, format_number: int, settings: Mapping[str, Any]) -> str:
@@ -170,7 +173,7 @@ def state_of(folder: Path, identity: str, inputs: Mapping[str, Input] | None = N
         return State.STALE
     if any(_changed(folder / name, output) for name, output in manifest.outputs.items()):
         return State.DAMAGED
-    return State.DONE
+    return State.RETRY if manifest.facts.get("failed") else State.DONE
 
 
 def made_from(manifest: Manifest, identity: str, inputs: Mapping[str, Input]) -> bool:

@@ -136,6 +136,50 @@ class Comparison(Result):
     margin: MarginTest | None = None
 
 
+class Preferences(Result):
+    """Which of two rows' answers the judge of pairs preferred, in one scope.
+
+    A preference is what the judge said in both orders; else the pair is a tie.
+    """
+
+    a: str
+    b: str
+    scope: Scope
+    language: str | None
+    measure: Literal["before", "after"] = Field(
+        description="after: an answer that fails the gate loses to one that passes"
+    )
+    prompts: int = Field(description="per language (the fewest of the languages)")
+    wins: float = Field(description="share of answers of `a` that were preferred")
+    losses: float
+    ties: float
+    net: Interval | None = Field(description="wins minus losses, -1..1, over prompts")
+    p: float | None = Field(description="paired permutation test over prompts")
+    p_adjusted: float | None = Field(
+        default=None, description="Holm, over all pairs in the seen languages after the gate"
+    )
+    shown: bool = Field(default=False, description="p_adjusted is small enough for a claim")
+    consistent: float | None = Field(
+        description="share of pairs where the order of the two made no difference"
+    )
+    failed: int = Field(description="pairs without a verdict")
+
+
+class JudgeAgreement(Result):
+    """How far two judges agree, in one language or (None) in all."""
+
+    first: str = Field(description="whose ratings count")
+    second: str
+    language: str | None
+    answers: int = Field(description="that both rated")
+    equal: float | None = Field(description="share that both rated alike")
+    difference: float | None = Field(description="mean of second minus first, in points of 0..1")
+    systems_pearson: float | None = Field(description="of the systems' mean ratings")
+    alpha: float | None = Field(description="Krippendorff's, of all judges together, interval")
+    alpha_low: float | None
+    alpha_high: float | None
+
+
 class HeldOutLoss(Result):
     """A cell's loss on the held-out responses of one language."""
 
@@ -251,6 +295,8 @@ class Analysis(Result):
     ledger: list[CellCost]
     budgets: BudgetLedger | None = Field(default=None, description="what the cells were to cost")
     data: list[LanguageData] = []
+    preferences: list[Preferences] = Field(default=[], description="of a judge of pairs")
+    judges: list[JudgeAgreement] = Field(default=[], description="where there are several")
     signature: dict[str, Any] = Field(description="what made the numbers: versions, seed, judge, …")
 
 

@@ -12,12 +12,11 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import StageError
-from polypaca.generation.batching import encode, pad_left, plan_batches
+from polypaca.generation.batching import pad_left
 from polypaca.generation.contract import Answer, Decoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     import torch
 
@@ -223,36 +222,3 @@ def _free_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def answer(
-    model: Any,
-    tokenizer: Any,
-    texts: Sequence[str],
-    *,
-    pad_token_id: int,
-    special_tokens: bool = True,
-    max_new_tokens: int,
-    num_beams: int,
-    no_repeat_ngram_size: int,
-    batch_size: int,
-) -> Iterator[tuple[int, str, FinishReason]]:
-    """Continue each text without sampling; answers come batch by batch, longest prompts first."""
-    decoding = Decoding(max_new_tokens, num_beams, no_repeat_ngram_size)
-    rows = encode(tokenizer, texts, special_tokens)
-    for batch in plan_batches([len(row) for row in rows], batch_size):
-        answers = answer_batch(model, tokenizer, [rows[index] for index in batch], decoding)
-        for index, found in zip(batch, answers, strict=True):
-            yield index, found.text, found.finish_reason
-
-
-def with_adapter(model: Any, adapter: Path) -> Any:
-    """The base model with a trained adapter on it; `without_adapter` takes it off again."""
-    from peft import PeftModel
-
-    return PeftModel.from_pretrained(model, adapter)
-
-
-def without_adapter(model: Any) -> Any:
-    """The base model again, its weights as they were."""
-    return model.unload()

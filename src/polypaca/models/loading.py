@@ -94,9 +94,9 @@ def load_model(
 
 
 @lru_cache(maxsize=1)
-def cached_model(folder: Path) -> Any:
+def cached_model(folder: Path, dtype: str | None = None) -> Any:
     """Like `load_model`, but the last one loaded stays in memory for the next task."""
-    return load_model(folder)
+    return load_model(folder, dtype=dtype)
 
 
 @lru_cache(maxsize=1)

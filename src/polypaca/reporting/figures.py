@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.results import TOTAL_PROMPTS
 from polypaca.reporting.layout import (
     DASH,
     Group,
@@ -34,7 +35,7 @@ _INK, _MUTED, _RULE = "#222222", "#6b6b6b", "#e3e3e3"
 _PLOT_WIDTH = 170  # with labels and numbers about 330: one panel fills a phone
 _BAR = 12
 _STEP = 22  # height of a row
-_MAXIMUM, _TOTALS, _PERCENT = 150, (0, 50, 100, 150), (0, 25, 50, 75, 100)
+_PERCENT = (0, 25, 50, 75, 100)
 _GHOST = 0.32  # opacity of the bar before the gate
 
 Chart = Any  # altair has no common base of simple and concatenated charts worth importing for
@@ -56,7 +57,7 @@ def score_panels(analysis: Analysis) -> list[Panel]:
     Without ratings: the share of answers that pass the gate.
     """
     scores = index_of(analysis)
-    top, ticks = (_MAXIMUM, _TOTALS) if analysis.rated else (100, _PERCENT)
+    top, ticks = (analysis.top, _totals(analysis.top)) if analysis.rated else (100.0, _PERCENT)
     panels = []
     for group in panels_of(analysis):
         form = _bars(names_of(group.rows), top, ticks, ghost=analysis.rated)
@@ -124,7 +125,7 @@ def score_figure(analysis: Analysis) -> Chart:
     ]
     what = (
         [
-            "Total after the gate (solid) and before it (pale), 0 to 150",
+            f"Total after the gate (solid) and before it (pale), 0 to {analysis.top:g}",
             f"Whiskers: {level_of(analysis)} intervals",
         ]
         if analysis.rated
@@ -134,6 +135,13 @@ def score_figure(analysis: Analysis) -> Chart:
         ]
     )
     return _whole(alt.vconcat(*charts, spacing=36), f"{analysis.study}: scores by language", what)
+
+
+def _totals(top: float) -> tuple[float, ...]:
+    """Ticks of a scale of totals: whole points of the judge's scale, not more than five of them."""
+    points = round(top / TOTAL_PROMPTS)
+    each = -(-points // 5)
+    return tuple(float(TOTAL_PROMPTS * point) for point in range(0, points + 1, each))
 
 
 def robustness_figure(analysis: Analysis) -> Chart | None:

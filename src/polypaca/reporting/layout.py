@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from polypaca.core.results import Analysis, Interval, RowLabel, Scope, Score
 
-Measure = Literal["after", "before", "gate", "robustness"]
+Measure = Literal["after", "strict", "before", "gate", "robustness", "line_gate", "word_gate"]
+SHARES: tuple[Measure, ...] = ("gate", "line_gate", "word_gate")  # of responses; others are totals
 Index = dict[tuple[str, str, str | None], "Score"]
 
 # Okabe & Ito's colours, which people with any colour vision tell apart. Black is left out: it
@@ -170,19 +171,24 @@ def interval_of(score: Score | None, measure: Measure) -> Interval | None:
 
 def measures_of(analysis: Analysis) -> list[Measure]:
     """The measures that the analysis has, most important first."""
-    return ["after", "before", "gate", "robustness"] if analysis.rated else ["gate"]
+    found: list[Measure] = ["gate"]
+    if analysis.rated:
+        found = ["after", "before", "gate", "robustness"]
+    optional: tuple[Measure, ...] = ("strict", "line_gate", "word_gate")
+    found += [m for m in optional if any(getattr(s, m) is not None for s in analysis.scores)]
+    return found
 
 
 def text_of(value: float, measure: Measure) -> str:
-    """A total with one decimal, or a gate pass rate as whole percent."""
-    if measure == "gate":
+    """A total with one decimal, or a share as whole percent."""
+    if measure in SHARES:
         return f"{100 * value:.0f}\u00a0%"
     return f"{value:.1f}"
 
 
 def range_of(interval: Interval, measure: Measure) -> str:
     """An interval as `81.2–92.0`."""
-    if measure == "gate":
+    if measure in SHARES:
         return f"{100 * interval.low:.0f}–{100 * interval.high:.0f}"
     return f"{interval.low:.1f}–{interval.high:.1f}"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polypaca.reporting.costs import data_table, ledger_table
+from polypaca.reporting.differences import difference_tables
 from polypaca.reporting.figures import (
     Panel,
     needs_ghost_note,
@@ -20,6 +21,7 @@ from polypaca.reporting.figures import (
 from polypaca.reporting.heldout import heldout_table
 from polypaca.reporting.layout import (
     DASH,
+    SHARES,
     Column,
     Measure,
     colours_of,
@@ -35,6 +37,7 @@ from polypaca.reporting.layout import (
     range_of,
     text_of,
 )
+from polypaca.reporting.opinions import judges_table, preference_table
 from polypaca.reporting.reader import reader_data, safe_json
 
 if TYPE_CHECKING:
@@ -44,14 +47,20 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
+# {top} is the highest total.
 _TABS: dict[Measure, tuple[str, str]] = {
     "after": (
         "After the gate",
-        "Total per language after the gate, 0 to 150: an answer in the wrong language counts 0.",
+        "Total per language after the gate, 0 to {top}: an answer in the wrong language counts 0.",
+    ),
+    "strict": (
+        "Undetermined as 0",
+        "Total per language after the gate, 0 to {top}, where answers in no language that could be "
+        "told (only code, formulas or names) count 0 as well; elsewhere they pass the gate.",
     ),
     "before": (
         "Before the gate",
-        "Total per language before the gate, 0 to 150: the ratings alone, whatever the language "
+        "Total per language before the gate, 0 to {top}: the ratings alone, whatever the language "
         "of the answer.",
     ),
     "gate": (
@@ -62,6 +71,16 @@ _TABS: dict[Measure, tuple[str, str]] = {
         "Lost at the gate",
         "Total before minus after the gate. Less is better: 0 means every answer is in the "
         "language of its prompt.",
+    ),
+    "line_gate": (
+        "Every line",
+        "Share of answers of which every line is in the language of the prompt (line-level pass "
+        "rate, arXiv 2406.20052), among those with a line long enough to tell.",
+    ),
+    "word_gate": (
+        "Every word",
+        "Share of answers without an English word among those whose lines are in the language "
+        "(word-level pass rate, arXiv 2406.20052), in languages whose script is not Latin.",
     ),
 }
 
@@ -97,7 +116,9 @@ def render_page(
         reader=data,
         facts=_facts(analysis),
         tables=[_table(analysis, measure) for measure in measures_of(analysis)],
-        comparisons=_comparisons(analysis),
+        differences=difference_tables(analysis),
+        preferences=preference_table(analysis),
+        judges=judges_table(analysis),
         score_groups=_figure(score_panels(analysis)),
         robustness=_figure(robustness_panels(analysis)),
         ghost=needs_ghost_note(analysis),
@@ -175,7 +196,7 @@ def _table(analysis: Analysis, measure: Measure) -> dict[str, Any]:
     return {
         "measure": measure,
         "title": title,
-        "caption": caption,
+        "caption": caption.format(top=f"{analysis.top:g}"),
         "columns": columns,
         "seen": sum(column.seen for column in columns),
         "unseen": sum(not column.seen for column in columns),
@@ -197,7 +218,7 @@ def _cell(
         "why": "not tested" if score is None else "no answer has a rating",
         "average": column.average,
         "best": text is not None and text == best,
-        "failed": score.failed if score is not None and measure != "gate" else 0,
+        "failed": score.failed if score is not None and measure not in SHARES else 0,
     }
 
 
@@ -219,46 +240,6 @@ def _best(analysis: Analysis, rows: tuple[RowLabel, ...], measure: Measure) -> d
             pick = min(values) if measure == "robustness" else max(values)
             best[column] = text_of(pick, measure)
     return best
-
-
-def _comparisons(analysis: Analysis) -> list[dict[str, Any]]:
-    """Paired differences over the averages; single languages are in the CSV's reach, not here."""
-    titles = {}
-    for group in groups_of(analysis):
-        for row, name in zip(group.rows, names_of(group.rows), strict=True):
-            titles[row.id] = (name, group.title)
-    lines = []
-    for item in analysis.comparisons:
-        if item.scope == "language" or (item.measure != "gate" and not analysis.rated):
-            continue
-        (a, group_a), (b, group_b) = (
-            titles.get(item.a, (item.a, "")),
-            titles.get(item.b, (item.b, "")),
-        )
-        same = group_a == group_b
-        difference = item.difference
-        scale = 100 if item.measure == "gate" else 1
-        unit = "\u00a0pp" if item.measure == "gate" else ""
-        lines.append(
-            {
-                "a": a if same else f"{a} ({group_a})",
-                "b": b if same else f"{b} ({group_b})",
-                "group": group_a if same else "",
-                "scope": {"all": "all languages"}.get(item.scope, f"{item.scope} languages"),
-                "measure": {"after": "after the gate", "before": "before the gate"}.get(
-                    item.measure, "gate pass rate"
-                ),
-                "value": f"{_signed(scale * difference.value)}{unit}",
-                "range": f"{_signed(scale * difference.low)} to {_signed(scale * difference.high)}",
-                "beyond_chance": difference.low > 0 or difference.high < 0,
-            }
-        )
-    return lines
-
-
-def _signed(value: float) -> str:
-    text = f"{value:+.1f}".replace("-", "−")
-    return "0.0" if text in ("+0.0", "−0.0") else text
 
 
 def _figure(panels: list[Panel]) -> list[dict[str, Any]]:

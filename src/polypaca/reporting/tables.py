@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 Cell = str | int | float | bool | None
 
-_INTERVALS = ("after", "before", "robustness", "gate")
+_TOTALS = ("after", "before", "robustness", "strict")
+_INTERVALS = ("after", "before", "robustness", "gate", "strict", "line_gate", "word_gate")
 
 
 def score_table(analysis: Analysis) -> list[dict[str, Cell]]:
@@ -74,7 +75,7 @@ def to_csv(analysis: Analysis) -> str:
     columns = list(rows[0]) if rows else ["row", "scope", "language"]
     if not analysis.rated:
         # Columns that can only be empty would look like lost data.
-        columns = [c for c in columns if c.split("_")[0] not in ("after", "before", "robustness")]
+        columns = [c for c in columns if c.split("_")[0] not in _TOTALS]
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -93,7 +94,8 @@ def to_text(analysis: Analysis) -> Table:
     columns = columns_of(analysis)
     scores = index_of(analysis)
     caption = (
-        f"total after the gate (0..150), below it the share that passes the gate; {DASH} not tested"
+        f"total after the gate (0..{analysis.top:g}), below it the share that passes the gate; "
+        f"{DASH} not tested"
         if analysis.rated
         else f"no judge: the share of answers that pass the gate; {DASH} not tested"
     )

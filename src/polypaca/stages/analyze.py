@@ -15,7 +15,7 @@ from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_json, write_jsonl
 from polypaca.core.ledgers import cell_cost
 from polypaca.core.manifest import read_manifest
-from polypaca.core.records import GateResult, Prompt, Response, Verdict
+from polypaca.core.records import GateResult, PairVerdict, Prompt, Response, Verdict
 from polypaca.core.results import (
     TOTAL_PROMPTS,
     Analysis,
@@ -29,16 +29,19 @@ from polypaca.stats.comparisons import compare, recipe_pairs, system_pairs
 from polypaca.stats.controls import control_notes, control_pairs
 from polypaca.stats.headline import sentences
 from polypaca.stats.intervals import BOOTSTRAP, GAFFKE, resampling
+from polypaca.stats.opinions import agreement
+from polypaca.stats.pairs import preferences
 from polypaca.stats.proportions import CLOPPER_PEARSON, WILSON
 from polypaca.stats.rows import Described, rows_of
 from polypaca.stats.summary import scope_list, scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from polypaca.core.results import CellCost, RowLabel
     from polypaca.stats.comparisons import Compared
+    from polypaca.stats.pairs import Gates
 
 
 def analyze(
@@ -62,19 +65,25 @@ def analyze(
     confidence: float,
     seed: int,
     margin: float | None = None,
-    scale: tuple[float, float] = (1.0, 3.0),
+    judges: Sequence[str] = (),
+    opinions: Mapping[str, Path] | None = None,
+    pairs: Mapping[str, Path] | None = None,
+    compared: Mapping[str, Sequence[str]] | None = None,
     threads: int = 1,
     progress: Callable[[float, str], None],
 ) -> dict[str, Any]:
     """Join answers, verdicts and gate into scores, and scores into the report's numbers.
 
-    `scale` is the judge's, lowest and highest rating; scores lie in 0..highest, since the gate
-    makes them 0. `margin` is in points of the total.
+    The judge's scale, lowest and highest rating, is that of the verdicts' manifests; scores lie in
+    0..highest, since the gate makes them 0. `margin` is in points of the total. `opinions` are the
+    verdicts of all `judges` but the first, by judge and system; `pairs` what the judge preferred,
+    by pair, and `compared` the two rows of each.
 
     Raises:
         StageError: if an answer has no verdict or gate, or a rating is beyond the scale.
     """
     progress(0.0, "joining")
+    scale = _scale(verdicts.values())
     asked = {
         language: {p.id: p for p in read_jsonl(prompts / f"{language}.jsonl", Prompt)}
         for language in test_languages
@@ -97,22 +106,25 @@ def analyze(
     found = scores(table, scopes, drawn, top=scale[1], rated=rated)
     progress(0.7, "comparing")
     measure: Compared = "after" if rated else "gate"
-    pairs = [*recipe_pairs(rows, scopes, measure), *system_pairs(rows, scopes, measure)]
+    asked_for = [*recipe_pairs(rows, scopes, measure), *system_pairs(rows, scopes, measure)]
     if rated:
-        pairs += control_pairs(rows, table, systems)
-    compared = compare(pairs, table, drawn, top=scale[1], margin=margin, seed=seed)
+        asked_for += control_pairs(rows, table, systems)
+    differences = compare(asked_for, table, drawn, top=scale[1], margin=margin, seed=seed)
+    preferred = preferences(
+        _by_rows(pairs or {}, compared or {}), _gates(scored), ids, scopes, drawn, seed=seed
+    )
     judge = _made_by(verdicts, "judge")
     budgets_of = {system["system"]: system["budgets"] for system in systems}
     ledger = [cell_cost(cell, path, budgets=budgets_of[cell]) for cell, path in cells.items()]
     top = TOTAL_PROMPTS * scale[1]
-    said = sentences(rows, found, compared, rated=rated, top=top)
+    said = sentences(rows, found, differences, rated=rated, top=top)
     seeds = sorted({system["seed"] for system in systems if system["seed"] is not None})
     analysis = Analysis(
         study=study,
         sentence=said[0] if said else "The study has no recipe to compare.",
         notes=[
             *said[1:],
-            *control_notes(rows, table, compared),
+            *control_notes(rows, table, differences),
             *planned.notes,
             *_dropped(ledger),
             *caveats(
@@ -120,7 +132,7 @@ def analyze(
                 _fewest_seeds(rows, seeds),
                 confidence,
                 found,
-                compared,
+                differences,
                 judge=judge,
                 rated=rated,
                 top=top,
@@ -134,7 +146,17 @@ def analyze(
         language_names={code: names.name(code) for code in {*train_languages, *test_languages}},
         rows=rows,
         scores=found,
-        comparisons=compared,
+        comparisons=differences,
+        preferences=preferred,
+        judges=agreement(
+            _opinions(judges, opinions or {}, verdicts, scale),
+            test_languages,
+            confidence=confidence,
+            resamples=resamples,
+            seed=seed,
+        )
+        if opinions
+        else [],
         ledger=ledger,
         budgets=planned,
         data=[_data(code, path, instructions) for code, path in translations.items()],
@@ -211,6 +233,58 @@ def _join(
             word_gate=result.word_gate,
             score=None if rating is None else rating * result.gate,
         )
+
+
+def _by_rows(
+    pairs: Mapping[str, Path], compared: Mapping[str, Sequence[str]]
+) -> dict[tuple[str, str], list[list[PairVerdict]]]:
+    """The verdicts on pairs of rows, a list for each training seed."""
+    found: dict[tuple[str, str], list[list[PairVerdict]]] = {}
+    for name, folder in pairs.items():
+        a, b = compared[name]
+        verdicts = list(read_jsonl(folder / "pairs.jsonl", PairVerdict))
+        found.setdefault((a, b), []).append(verdicts)
+    return found
+
+
+def _gates(scored: Mapping[str, Sequence[ScoredResponse]]) -> Gates:
+    return {
+        (answer.system, answer.language, answer.prompt_id): answer.gate
+        for part in scored.values()
+        for answer in part
+    }
+
+
+def _opinions(
+    judges: Sequence[str],
+    opinions: Mapping[str, Path],
+    verdicts: Mapping[str, Path],
+    scale: tuple[float, float],
+) -> dict[str, dict[tuple[str, str, str], float]]:
+    """What each judge said of every answer, each on its own scale brought to 0..1."""
+    folders = {judges[0]: list(verdicts.values())}
+    for name, folder in opinions.items():
+        folders.setdefault(name.split("/")[0], []).append(folder)
+    found = {}
+    for judge, own in folders.items():
+        low, high = _scale(own) if judge != judges[0] else scale
+        found[judge] = {
+            (verdict.system, verdict.language, verdict.prompt_id): (verdict.rating - low)
+            / (high - low)
+            for folder in own
+            for verdict in read_jsonl(folder / "verdicts.jsonl", Verdict)
+            if verdict.rating is not None and verdict.status != "failed"
+        }
+    return found
+
+
+def _scale(verdicts: Iterable[Path]) -> tuple[float, float]:
+    """The judge's scale, as its verdicts' manifests say; the paper's where none says."""
+    for folder in verdicts:
+        manifest = read_manifest(folder)
+        if manifest and (found := manifest.facts.get("scale")):
+            return float(found[0]), float(found[1])
+    return 1.0, 3.0
 
 
 def _fewest_seeds(rows: Sequence[RowLabel], seeds: Sequence[int]) -> int:

@@ -1,12 +1,15 @@
-"""judge: what the judge says of a system's answers.
+"""judge: what the judge says of systems' answers.
 
     systems/<system>/verdicts/   verdicts.jsonl
 
-Answers that fail the gate are judged too: robustness is the difference that the gate makes.
+Answers that fail the gate are judged too: robustness is the difference that the gate makes. All
+systems are judged in one go, so that limits on requests, tokens and money hold over all of them.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import StageError
@@ -18,29 +21,69 @@ from polypaca.judging.contract import Item
 from polypaca.models.bases import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from polypaca.core.records import Prompt, Verdict
+
+# With more failures than this share, something is wrong with the judge rather than with answers.
+MOST_FAILED = 0.05
+
+
+@dataclass(frozen=True)
+class Part:
+    """One system's folder of verdicts, and what it is made from."""
+
+    folder: Path
+    responses: Path
+    prompts: Path
+    judge: Mapping[str, Any]  # its kind, and the judge's own settings
+    how: Mapping[str, Any] = field(default_factory=dict)  # settings that affect no verdict
+    account: Path | None = None  # where it is kept what served judges were asked
 
 
 def judge(
-    folder: Path,
-    *,
-    responses: Path,
-    prompts: Path,
-    kind: str,
-    threads: int = 1,
-    progress: Callable[[float, str], None],
-    **settings: Any,
-) -> dict[str, Any]:
-    """Judge every answer; `settings` are the judge's own.
+    parts: Sequence[Part], *, threads: int = 1, progress: Callable[[int, float, str], None]
+) -> Iterator[tuple[int, dict[str, Any] | Exception]]:
+    """Judge every answer of all parts; yields each part's facts, or the error that it has.
 
-    Raises:
-        StageError: if a judgement failed. What was judged stays in the cache, and the folder
-            stays unsealed, so that the next run tries the failed ones again.
+    A part with a few failed judgements is kept, with their number among its facts, so that the rest
+    can be reported; the next run tries them again. What was judged stays in the cache.
     """
-    answers = list(read_jsonl(responses / "responses.jsonl", Response))
-    asked = by_id(prompts)
-    items = [
+    for indices in _by_judge(parts):
+        first = parts[indices[0]]
+        settings = {key: value for key, value in first.judge.items() if key != "kind"}
+        if first.account:
+            settings["account"] = first.account
+        chosen = judges.load(
+            first.judge["kind"], cache=cache_folder() / "llm", **settings, **first.how
+        )
+        asked = by_id(first.prompts)
+        items = {index: _items(parts[index], asked) for index in indices}
+        total = sum(len(own) for own in items.values())
+
+        def judged(done: int, index: int = indices[0], total: int = total) -> None:
+            progress(index, done / max(1, total), f"{done}/{total} judged")
+
+        verdicts = chosen.judge([item for own in items.values() for item in own], judged)
+        for index in indices:
+            own = list(islice(verdicts, len(items[index])))
+            write_jsonl(parts[index].folder / "verdicts.jsonl", own)
+            facts = {"judge": chosen.signature, "scale": list(chosen.scale)}
+            yield index, _outcome(own, facts, rated=first.judge["kind"] != "none")
+
+
+def _by_judge(parts: Sequence[Part]) -> list[list[int]]:
+    """Indices of the parts that one judge sees, and so one limit and one look at the prompts."""
+    groups: dict[str, list[int]] = {}
+    for index, part in enumerate(parts):
+        key = repr((sorted(part.judge.items()), sorted(part.how.items()), part.prompts))
+        groups.setdefault(key, []).append(index)
+    return list(groups.values())
+
+
+def _items(part: Part, asked: Mapping[str, Mapping[str, Prompt]]) -> list[Item]:
+    return [
         Item(
             system=answer.system,
             prompt_id=answer.prompt_id,
@@ -53,23 +96,20 @@ def judge(
                 if prompt.reference
             },
         )
-        for answer in answers
+        for answer in read_jsonl(part.responses / "responses.jsonl", Response)
     ]
-    chosen = judges.load(kind, cache=cache_folder() / "llm", **settings)
 
-    def judged(done: int) -> None:
-        progress(done / max(1, len(items)), f"{done}/{len(items)} judged")
 
-    verdicts = list(chosen.judge(items, judged))
-    write_jsonl(folder / "verdicts.jsonl", verdicts)
+def _outcome(
+    verdicts: Sequence[Verdict], facts: dict[str, Any], *, rated: bool
+) -> dict[str, Any] | Exception:
     failed = [verdict for verdict in verdicts if verdict.status == "failed"]
-    if failed:
-        raise StageError(
+    if len(failed) > MOST_FAILED * len(verdicts):
+        return StageError(
             f"{len(failed)} of {len(verdicts)} judgements failed, the first: "
             f"{failed[0].explanation}; run again to retry them"
         )
-    return {
-        "judge": chosen.signature,
-        "verdicts": len(verdicts),
-        "summary": f"{len(verdicts)} {'verdicts' if kind != 'none' else 'answers, unrated'}",
-    }
+    summary = f"{len(verdicts)} {'verdicts' if rated else 'answers, unrated'}"
+    if failed:
+        summary += f", {len(failed)} of them failed: run again to retry them"
+    return {**facts, "verdicts": len(verdicts), "failed": len(failed), "summary": summary}

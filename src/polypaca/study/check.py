@@ -10,12 +10,15 @@ from polypaca.study.grid import (
     Mixture,
     cells,
     given,
+    judge_name,
     model_folder,
     recipe_mixtures,
     recipes,
     translated,
 )
-from polypaca.study.schema import BUILTIN_RECIPES, BaseSystem, Study
+from polypaca.study.judge import LlmJudge
+from polypaca.study.schema import BUILTIN_RECIPES, Study
+from polypaca.study.system_entries import BaseSystem, GivenSystem, ShuffledSystem
 from polypaca.translation.filters import FILTERS
 
 _REMOTE = ("http://", "https://")
@@ -38,6 +41,7 @@ def cross_checks(study: Study) -> Iterator[Finding]:
     yield from _methods(study)
     yield from _models(study)
     yield from _systems(study)
+    yield from _judges(study)
     yield from _sources(study)
 
 
@@ -123,17 +127,48 @@ def _models(study: Study) -> Iterator[Finding]:
 
 def _systems(study: Study) -> Iterator[Finding]:
     models = [model.name for model in study.models]
+    taken = list(models)
     for index, entry in enumerate(study.systems):
+        where: tuple[str | int, ...] = ("systems", index)
         if study.systems.index(entry) != index:
-            yield ("systems", index), "is listed twice", ""
-        word, key, valid = (
-            (entry.base, "base", [*models, "all"])
-            if isinstance(entry, BaseSystem)
-            else (entry.shuffle, "shuffle", list(recipes(study)))
-        )
-        if word not in valid:
-            where = ("systems", index, key)
-            yield where, f"{word!r} is not in the study{nearest(word, valid)}", ""
+            yield where, "is listed twice", ""
+        elif isinstance(entry, BaseSystem):
+            if entry.base not in (*models, "all"):
+                what = f"{entry.base!r} is not in the study{nearest(entry.base, [*models, 'all'])}"
+                yield (*where, "base"), what, ""
+        elif isinstance(entry, ShuffledSystem):
+            if entry.shuffle not in recipes(study):
+                what = f"{entry.shuffle!r} is not in the study"
+                yield (*where, "shuffle"), f"{what}{nearest(entry.shuffle, recipes(study))}", ""
+        else:
+            if entry.name in taken:
+                yield (*where, "name"), f"{entry.name!r} is taken", "give it another name"
+            taken.append(entry.name)
+            if isinstance(entry, GivenSystem):
+                yield from _files((*where, "answers"), entry.answers, study.languages.test)
+
+
+def _judges(study: Study) -> Iterator[Finding]:
+    names: list[str] = []
+    for index, judge in enumerate([study.judge, *study.other_judges]):
+        where: tuple[str | int, ...] = ("judge",) if index == 0 else ("judge", index)
+        if index and judge_name(judge) in names:
+            what = f"two judges are called {judge_name(judge)!r}"
+            yield where, what, "give one of them a `name:`"
+        names.append(judge_name(judge))
+        if not isinstance(judge, LlmJudge):
+            continue
+        for section, key in ((judge, ()), (judge.pairwise, ("pairwise",))):
+            if section and Path(section.prompt).is_absolute() and not Path(section.prompt).exists():
+                yield (*where, *key, "prompt"), f"no such file: {section.prompt}", ""
+        chosen = judge.pairwise.pairs if judge.pairwise else []
+        for place, pair in enumerate(chosen if chosen != "all" else []):
+            for word in pair:
+                if word not in recipes(study):
+                    what = f"{word!r} is not in the study{nearest(word, recipes(study))}"
+                    yield (*where, "pairwise", "pairs", place), what, ""
+    if study.gate.model is not None and not Path(study.gate.model).exists():
+        yield ("gate", "model"), f"no such file: {study.gate.model}", ""
 
 
 def _sources(study: Study) -> Iterator[Finding]:
@@ -212,7 +247,7 @@ def _builtin(
         yield where, f"builtin:{name} has no {', '.join(missing)}", f"it has {', '.join(has)}"
 
 
-def _files(where: tuple[str, str], pattern: str, codes: Iterable[str]) -> Iterator[Finding]:
+def _files(where: tuple[str | int, ...], pattern: str, codes: Iterable[str]) -> Iterator[Finding]:
     missing = [code for code in codes if not Path(pattern.replace("{language}", code)).is_file()]
     if missing:
         example = pattern.replace("{language}", missing[0])

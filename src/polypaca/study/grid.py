@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from polypaca.study.schema import BaseSystem, Recipe, Study
+from polypaca.study.judge import Judge, LlmJudge
+from polypaca.study.schema import Model, Recipe, Study
+from polypaca.study.system_entries import (
+    BaseSystem,
+    GivenSystem,
+    ModelSystem,
+    ServedSystem,
+    ShuffledSystem,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +51,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class System:
-    """Whatever answers prompts: a cell, an untuned base, or a cell's answers shuffled."""
+    """Whatever answers prompts: a cell, an untuned base, a cell's answers shuffled, or another."""
 
     id: str
     model: str
@@ -49,6 +59,27 @@ class System:
     cell: Cell | None = None
     shuffled: Cell | None = None
     recipe: str | None = None  # of a shuffled system: the recipe that it is a control of
+    entry: ModelSystem | ServedSystem | GivenSystem | None = None  # what is not of this study
+
+    @property
+    def kind(self) -> Literal["cell", "shuffled", "base", "model", "served", "given"]:
+        """What it is, in one word."""
+        if self.cell or self.shuffled:
+            return "cell" if self.cell else "shuffled"
+        if isinstance(self.entry, ServedSystem):
+            return "served"
+        if isinstance(self.entry, GivenSystem):
+            return "given"
+        return "model" if self.entry else "base"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two recipes of one model, method and seed whose answers are compared."""
+
+    id: str  # `tiny-neox.lora.monolingual-vs-multilingual.s1`
+    rows: tuple[str, str]  # as the report names them: `tiny-neox.lora.monolingual`
+    systems: dict[str, tuple[str, str]]  # by language: who answers for the first, and the second
 
 
 def recipes(study: Study) -> dict[str, Recipe]:
@@ -158,6 +189,9 @@ def systems(study: Study) -> list[System]:
             names = [m.name for m in study.models] if entry.base == "all" else [entry.base]
             found += [System(f"{name}.base", name, tuple(study.languages.test)) for name in names]
             continue
+        if not isinstance(entry, ShuffledSystem):
+            found.append(System(entry.name, entry.name, tuple(study.languages.test), entry=entry))
+            continue
         found += [
             System(
                 f"{cell.id}.shuffled",
@@ -170,6 +204,70 @@ def systems(study: Study) -> list[System]:
             if entry.shuffle in cell.recipes
         ]
     return list({system.id: system for system in found}.values())
+
+
+def base_models(study: Study) -> list[Model]:
+    """All models to make ready: those that cells are made of, and existing ones beside them."""
+    beside = [
+        Model(name=entry.name, source=entry.model, revision=entry.revision)
+        for entry in study.systems
+        if isinstance(entry, ModelSystem)
+    ]
+    return [*study.models, *beside]
+
+
+def judges(study: Study) -> dict[str, Judge]:
+    """The study's judges by name; the first, whose ratings count, is ``."""
+    found: dict[str, Judge] = {"": study.judge}
+    for judge in study.other_judges:
+        found[judge_name(judge)] = judge
+    return found
+
+
+def judge_name(judge: Judge) -> str:
+    """What a judge is called: its name, its model, or its kind."""
+    if not isinstance(judge, LlmJudge):
+        return judge.kind
+    return judge.name or re.sub(r"[^A-Za-z0-9._-]+", "-", judge.model).strip("-.")
+
+
+def pairs(study: Study) -> list[Pair]:
+    """The pairs of recipes whose answers the judge compares."""
+    judge = study.judge
+    if not isinstance(judge, LlmJudge) or judge.pairwise is None:
+        return []
+    chosen = judge.pairwise.pairs
+    wanted = list(combinations(recipes(study), 2)) if chosen == "all" else chosen
+    groups = dict.fromkeys((cell.model, cell.method, cell.seed) for cell in cells(study))
+    found = []
+    for model, method, seed in groups:
+        by_recipe = _by_recipe(study, model, method, seed)
+        for a, b in wanted:
+            first, second = by_recipe.get(a, {}), by_recipe.get(b, {})
+            both = {
+                code: (first[code], second[code])
+                for code in study.languages.test
+                # One checkpoint may serve two recipes; it is not compared with itself.
+                if code in first and code in second and first[code] != second[code]
+            }
+            if both:
+                base = f"{model}.{method}"
+                rows = (f"{base}.{a}", f"{base}.{b}")
+                found.append(Pair(f"{base}.{a}-vs-{b}.s{seed}", rows, both))
+    return found
+
+
+def _by_recipe(study: Study, model: str, method: str, seed: int) -> dict[str, dict[str, str]]:
+    """Recipe and language -> the system that answers for it."""
+    found: dict[str, dict[str, str]] = {}
+    for cell in cells(study):
+        if (cell.model, cell.method, cell.seed) != (model, method, seed):
+            continue
+        for recipe in cell.recipes:
+            own = cell.mixture.languages if recipe == "monolingual" else answers(study, cell)
+            for code in own:
+                found.setdefault(recipe, {})[code] = cell.id
+    return found
 
 
 def translated(study: Study) -> dict[str, Any]:

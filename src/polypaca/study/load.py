@@ -14,7 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from polypaca.core.errors import Problem, StudyError
 from polypaca.core.files import write_text
 from polypaca.core.names import nearest
-from polypaca.study import gate, judge, methods, schema, translate
+from polypaca.study import gate, judge, methods, schema, served, system_entries, translate
 from polypaca.study.check import cross_checks
 from polypaca.study.paths import with_absolute_paths
 from polypaca.study.schema import Study
@@ -180,11 +180,7 @@ def _problem(detail: Any, location: Location, locate: _Locator) -> Problem:
             where, f"unknown kind {detail['ctx']['tag']!r}{nearest(detail['ctx']['tag'], tags)}"
         )
     if kind == "union_tag_not_found":
-        kinds = {
-            "methods": "lora, full",
-            "data": "apertium, bergamot, ctranslate2, llm, dummy",
-        }.get(str(location[0]), "reference, llm, none")
-        return Problem(where, f"needs `kind:`, one of {kinds}")
+        return Problem(where, _lacking(str(location[0])))
     if kind == "literal_error":
         valid = [
             word.strip(" '") for word in detail["ctx"]["expected"].replace(" or ", ",").split(",")
@@ -195,6 +191,17 @@ def _problem(detail: Any, location: Location, locate: _Locator) -> Problem:
     if kind != "value_error" and not isinstance(detail["input"], dict | list):
         message = f"{message[0].lower()}{message[1:]}, got {detail['input']!r}"
     return Problem(where, message)
+
+
+def _lacking(section: str) -> str:
+    """What must be said before it is known which of several sections is meant."""
+    if section == "systems":
+        return f"needs one of {', '.join(system_entries.KEYS)}"
+    kinds = {
+        "methods": "lora, full",
+        "data": "apertium, bergamot, ctranslate2, llm, dummy",
+    }
+    return f"needs `kind:`, one of {kinds.get(section, 'reference, llm, none')}"
 
 
 def _keys_beside(location: Location) -> list[str]:
@@ -226,7 +233,7 @@ def _keys_beside(location: Location) -> list[str]:
     if location[0] == "methods":
         return list({**methods.Lora.model_fields, **methods.Full.model_fields})
     if location[0] == "systems":
-        return ["base", "shuffle"]
+        return [*system_entries.KEYS, "name", "revision", "template", *served.Served.model_fields]
     return list(sections[str(location[0])].model_fields)
 
 

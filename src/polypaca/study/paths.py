@@ -25,13 +25,39 @@ def with_absolute_paths(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
             raw["models"][index] = _absolute(model, folder)
         for key in ("source", "tokenizer"):
             _resolve(model, key, folder)
+    for judge in [*_list(raw.get("judge")), *_list(raw.get("other_judges"))]:
+        _resolve_prompt(judge, folder)
+        _resolve_prompt(judge.get("pairwise") if isinstance(judge, dict) else None, folder)
+    _resolve_systems(raw.get("systems"), folder)
+    gate = raw.get("gate")
+    if isinstance(gate, dict) and isinstance(gate.get("model"), str):
+        gate["model"] = _absolute(gate["model"], folder)
     return raw
+
+
+def _resolve_systems(systems: Any, folder: Path) -> None:
+    for system in _list(systems):
+        # What a server calls its model may look like a path, and is none of ours.
+        if isinstance(system, dict) and "url" not in system:
+            for key in ("answers", "model"):
+                _resolve(system, key, folder)
 
 
 def _resolve(section: Any, key: str, folder: Path) -> None:
     value = section.get(key) if isinstance(section, dict) else None
     if isinstance(value, str) and _is_path(value):
         section[key] = _absolute(value, folder)
+
+
+def _resolve_prompt(section: Any, folder: Path) -> None:
+    """A judge's prompt is a file by its suffix, else the name of a packaged one."""
+    prompt = section.get("prompt") if isinstance(section, dict) else None
+    if isinstance(prompt, str) and prompt.endswith((".txt", ".yaml", ".yml")):
+        section["prompt"] = _absolute(prompt, folder)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _is_path(value: str) -> bool:

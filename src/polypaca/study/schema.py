@@ -18,6 +18,8 @@ from polypaca.study.fields import (
 from polypaca.study.gate import Gate
 from polypaca.study.judge import Judge, ReferenceJudge
 from polypaca.study.methods import Method, Train, with_preset
+from polypaca.study.served import Served
+from polypaca.study.system_entries import SystemEntry
 from polypaca.study.translate import Translate
 
 BUILTIN_RECIPES = ("monolingual", "multilingual", "downsampled", "english")
@@ -187,26 +189,39 @@ class Budget(Section):
     )
 
 
-class BaseSystem(Section):
-    """The untuned base model, as a control."""
-
-    base: str = Field(description="the name of a model of the study, or `all`")
-
-
-class ShuffledSystem(Section):
-    """A recipe's own answers, dealt out to other prompts of the same language: a control."""
-
-    shuffle: str = Field(description="the name of a recipe of the study")
-
-
 class Generate(Section):
     """How systems answer prompts; the defaults are the paper's (arXiv 2309.08958, section 3)."""
 
-    backend: Literal["transformers"] = "transformers"
+    backend: Literal["transformers", "openai"] = "transformers"
+    served: Served | None = Field(
+        default=None, description="with `openai`: who serves the cells; {system} in `model`"
+    )
     max_new_tokens: int = Field(default=256, ge=1)
     num_beams: int = Field(default=4, ge=1)
     no_repeat_ngram_size: int = Field(default=6, ge=0)
-    batch_size: int = Field(default=16, ge=1)
+    temperature: float = Field(default=0.0, ge=0, le=2, description="0: no sampling")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="with a temperature")
+    top_k: int = Field(default=0, ge=0, description="with a temperature; 0: all tokens")
+    repetition_penalty: float = Field(default=1.0, gt=0)
+    length_penalty: float = Field(default=1.0, description="of beams")
+    seed: int = Field(default=1, ge=0, description="of sampling")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="auto: bf16 where the hardware computes in it"
+    )
+    batch_size: int = Field(default=16, ge=1, description="prompts at once")
+
+    @model_validator(mode="after")
+    def _fits_backend(self) -> Generate:
+        if (self.backend == "openai") != (self.served is not None):
+            raise ValueError("`backend: openai` and `served:` go together")
+        if self.backend == "openai" and (self.num_beams > 1 or self.no_repeat_ngram_size):
+            raise ValueError(
+                "a server knows neither beams nor banned repetitions: "
+                "set num_beams: 1 and no_repeat_ngram_size: 0"
+            )
+        if self.temperature and self.num_beams > 1:
+            raise ValueError("beams are not sampled: set num_beams: 1, or temperature: 0")
+        return self
 
 
 class Analyze(Section):
@@ -238,9 +253,12 @@ class Study(Section):
     sweep: Sweep = Sweep()
     budget: Budget = Budget()
     train: Train = Train()
-    systems: list[BaseSystem | ShuffledSystem] = Field(default_factory=list)
+    systems: list[SystemEntry] = Field(default_factory=list)
     generate: Generate = Generate()
     judge: Judge = ReferenceJudge()
+    other_judges: list[Judge] = Field(
+        default_factory=list, description="whose agreement with `judge` is shown"
+    )
     gate: Gate = Gate()
     analyze: Analyze = Analyze()
 
@@ -256,6 +274,10 @@ class Study(Section):
             value["recipes"] = {str(recipe): {} for recipe in value["recipes"]}
         elif isinstance(value.get("recipes"), dict):
             value["recipes"] = {key: body or {} for key, body in value["recipes"].items()}
+        judges = value.get("judge")
+        if isinstance(judges, list) and judges:
+            # The first rates; the others show how far ratings depend on who rates.
+            value["judge"], value["other_judges"] = judges[0], judges[1:]
         if value.get("sweep") == "controls":
             value["sweep"] = _controls(value)
         if isinstance(value.get("methods"), dict):

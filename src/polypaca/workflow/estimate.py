@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from polypaca.core.errors import DataError, UserError
 from polypaca.core.results import BudgetLedger
 from polypaca.data.budgets import flops_per_token
-from polypaca.study.grid import cells, recipe_mixtures, recipes, systems
+from polypaca.study.grid import base_models, cells, recipe_mixtures, recipes, systems
 from polypaca.workflow import costs
 from polypaca.workflow.assumptions import FAMILIES, family_of
 from polypaca.workflow.at_hand import Lengths, config_of, responses, rows_at_hand
 from polypaca.workflow.estimated import CellEstimate, Estimate, Sum, sums, total
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.jobs import current
+from polypaca.workflow.judging_costs import judging
 from polypaca.workflow.tasks import tasks_of
 
 if TYPE_CHECKING:
@@ -57,8 +58,7 @@ def estimate(
         )
     answers = responses(study, out, notes)
     answering = planner.answering(answers)
-    if study.judge.kind == "llm" and answers is not None:
-        notes.append(f"{study.judge.model} judges {answers:,} responses; its price is not counted")
+    notes += [] if answers is None else judging(study, answers)
     return Estimate(
         study=study.name,
         one_budget_rows=planner.one_budget,
@@ -121,7 +121,7 @@ class _Planner:
                 )
         self._parameters: dict[str, int | None] = {}
         self._adapters: dict[tuple[str, str], int] = {}
-        for model in study.models:
+        for model in base_models(study):
             config = config_of(model, out)
             size = parameters_of(config) if config else None
             self._parameters[model.name] = size or parameter_count(out / "bases" / model.name)
@@ -230,7 +230,8 @@ class _Planner:
     def answering(self, answers: int | None) -> Sum:
         """All systems' answers, each as long as it may be; hours are bounded from below."""
         how, study = self.study.generate, self.study
-        asked = [system for system in systems(study) if not system.shuffled]
+        asked = [system for system in systems(study) if system.model in self._parameters]
+        asked = [system for system in asked if not system.shuffled]
         sizes = [self._parameters[system.model] for system in asked]
         name, known = "answering", [size for size in sizes if size is not None]
         if answers is None or not known or len(known) < len(sizes):

@@ -79,7 +79,7 @@ def jobs_of(
     jobs = []
     for group, members in groups.items():
         together = launched and group.startswith("train-")
-        parts = processes if group.startswith(("train-", "generate-")) else 1
+        parts = processes if group.startswith("train-") else 1
         parts = len(members) if together else parts
         for number, part in enumerate(_deal(members, parts), start=1):
             job = f"{group}-{number}" if parts > 1 else group

@@ -1,29 +1,89 @@
-"""What would fail only after hours of training, checked before it."""
+"""What would fail, or cost money, only after hours of training, looked at before it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polypaca.study.judge import LlmJudge, ReferenceJudge
+from polypaca.study.grid import judge_name, judges, systems, translated
+from polypaca.study.judge import LlmJudge
+from polypaca.study.system_entries import ServedSystem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from polypaca.study import Study
+    from polypaca.study.served import Served
+    from polypaca.workflow.steps import Task
 
 
-def check_judge(study: Study) -> None:
-    """Check that the judge will have its key, or the references that it compares with.
+def check(study: Study, pending: Sequence[Task]) -> None:
+    """Check that what is asked will have its key, prompt, model file or references.
 
     Raises:
         UserError: if it will not.
     """
-    if isinstance(study.judge, LlmJudge):
-        from polypaca.llm.client import require_key
-        from polypaca.llm.records import Endpoint
+    from polypaca.llm.client import require_key
+    from polypaca.llm.records import endpoint
 
-        judge = study.judge
-        require_key(Endpoint(judge.base_url, judge.model, judge.api_key_env))
-    elif isinstance(study.judge, ReferenceJudge):
-        _check_references(study)
+    for served, _ in _asked(study, pending):
+        require_key(endpoint(**served.model_dump(include=_REACH)))
+    steps = {task.step for task in pending}
+    if steps & {"judge", "pairs"}:
+        _check_prompts(study)
+        if any(judge.kind == "reference" for judge in judges(study).values()):
+            _check_references(study)
+    if steps & {"judge", "gate", "translate"}:
+        from polypaca.langid import detectors
+
+        # Jobs work offline: a detector that has to be downloaded is, now.
+        detectors.ensure(study.gate.detector, study.gate.model)
+
+
+_REACH = {"model", "base_url", "api_key_env"}
+
+
+def spending(study: Study, pending: Sequence[Task]) -> list[str]:
+    """What the pending tasks would ask of served models, a phrase each."""
+    return [phrase for _, phrase in _asked(study, pending)]
+
+
+def _asked(study: Study, pending: Sequence[Task]) -> Iterator[tuple[Served, str]]:
+    ids = {task.id for task in pending}
+    for code, engine in translated(study).items():
+        if engine.kind == "llm" and f"translations/{code}" in ids:
+            yield engine, f"{_who(engine)} will translate into {code}"
+    asked = [task for task in pending if task.step == "ask"]
+    for system in systems(study):
+        if isinstance(system.entry, ServedSystem) and f"systems/{system.id}/responses" in ids:
+            yield system.entry.served, f"{_who(system.entry.served)} will answer as {system.id}"
+    if study.generate.served and asked:
+        yield study.generate.served, f"{_who(study.generate.served)} will answer for the cells"
+    for judge in judges(study).values():
+        if not isinstance(judge, LlmJudge):
+            continue
+        own = "" if judge is study.judge else f".{judge_name(judge)}"
+        count = sum(i.startswith("systems/") and i.endswith(f"/verdicts{own}") for i in ids)
+        if count:
+            yield judge, f"{_who(judge)} will judge {count} systems"
+        pairs = sum(task.step == "pairs" for task in pending)
+        if pairs and judge is study.judge:
+            yield judge, f"{_who(judge)} will compare {pairs} pairs of recipes"
+
+
+def _who(served: Served) -> str:
+    limit = served.money_limit
+    most = f", spending {limit:g} at most," if limit is not None else ""
+    return f"{served.model} at {served.base_url}{most}"
+
+
+def _check_prompts(study: Study) -> None:
+    for judge in judges(study).values():
+        if isinstance(judge, LlmJudge):
+            from polypaca.judging.prompts import PAIR_SLOTS, load_prompt
+
+            load_prompt(judge.prompt)
+            if judge.pairwise and judge.pairwise.prompt != "default":
+                load_prompt(judge.pairwise.prompt, PAIR_SLOTS)
 
 
 def _check_references(study: Study) -> None:

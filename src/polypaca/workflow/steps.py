@@ -2,7 +2,8 @@
 
 A task's `settings` are the keyword arguments of its stage function that affect results. With its
 `pins` (hashes of the user's files and the like) they make its identity; what its inputs hold is
-compared besides. Its `options` are passed to the function too, and affect nothing.
+compared besides. Its `options` are passed to the function too, and affect nothing; a path among
+them is relative to the study's output folder.
 """
 
 from __future__ import annotations
@@ -17,11 +18,18 @@ STAGES = ("prepare", "translate", "mix", "train", "generate", "judge", "analyze"
 
 @dataclass(frozen=True)
 class Step:
-    """A stage function: where it lives, and the format number of what it writes."""
+    """A stage function: where it lives, and the format number of what it writes.
+
+    A function that works `together` fills the folders of all tasks of a job in one call: it takes a
+    list of its module's `Part`, whose fields are a folder and what the function of a single folder
+    would take as arguments. It yields pairs of a part's index and the facts of its folder, which is
+    then sealed, or the error that this part failed with.
+    """
 
     stage: str
     function: str  # `module:name` below polypaca.stages
     format: int  # raised when the function's output changes its meaning
+    together: bool = False
 
 
 STEPS = {
@@ -29,18 +37,21 @@ STEPS = {
     "prompts": Step("prepare", "prepare:prepare_prompts", 1),
     "base": Step("prepare", "prepare:prepare_base", 1),
     "given": Step("translate", "translate:given", 1),
-    "translate": Step("translate", "translate:translate", 1),
+    "translate": Step("translate", "translate:translate", 2),
     "lengths": Step("mix", "mix:lengths", 1),
     "mix": Step("mix", "mix:mix", 2),
     "heldout": Step("mix", "mix:heldout", 1),
     "ledger": Step("mix", "mix:ledger", 1),
     "train": Step("train", "train:train", 2),
-    "generate": Step("generate", "generate:generate", 1),
-    "shuffle": Step("generate", "generate:shuffle", 1),
-    "judge": Step("judge", "judge:judge", 1),
-    "gate": Step("judge", "gate:gate", 1),
-    "analyze": Step("analyze", "analyze:analyze", 3),
-    "report": Step("report", "report:report", 2),
+    "generate": Step("generate", "generate:generate", 2, together=True),
+    "ask": Step("generate", "answers:ask", 1),
+    "answers": Step("generate", "answers:given", 1),
+    "shuffle": Step("generate", "answers:shuffle", 1),
+    "judge": Step("judge", "judge:judge", 2, together=True),
+    "pairs": Step("judge", "pairs:pairs", 1, together=True),
+    "gate": Step("judge", "gate:gate", 2),
+    "analyze": Step("analyze", "analyze:analyze", 4),
+    "report": Step("report", "report:report", 3),
 }
 
 

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from polypaca.study.grid import (
     Cell,
-    System,
+    base_models,
     cells,
     given,
     model_folder,
     recipes,
     supported,
-    systems,
     translated,
 )
-from polypaca.study.judge import LlmJudge
+from polypaca.workflow.evaluation import evaluation_tasks
 from polypaca.workflow.steps import Task
 
 if TYPE_CHECKING:
@@ -43,10 +42,7 @@ class _Builder:
             self._translate,
             self._mix,
             self._train,
-            self._generate,
-            self._judge,
-            self._analyze,
-            self._report,
+            lambda: evaluation_tasks(self.study, self.made, self._pins),
         ):
             for task in stage():
                 self.made[task.id] = task
@@ -91,7 +87,7 @@ class _Builder:
             options={"source": data.instructions, "sha256": data.sha256},
             group="prepare",
         )
-        for model in study.models:
+        for model in base_models(study):
             yield self._base(model)
 
     def _base(self, model: Model) -> Task:
@@ -271,115 +267,3 @@ class _Builder:
                 group=f"train-{cell.model}",
                 cost=(cell.mixture.budgets or 1.0) * method.epochs,
             )
-
-    def _generate(self) -> Iterator[Task]:
-        for system in systems(self.study):
-            if system.shuffled:
-                source = self.made[f"systems/{system.shuffled.id}/responses"]
-                yield Task(
-                    f"systems/{system.id}/responses",
-                    "shuffle",
-                    {"system": system.id, "seed": 1},
-                    {"responses": source},
-                    group="shuffle",
-                )
-            else:
-                yield self._answers(system)
-
-    def _answers(self, system: System) -> Task:
-        study, cell = self.study, system.cell
-        inputs = {"prompts": self.made["data/prompts"], "base": self.made[f"bases/{system.model}"]}
-        if cell:
-            inputs["checkpoint"] = self.made[f"cells/{cell.id}/train"]
-        # An untuned base is asked in the words that the study's first method trains with.
-        method = study.methods[cell.method] if cell else next(iter(study.methods.values()))
-        settings = study.generate.model_dump(exclude={"batch_size", "backend"})
-        return Task(
-            f"systems/{system.id}/responses",
-            "generate",
-            {
-                **settings,
-                "system": system.id,
-                "languages": list(system.languages),
-                "template": method.template,
-            },
-            inputs,
-            options={"batch_size": study.generate.batch_size},
-            group=f"generate-{system.model}",
-            cost=len(system.languages),
-        )
-
-    def _judge(self) -> Iterator[Task]:
-        for system in systems(self.study):
-            inputs = {
-                "responses": self.made[f"systems/{system.id}/responses"],
-                "prompts": self.made["data/prompts"],
-            }
-            settings, options = _judge_settings(self.study)
-            folder = f"systems/{system.id}"
-            yield Task(
-                f"{folder}/verdicts", "judge", settings, inputs, options=options, group="judge"
-            )
-            gate = {"detector": self.study.gate.detector}
-            yield Task(f"{folder}/gate", "gate", gate, inputs, group="judge")
-
-    def _analyze(self) -> Iterator[Task]:
-        study = self.study
-        inputs = {
-            "prompts": self.made["data/prompts"],
-            "instructions": self.made["data/instructions"],
-            "budgets": self.made["mixtures/ledger"],
-        }
-        for code in study.languages.train:
-            inputs[f"translations/{code}"] = self.made[f"translations/{code}"]
-        for system in systems(study):
-            for part in ("responses", "verdicts", "gate"):
-                inputs[f"{part}/{system.id}"] = self.made[f"systems/{system.id}/{part}"]
-        for cell in cells(study):
-            inputs[f"cells/{cell.id}"] = self.made[f"cells/{cell.id}/train"]
-        settings = {
-            **study.analyze.model_dump(),
-            "study": study.name,
-            "train_languages": study.languages.train,
-            "test_languages": study.languages.test,
-            "recipes": list(recipes(study)),
-            "systems": [_describe(study, system) for system in systems(study)],
-            "generate": study.generate.model_dump(exclude={"batch_size"}),
-        }
-        yield Task("analysis", "analyze", settings, inputs, group="analyze")
-
-    def _report(self) -> Iterator[Task]:
-        yield Task("report", "report", {}, {"analysis": self.made["analysis"]}, group="analyze")
-
-
-def _judge_settings(study: Study) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What of the judge's section affects verdicts, and what does not."""
-    judge = study.judge
-    settings = judge.model_dump()
-    options: dict[str, Any] = {}
-    if isinstance(judge, LlmJudge):
-        options = {
-            key: settings.pop(key) for key in ("api_key_env", "concurrency", "timeout_seconds")
-        }
-    if judge.kind == "reference":
-        # This judge looks for the answer's language; the gate's detector is the one to ask.
-        settings["detector"] = study.gate.detector
-    return settings, options
-
-
-def _describe(study: Study, system: System) -> dict[str, Any]:
-    """What the analysis must know of a system."""
-    cell = system.cell or system.shuffled
-    recipes = [system.recipe] if system.recipe else list(cell.recipes) if cell else []
-    return {
-        "system": system.id,
-        "model": system.model,
-        "method": cell.method if cell else None,
-        "recipes": recipes,
-        "mixture": cell.mixture.name if cell else None,
-        "languages": list(system.languages),
-        "seed": cell.seed if cell else None,
-        "budgets": cell.mixture.budgets if cell else None,
-        "tuned_on": list(cell.mixture.languages) if cell else [],
-        "kind": "cell" if system.cell else "shuffled" if system.shuffled else "base",
-    }

@@ -15,9 +15,10 @@ import shutil
 import sys
 import time
 import traceback
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,10 @@ from polypaca.workflow.steps import STEPS, Task
 from polypaca.workflow.tasks import tasks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import ModuleType
+
+    from polypaca.core.manifest import Input
 
 _GRACE_SECONDS = 5.0
 _RECORDED = ("torch", "transformers", "peft", "accelerate", "tokenizers", "numpy", "sacrebleu")
@@ -56,8 +60,13 @@ def main(run_folder: Path, job: str) -> None:
         _help(out, tasks, threads)
         return
     tell = EventWriter(run_folder / "events" / f"{job}.jsonl")
-    for task_id in entry["tasks"]:
-        run_task(out, tasks[task_id], threads=threads, tell=tell)
+    for step, ids in groupby(entry["tasks"], key=lambda task_id: tasks[task_id].step):
+        chosen = [tasks[task_id] for task_id in ids]
+        if STEPS[step].together:
+            run_together(out, chosen, threads=threads, tell=tell)
+            continue
+        for task in chosen:
+            run_task(out, task, threads=threads, tell=tell)
     distributed.agree(None)
     distributed.leave()
 
@@ -80,49 +89,115 @@ def _help(out: Path, tasks: Mapping[str, Task], threads: int) -> None:
 
 def run_task(out: Path, task: Task, *, threads: int, tell: EventWriter) -> None:
     """Fill and seal one task's folder, unless that is done; failures are told, not raised."""
-    log = out / log_of(task.id)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    with _leased(out, task, tell):
+        inputs = _begin(out, task, tell)
+        if inputs is None:
+            return
+        started = time.monotonic()
+        with _output_to(out / log_of(task.id)):
+            try:
+                distributed.agree(task.id)
+                facts = _call(out, out / task.id, task, threads, tell)
+            except Exception as error:  # one failed cell leaves the others going
+                traceback.print_exc()
+                _tell_failed(task, error, tell)
+                if distributed.world_size() > 1:
+                    # The others are in the middle of what failed; the launcher ends them.
+                    raise SystemExit(_exit_code(error)) from error
+                return
+        _seal(out, task, inputs, facts, threads, started, tell)
 
+
+def run_together(out: Path, tasks: Sequence[Task], *, threads: int, tell: EventWriter) -> None:
+    """Like `run_task`, for tasks of one step that works on all its folders in one call.
+
+    Leases are taken in the order of the study, so two runs never wait for each other.
+    """
+    with ExitStack() as leases:
+        left: dict[int, tuple[Task, dict[str, Input]]] = {}
+        for task in tasks:
+            leases.enter_context(_leased(out, task, tell))
+            if (inputs := _begin(out, task, tell)) is not None:
+                left[len(left)] = (task, inputs)
+        if not left:
+            return
+        chosen = [task for task, _ in left.values()]
+        for task in chosen[1:]:
+            with (out / log_of(task.id)).open("a", encoding="utf-8") as file:
+                file.write(f"--- {_now()}\nsee {log_of(chosen[0].id)}\n")
+        started = time.monotonic()
+        with _output_to(out / log_of(chosen[0].id)):
+            try:
+                for index, result in _call_together(out, chosen, threads, tell):
+                    task, inputs = left.pop(index)
+                    if isinstance(result, Exception):
+                        traceback.print_exception(result)
+                        _tell_failed(task, result, tell)
+                    else:
+                        _seal(out, task, inputs, result, threads, started, tell)
+            except Exception as error:  # noqa: BLE001 (told for each task, not hidden)
+                traceback.print_exc()
+                for task, _ in left.values():
+                    _tell_failed(task, error, tell)
+
+
+@contextmanager
+def _leased(out: Path, task: Task, tell: EventWriter) -> Iterator[None]:
     def waiting(owner: str) -> None:
         tell(Event(task.id, "waiting", f"another run ({owner}) is at it"))
 
-    with lease(out / ".run" / "leases" / f"{task.id.replace('/', '~')}.json", waiting=waiting):
-        inputs = inputs_now(out, task)
-        folder = out / task.id
-        state = state_of(folder, task.identity, inputs)
-        if inputs is not None and state is State.DONE:
-            tell(Event(task.id, "unchanged"))
-            return
-        missing = [source.id for source in task.before if current(out, source) is None]
-        if inputs is None or missing:
-            tell(Event(task.id, "skipped", f"{', '.join(missing[:1])} is not there"))
-            return
-        if state is not State.PARTIAL:
-            _move_aside(out, folder)
-        begin(folder, task.identity, inputs)
-        tell(Event(task.id, "started"))
-        started = time.monotonic()
-        with _output_to(log):
-            try:
-                distributed.agree(task.id)
-                facts = _call(out, folder, task, threads, tell)
-            except Exception as error:  # one failed cell leaves the others going
-                traceback.print_exc()
-                code = error.exit_code if isinstance(error, PolypacaError) else 1
-                tell(Event(task.id, "failed", _first_line(error), exit_code=code))
-                if distributed.world_size() > 1:
-                    # The others are in the middle of what failed; the launcher ends them.
-                    raise SystemExit(code) from error
-                return
-        seal(
-            folder,
-            stage=task.step,
-            format_number=STEPS[task.step].format,
-            settings=task.recorded_settings,
-            inputs=inputs,
-            facts={**facts, **_facts(threads, time.monotonic() - started)},
-        )
-        tell(Event(task.id, "done", str(facts.get("summary", "")), 1.0, time.monotonic() - started))
+    path = out / ".run" / "leases" / f"{task.id.replace('/', '~')}.json"
+    with lease(path, waiting=waiting):
+        yield
+
+
+def _begin(out: Path, task: Task, tell: EventWriter) -> dict[str, Input] | None:
+    """Begin a task's folder, and tell so; None where there is nothing to do, or to do it from."""
+    inputs = inputs_now(out, task)
+    folder = out / task.id
+    state = state_of(folder, task.identity, inputs)
+    if inputs is not None and state is State.DONE:
+        tell(Event(task.id, "unchanged"))
+        return None
+    missing = [source.id for source in task.before if current(out, source) is None]
+    if inputs is None or missing:
+        tell(Event(task.id, "skipped", f"{', '.join(missing[:1])} is not there"))
+        return None
+    if state is not State.PARTIAL:
+        _move_aside(out, folder)
+    begin(folder, task.identity, inputs)
+    (out / log_of(task.id)).parent.mkdir(parents=True, exist_ok=True)
+    tell(Event(task.id, "started"))
+    return inputs
+
+
+def _seal(
+    out: Path,
+    task: Task,
+    inputs: Mapping[str, Input],
+    facts: Mapping[str, Any],
+    threads: int,
+    started: float,
+    tell: EventWriter,
+) -> None:
+    seconds = time.monotonic() - started
+    seal(
+        out / task.id,
+        stage=task.step,
+        format_number=STEPS[task.step].format,
+        settings=task.recorded_settings,
+        inputs=inputs,
+        facts={**facts, **_facts(threads, seconds)},
+    )
+    tell(Event(task.id, "done", str(facts.get("summary", "")), 1.0, seconds))
+
+
+def _tell_failed(task: Task, error: Exception, tell: EventWriter) -> None:
+    tell(Event(task.id, "failed", _first_line(error), exit_code=_exit_code(error)))
+
+
+def _exit_code(error: Exception) -> int:
+    return error.exit_code if isinstance(error, PolypacaError) else 1
 
 
 def log_of(task_id: str) -> str:
@@ -132,8 +207,36 @@ def log_of(task_id: str) -> str:
 
 def _call(out: Path, folder: Path, task: Task, threads: int, tell: EventWriter) -> dict[str, Any]:
     """Call the task's stage function with plain keyword arguments."""
-    module, name = STEPS[task.step].function.split(":")
-    function = getattr(importlib.import_module(f"polypaca.stages.{module}"), name)
+    function, _ = _function_of(task)
+
+    def progress(fraction: float, text: str) -> None:
+        tell(Event(task.id, "progress", text, fraction))
+
+    facts = function(folder, **_arguments(out, task), threads=threads, progress=progress)
+    return dict(facts or {})
+
+
+def _call_together(
+    out: Path, tasks: Sequence[Task], threads: int, tell: EventWriter
+) -> Iterator[tuple[int, dict[str, Any] | Exception]]:
+    """Call the stage function of tasks that it does together; results come as it yields them."""
+    function, module = _function_of(tasks[0])
+
+    def progress(index: int, fraction: float, text: str) -> None:
+        tell(Event(tasks[index].id, "progress", text, fraction))
+
+    parts = [module.Part(folder=out / task.id, **_arguments(out, task)) for task in tasks]
+    yield from function(parts, threads=threads, progress=progress)
+
+
+def _function_of(task: Task) -> tuple[Callable[..., Any], ModuleType]:
+    name, function = STEPS[task.step].function.split(":")
+    module = importlib.import_module(f"polypaca.stages.{name}")
+    return getattr(module, function), module
+
+
+def _arguments(out: Path, task: Task) -> dict[str, Any]:
+    """The keyword arguments that a task's stage function takes, but for folder and progress."""
     inputs: dict[str, Any] = {}
     for role, source in task.inputs.items():
         key, _, item = role.partition("/")
@@ -141,14 +244,11 @@ def _call(out: Path, folder: Path, task: Task, threads: int, tell: EventWriter) 
             inputs.setdefault(key, {})[item] = out / source.id
         else:
             inputs[key] = out / source.id
-
-    def progress(fraction: float, text: str) -> None:
-        tell(Event(task.id, "progress", text, fraction))
-
-    facts = function(
-        folder, **inputs, **task.settings, **task.options, threads=threads, progress=progress
-    )
-    return dict(facts or {})
+    options = {
+        key: out / value if isinstance(value, Path) else value
+        for key, value in task.options.items()
+    }
+    return {**inputs, **task.settings, **options}
 
 
 def _move_aside(out: Path, folder: Path) -> None:
@@ -171,7 +271,7 @@ def _output_to(log: Path) -> Iterator[None]:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
-            print(f"--- {datetime.now(UTC).isoformat(timespec='seconds')}", flush=True)  # noqa: T201
+            print(f"--- {_now()}", flush=True)  # noqa: T201
             yield
         finally:
             sys.stdout.flush()
@@ -200,8 +300,12 @@ def _facts(threads: int, seconds: float) -> dict[str, Any]:
         "threads": threads,
         "wall_seconds": round(seconds, 3),
         "peak_memory_bytes": peak_memory("cpu"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished": _now(),
     }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 if __name__ == "__main__":

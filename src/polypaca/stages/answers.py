@@ -1,0 +1,153 @@
+"""generate, where nothing is run here: served models, answers given, and a system's own shuffled.
+
+systems/<system>/responses/   responses.jsonl
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from polypaca.core.errors import StageError
+from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.records import Prompt, Response
+from polypaca.data.answers import read_answers
+from polypaca.data.patterns import file_for
+from polypaca.generation import openai_backend
+from polypaca.llm.records import Failure
+from polypaca.models.bases import cache_folder
+from polypaca.models.templates import load_template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+
+def ask(
+    folder: Path,
+    *,
+    prompts: Path,
+    checkpoint: Path | None = None,
+    system: str,
+    languages: Sequence[str],
+    served: Mapping[str, Any],
+    template: str | None,
+    max_new_tokens: int,
+    temperature: float,
+    top_p: float,
+    seed: int,
+    how: Mapping[str, Any],
+    account: Path,
+    threads: int = 1,
+    progress: Callable[[float, str], None],
+) -> dict[str, Any]:
+    """Ask a server all prompts; replies are kept in the cache as they come.
+
+    `checkpoint` is what the server is said to serve: where it changes, the prompts are asked again.
+
+    Raises:
+        StageError: if some prompt got no answer; the next run asks those alone.
+    """
+    asked = _asked(prompts, languages)
+    wording = load_template(template) if template else None
+
+    def told(done: int) -> None:
+        progress(done / max(1, len(asked)), f"{done}/{len(asked)} answers")
+
+    outcomes = openai_backend.answer(
+        [wording.render(prompt.prompt) if wording else prompt.prompt for prompt in asked],
+        raw=wording is not None,
+        stop=wording.stop if wording else None,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        cache=cache_folder() / "llm",
+        account=account,
+        progress=told,
+        **served,
+        **how,
+    )
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    if failed:
+        raise StageError(
+            f"{len(failed)} of {len(asked)} prompts got no answer, the first: {failed[0].reason}; "
+            "run again to ask those alone"
+        )
+    responses = [
+        Response(
+            system=system,
+            prompt_id=prompt.id,
+            language=prompt.language,
+            response=wording.cut(outcome.text) if wording else outcome.text.strip(),
+            finish_reason=outcome.finish_reason,
+        )
+        for prompt, outcome in zip(asked, outcomes, strict=True)
+        if not isinstance(outcome, Failure)
+    ]
+    versions = sorted({o.model for o in outcomes if not isinstance(o, Failure)})
+    return {**_written(folder, responses), "served_versions": versions}
+
+
+def given(
+    folder: Path,
+    *,
+    prompts: Path,
+    source: str,
+    system: str,
+    languages: Sequence[str],
+    threads: int = 1,
+    progress: Callable[[float, str], None],
+) -> dict[str, Any]:
+    """Take over answers that were made elsewhere; prompts without one are counted."""
+    progress(0.0, "reading")
+    responses, missing = [], 0
+    for language in languages:
+        asked = _asked(prompts, [language])
+        found = read_answers(file_for(source, language), asked, system=system)
+        missing += len(asked) - len(found)
+        responses += found
+    facts = _written(folder, responses)
+    summary = f"{len(responses)} answers" + (f", {missing} prompts have none" if missing else "")
+    return {**facts, "missing": missing, "summary": summary}
+
+
+def shuffle(
+    folder: Path,
+    *,
+    responses: Path,
+    system: str,
+    seed: int,
+    threads: int = 1,
+    progress: Callable[[float, str], None],
+) -> dict[str, Any]:
+    """Deal a system's answers out to other prompts of the same language: no prompt keeps its own.
+
+    A control: what an answer scores by fluency and manner alone, without regard to the question.
+    """
+    progress(0.0, "shuffling")
+    by_language: dict[str, list[Response]] = {}
+    for response in read_jsonl(responses / "responses.jsonl", Response):
+        by_language.setdefault(response.language, []).append(response)
+    dealt = []
+    for language, own in sorted(by_language.items()):
+        order = list(range(len(own)))
+        random.Random(f"shuffle|{seed}|{language}").shuffle(order)  # noqa: S311
+        # Everyone hands theirs to the next in a random circle: nobody keeps their own.
+        for giver, taker in zip(order, order[1:] + order[:1], strict=True):
+            taken = {"system": system, "response": own[giver].response}
+            dealt.append(own[taker].model_copy(update={**taken, "finish_reason": "given"}))
+    return {**_written(folder, dealt), "summary": f"{len(dealt)} answers dealt out"}
+
+
+def _asked(prompts: Path, languages: Sequence[str]) -> list[Prompt]:
+    return [
+        prompt
+        for language in languages
+        for prompt in read_jsonl(prompts / f"{language}.jsonl", Prompt)
+    ]
+
+
+def _written(folder: Path, responses: Sequence[Response]) -> dict[str, Any]:
+    count = write_jsonl(folder / "responses.jsonl", responses)
+    return {"responses": count, "summary": f"{count} answers"}

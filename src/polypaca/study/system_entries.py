@@ -1,0 +1,96 @@
+"""The section `systems`: what answers prompts beside the cells, untrained here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from polypaca.study.fields import Name, Section
+from polypaca.study.served import Served
+
+
+class BaseSystem(Section):
+    """The untuned base model, as a control."""
+
+    base: str = Field(description="the name of a model of the study, or `all`")
+
+
+class ShuffledSystem(Section):
+    """A recipe's own answers, dealt out to other prompts of the same language: a control."""
+
+    shuffle: str = Field(description="the name of a recipe of the study")
+
+
+class ModelSystem(Section):
+    """An existing model, such as a chat model of the Hub."""
+
+    model: str = Field(description="Hub id or folder")
+    name: Name
+    revision: str | None = Field(default=None, description="Hub commit, tag or branch")
+    template: Literal["chat", "alpaca", "alpaca-no-newline"] = Field(
+        default="chat", description="chat: the model's own"
+    )
+
+
+class ServedSystem(Section):
+    """A model that a server answers for; it is asked without beams.
+
+    In a study file the fields of `served` stand beside the others, `base_url` as `url`.
+    """
+
+    served: Served
+    name: Name
+    template: Literal["alpaca", "alpaca-no-newline"] | None = Field(
+        default=None, description="null: the prompt is a user's message, in the server's template"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "url" not in value:
+            return value
+        own = {key: value[key] for key in ("name", "template") if key in value}
+        rest = {key: item for key, item in value.items() if key not in (*own, "url")}
+        return {**own, "served": {"base_url": value["url"], **rest}}
+
+
+class GivenSystem(Section):
+    """Answers that were made elsewhere, one file a language."""
+
+    answers: str = Field(description="a path with {language}: JSONL with `id` and `response`")
+    name: Name
+
+
+# The key that tells what an entry is; tags are no keys, so that errors tell them apart.
+KEYS = {
+    "base": "base system",
+    "shuffle": "shuffled system",
+    "answers": "given system",
+    "url": "served system",
+    "model": "model system",
+}
+_TAGS: dict[type, str] = {
+    BaseSystem: "base system",
+    ShuffledSystem: "shuffled system",
+    GivenSystem: "given system",
+    ServedSystem: "served system",
+    ModelSystem: "model system",
+}
+
+
+def _tag(entry: Any) -> str | None:
+    if not isinstance(entry, dict):
+        return _TAGS.get(type(entry))
+    frozen = "served system" if "served" in entry else None
+    return next((tag for key, tag in KEYS.items() if key in entry), frozen)
+
+
+SystemEntry = Annotated[
+    Annotated[BaseSystem, Tag("base system")]
+    | Annotated[ShuffledSystem, Tag("shuffled system")]
+    | Annotated[GivenSystem, Tag("given system")]
+    | Annotated[ServedSystem, Tag("served system")]
+    | Annotated[ModelSystem, Tag("model system")],
+    Discriminator(_tag),
+]

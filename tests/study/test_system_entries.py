@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from polypaca.core.errors import StudyError
+from polypaca.study import Study, load_study, systems
+from polypaca.study.load import save_study
+from polypaca.study.system_entries import ServedSystem
+
+TEXT = """\
+name: small
+languages: {train: [en, es], test: [en, es]}
+data: {instructions: "builtin:tiny"}
+prompts: builtin:tiny
+models: [builtin:tiny-neox]
+methods: {lora: {}}
+recipes: [english]
+"""
+ROWS = """\
+systems:
+  - {base: all}
+  - {shuffle: english}
+  - {model: org/chat-7b, name: chat, revision: main}
+  - {model: ./mine, name: mine, template: alpaca}
+  - {url: "http://localhost:8000/v1", model: org/chat-7b, name: served, api_key_env: null, concurrency: 4}
+  - {answers: "given.{language}.jsonl", name: given}
+"""  # noqa: E501
+
+
+def _load(folder: Path, text: str, *overrides: str) -> Study:
+    path = folder / "study.yaml"
+    path.write_text(text)
+    return load_study(path, overrides)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    for code in ("en", "es"):
+        (tmp_path / f"given.{code}.jsonl").write_text('{"id": "1", "response": "x"}')
+    return _load(tmp_path, TEXT + ROWS)
+
+
+def test_all_kinds_of_rows_stand_beside_the_cells(study: Study, tmp_path: Path) -> None:
+    kinds = {system.id: system.kind for system in systems(study)}
+    assert kinds == {
+        "tiny-neox.lora.monolingual-en.s1": "cell",
+        "tiny-neox.base": "base",
+        "tiny-neox.lora.monolingual-en.s1.shuffled": "shuffled",
+        "chat": "model",
+        "mine": "model",
+        "served": "served",
+        "given": "given",
+    }
+    entries = {system.id: system.entry for system in systems(study)}
+    served = entries["served"]
+    assert isinstance(served, ServedSystem)
+    assert served.served.base_url == "http://localhost:8000/v1"
+    assert (served.served.concurrency, served.served.api_key_env) == (4, None)
+    # A path of ours is made absolute, what a server calls its model is left alone.
+    assert entries["mine"].model == str(tmp_path / "mine")  # type: ignore[union-attr]
+    assert served.served.model == "org/chat-7b"
+
+
+def test_the_frozen_study_is_the_same(study: Study, tmp_path: Path) -> None:
+    save_study(study, tmp_path / "frozen" / "study.yaml")
+    assert load_study(tmp_path / "frozen" / "study.yaml") == study
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("{nothing: 1}", "needs one of base, shuffle, answers, url, model"),
+        ("{model: org/chat}", "name: is required"),
+        ("{model: org/chat, name: tiny-neox}", "'tiny-neox' is taken"),
+        ("{base: other}", "'other' is not in the study"),
+        ("{shuffle: englsh}", "did you mean english?"),
+        ('{answers: "nowhere.{language}.jsonl", name: given}', "no file for en, es"),
+        ('{url: "ftp://x", model: m, name: n}', "is not an http(s) URL"),
+        ('{url: "http://x/v1", model: m, name: n, concurency: 2}', "did you mean concurrency?"),
+        ('{url: "http://x/v1", model: m, name: n, concurrency: 0}', "greater than or equal to 1"),
+        ("{model: org/chat, name: n, template: chatml}", "'chatml' is not valid"),
+    ],
+)
+def test_mistakes_are_named_once_with_their_line(tmp_path: Path, row: str, message: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        _load(tmp_path, f"{TEXT}systems:\n  - {row}\n")
+    assert len(caught.value.problems) == 1, caught.value
+    assert message in str(caught.value)
+    assert "study.yaml:9" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["generate.backend=openai"], "go together"),
+        (["generate.temperature=0.7"], "beams are not sampled"),
+        (
+            ["generate.backend=openai", "generate.served={model: '{system}', api_key_env: null}"],
+            "neither beams nor banned repetitions",
+        ),
+    ],
+)
+def test_decoding_that_cannot_be_is_refused(
+    tmp_path: Path, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(StudyError, match=message):
+        _load(tmp_path, TEXT, *overrides)
