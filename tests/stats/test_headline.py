@@ -59,7 +59,7 @@ def test_the_sentence_follows_the_adjusted_tests() -> None:
     assert _say(_test("monolingual", "multilingual", shown=False), clear) == (
         "On m with lora, one multilingual model (4 budgets) scores 105.0 of 150 over the seen "
         "languages, ahead of English alone (1 budget) 40.0; no difference shown to one model "
-        "per language (4 budgets) 100.0 (one of 8 points would have been found 4 times in 5). "
+        "per language (4 budgets) 100.0 (a true one of 8.2 points would be found 4 times in 5). "
         "The gate takes 60.0 points from English alone (1 budget)."
     )
     assert "ahead of one model per language (4 budgets) 100.0 and English alone" in _say(

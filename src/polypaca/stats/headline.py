@@ -83,12 +83,12 @@ def _ranking(
     best, highest = totals[0]
     text = f"{phrase(best)} scores {highest:.1f} of {top:g} over the seen languages"
     text += _others(best, totals[1:], tested)
-    # What a claim of difference rests on is said with it.
-    if any(len(row.seeds) < 2 for row, _ in totals):
-        text += f" ({ONE_SEED})"
     row, taken = max(lost, key=lambda pair: pair[1].value)
     if taken.low > _WORTH_SAYING * top:
         text += f". The gate takes {taken.value:.1f} points from {phrase(row)}"
+    # What a claim of difference rests on is said with it.
+    if any(len(row.seeds) < 2 for row, _ in totals):
+        text += f". This is {ONE_SEED}"
     return f"{text}."
 
 
@@ -114,7 +114,7 @@ def _others(
         found = [t.detectable for row, t in tests.items() if t and kinds[row] == "tied"]
         if any(found):
             most = max(points or 0.0 for points in found)
-            text += f" (one of {most:.0f} points would have been found 4 times in 5)"
+            text += f" (a true one of {most:.1f} points would be found 4 times in 5)"
     return text
 
 
