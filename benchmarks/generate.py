@@ -103,6 +103,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shape", choices=sorted(shapes.shapes()))
     parser.add_argument("--base", type=Path, help="a folder with a real model, in place of --shape")
     parser.add_argument("--only", default="decoding,adapters,precision")
+    parser.add_argument("--beams", default="4,1", help="of the first two tables; 1 is greedy")
     parser.add_argument("--prompts", type=int, default=16)
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--adapters", type=int, default=8)
@@ -416,11 +417,12 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     only = given.only.split(",")
     for bench in bases.values():  # the first run of anything is slower
         ours(replace(bench, prompts=bench.prompts[:2], decoding=Decoding(4)))
-    for beams in (4, 1) if "decoding" in only else ():
+    widths = [int(width) for width in given.beams.split(",")]
+    for beams in widths if "decoding" in only else ():
         results = decoding_table(bases, paper, beams, given.repeats)
         print(table(f"{beams} beams" if beams > 1 else "greedy", results), flush=True)
         report[f"beams_{beams}"] = [asdict(row) for row in results]
-    for beams in (4, 1) if "adapters" in only else ():
+    for beams in widths if "adapters" in only else ():
         bench = replace(half, decoding=replace(half.decoding, num_beams=beams))
         results = adapters_table(bench, given.adapters, given.mixed_batch, given.repeats)
         how = f"{beams} beams" if beams > 1 else "greedy"

@@ -285,7 +285,7 @@ def speeds(sample: list[tuple[str, str, str]], detector: Detector) -> Iterator[t
         ("by line", by_line),
     ):
         taken = []
-        for _ in range(3):
+        for _ in range(7):
             begun = time.process_time()
             for code, text, prompt in sample:
                 job(code, text, prompt)

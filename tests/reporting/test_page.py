@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from polypaca.core.results import Interval, MarginTest
+from polypaca.core.results import Interval, JudgeAgreement, MarginTest, Preferences
 from polypaca.reporting.page import render_page
 from polypaca.reporting.reader import reader_data, safe_json
 
@@ -268,3 +268,35 @@ def test_what_claims_nothing_stands_apart_without_p_values(analysis: Analysis) -
     assert "For reading only: no claim is made of these" in html
     assert "p, adjusted" not in html
     assert html.count("all languages <small>") == 1
+
+
+def test_preferences_and_agreement_have_tables_where_there_are_any(analysis: Analysis) -> None:
+    a, b = analysis.rows[0].id, analysis.rows[1].id
+    preferred = Preferences(
+        a=a, b=b, scope="seen", language=None, measure="after", prompts=50, wins=0.5, losses=0.25,
+        ties=0.25, net=Interval(value=0.25, low=0.1, high=0.4), p=0.01, p_adjusted=0.02, shown=True,
+        consistent=0.8, failed=0,
+    )  # fmt: skip
+    every = preferred.model_copy(update={"scope": "all", "failed": 3, "p_adjusted": None})
+    judged = JudgeAgreement(
+        first="one", second="<b>two</b>", language="es", answers=1200, equal=0.9, difference=-0.05,
+        systems_pearson=0.97, alpha=0.81, alpha_low=0.7, alpha_high=None,
+    )  # fmt: skip
+    html = render_page(
+        analysis.model_copy(
+            update={
+                "preferences": [preferred, every, every.model_copy(update={"measure": "before"})],
+                "judges": [judged],
+            }
+        ),
+        [],
+    )
+    assert '<b>+25.0\u00a0pp</b></td><td class="number">+10.0 to +40.0</td>' in html
+    assert ">0.020</td><td>yes</td>" in html
+    assert "no difference to 80\u00a0% of the pairs" in html
+    assert "3 pairs have no verdict" in html
+    assert "&lt;b&gt;two&lt;/b&gt;, one</td><td>Spanish</td>" in html
+    assert '>0.81</b></td><td class="number">–</td>' in html
+    bare = render_page(analysis, [])
+    assert 'id="preferences"' not in bare
+    assert 'id="judges"' not in bare

@@ -116,10 +116,13 @@ def without_passages(text: str, prompt: str) -> str:
     A passage is at least eight words (16 characters in a text without spaces) in the prompt's
     order; letter case and punctuation count. Both texts are taken as `prose` leaves them.
     """
-    passages, vocabulary = _passages(prompt)
-    if not passages:
+    passages, vocabulary, marks = _passages(prompt)
+    # Nearly no answer has any; this is quick to tell.
+    if not any(mark in text for mark in marks):
         return text
     pieces, size, glue = _pieces(text)
+    if b"\1" * size not in bytes(map(vocabulary.__contains__, pieces)):
+        return text
     quoted = [False] * len(pieces)
     known = covered = 0
     for end, piece in enumerate(pieces, 1):
@@ -179,10 +182,16 @@ def _pieces(text: str) -> tuple[list[str], int, str]:
     return list(text), _QUOTED_CHARACTERS, ""
 
 
-@lru_cache(maxsize=512)
-def _passages(prompt: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Every stretch of a prompt that is long enough, and all its words; many systems answer it."""
+@lru_cache(maxsize=4096)
+def _passages(prompt: str) -> tuple[frozenset[str], frozenset[str], tuple[str, ...]]:
+    """Every stretch of a prompt that is long enough, all its words, and marks of such stretches.
+
+    The marks are stretches of half the length, end to end: each passage holds one of them whole.
+    Many systems answer a prompt, so this is kept.
+    """
     pieces, size, glue = _pieces(prose(prompt))
     starts = range(len(pieces) - size + 1)
     passages = frozenset(glue.join(pieces[start : start + size]) for start in starts)
-    return passages, frozenset(pieces)
+    half = size // 2
+    marks = (glue.join(pieces[at : at + half]) for at in range(0, len(pieces) - half + 1, half))
+    return passages, frozenset(pieces), tuple(marks) if passages else ()

@@ -26,7 +26,7 @@ _LETTERS_A_WORD = 4
 _SHORTEST_LOOP = 20  # letters and digits
 _LONGEST_UNIT = 20
 _REPEATS = 8
-_PROBE = 160
+_PROBE = 100
 
 _MOST_NAMES = 30
 _MOST_CAPITALS = 3
@@ -34,6 +34,7 @@ _MOST_CAPITALS = 3
 _FEW_WORDS = 3
 
 _NOT_LATIN = re.compile(r"[^A-Za-z]+")
+_ASCII_WITHOUT_LETTERS = bytes(sign for sign in range(128) if not chr(sign).isalpha())
 # A letter of these says as much as so many of English: their share of FLORES' characters.
 _LETTERS_OF_ENGLISH = {"Hans": 3, "Hant": 3, "Jpan": 2, "Kore": 2}
 
@@ -85,7 +86,8 @@ def _signs(text: str) -> str:
 
 def _unit(signs: str, longest: int) -> str:
     """What is repeated from the beginning to the end, the last time perhaps in part."""
-    for size in range(1, longest + 1):
+    size = 0
+    while 0 < (size := signs.find(signs[:1], size + 1)) <= longest:
         if signs.startswith(signs[size:]):
             return signs[:size]
     return ""
@@ -137,13 +139,17 @@ def latin_part(text: str, language: str) -> str | None:
         ValueError: if `language` is not a language code.
     """
     script = languages.script(language)
-    latin = 0 if script == "Latn" else len(_NOT_LATIN.sub("", text))
+    latin = 0 if script == "Latn" else _latin_letters(text)
     if not latin:
         return None
     letters = _counter(script)(text) * _LETTERS_OF_ENGLISH.get(script, 1)
     if not 0 < letters < latin or is_short(text):
         return None
     return _NOT_LATIN.sub(" ", text).strip()
+
+
+def _latin_letters(text: str) -> int:
+    return len(text.encode("ascii", "ignore").translate(None, _ASCII_WITHOUT_LETTERS))
 
 
 @lru_cache(maxsize=64)
@@ -153,7 +159,8 @@ def _counter(script: str) -> Callable[[str], int]:
 
     names = "".join(rf"\p{{Script={name}}}" for name in _SCRIPTS.get(script, (script,)))
     try:
-        pattern = regex.compile(rf"[{names}&&[\p{{L}}\p{{M}}]]", regex.VERSION1)
+        pattern = regex.compile(rf"[{names}&&[\p{{L}}\p{{M}}]]+", regex.VERSION1)
     except regex.error:  # CLDR names no script, or one that Unicode has not
         return lambda text: 0
-    return lambda text: len(pattern.findall(text))
+    # To take them out is quicker than to find each.
+    return lambda text: len(text) - len(pattern.sub("", text))

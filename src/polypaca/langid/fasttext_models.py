@@ -30,6 +30,7 @@ _NO_LANGUAGE_LABELS = frozenset({"und", "zxx", "mis", "mul"})
 _KEEP_ALL = -1.0
 _ALL = 10_000
 _FEW = 20
+_LIKELY = 0.1
 
 
 def load_model(
@@ -73,12 +74,16 @@ def load_model(
         return found, total
 
     def scores(text: str, k: int) -> list[tuple[str, float]]:
-        # One line, and no lone surrogate: the binding refuses both.
-        line = text.encode("utf-8", "replace").decode().replace("\n", " ")
+        # One line, and no half character: the binding refuses both.
+        line = (text if text.isascii() else text.encode("utf-8", "replace").decode()).replace(
+            "\n", " "
+        )
         if prepare is not None:
             line = prepare(line)
         few = k <= _FEW
-        found, total = merged(line, k + 3, 0.0) if few else merged(line, _ALL, _KEEP_ALL)
+        # To find one language that is beyond doubt, the unlikely ones need no look.
+        bound = _LIKELY if k == 1 else 0.0
+        found, total = merged(line, k + 3, bound) if few else merged(line, _ALL, _KEEP_ALL)
         ranked = sorted(found.items(), key=lambda item: -item[1])
         # Labels of one language add up, so that a label not asked for could still change the
         # order: not if all the probability that is left could not.

@@ -14,8 +14,8 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _KANA = re.compile(r"[\u3040-\u30ff]")
 
 # Letters of one alphabet that the other lacks.
-_BULGARIAN = frozenset("йщъьюя")
-_MACEDONIAN = frozenset("ѓѕјљњќџ")
+_BULGARIAN = re.compile("[йщъьюяЙЩЪЬЮЯ]")
+_MACEDONIAN = re.compile("[ѓѕјљњќџЃЅЈЉЊЌЏ]")
 
 # Common words that are spelt so in one language and are no words, or very rare ones, in the other.
 # Norwegian: Bokmål, then Nynorsk.
@@ -44,8 +44,7 @@ def settle(text: str, detected: str) -> str:
     Any other language, and a text with no such sign, stays as detected.
     """
     if detected in ("bg", "mk"):
-        letters = set(text.lower())
-        bulgarian, macedonian = bool(letters & _BULGARIAN), bool(letters & _MACEDONIAN)
+        bulgarian, macedonian = bool(_BULGARIAN.search(text)), bool(_MACEDONIAN.search(text))
         if bulgarian != macedonian:
             return "bg" if bulgarian else "mk"
     elif detected in ("da", "no"):
