@@ -30,6 +30,7 @@ def difference_tables(analysis: Analysis) -> list[dict[str, Any]]:
             for item in analysis.comparisons
             if item.family == family
             and (family or item.scope != "language")
+            and (item.scope != "all" or _has_unseen(analysis))
             and (analysis.rated or item.measure == "gate")
         ]
         if rows:
@@ -46,10 +47,15 @@ def difference_tables(analysis: Analysis) -> list[dict[str, Any]]:
     return tables
 
 
+def _has_unseen(analysis: Analysis) -> bool:
+    return not set(analysis.test_languages) <= set(analysis.train_languages)
+
+
 def titles_of(analysis: Analysis) -> dict[str, tuple[str, str]]:
-    """What to call a row, and the group that it stands in, by its id."""
+    """What to call a row, and the model and method that it is of, by its id."""
     return {
-        row.id: (name, group.title)
+        # What was not trained here is known by its name.
+        row.id: (name, group.title if row.method else "")
         for group in groups_of(analysis)
         for row, name in zip(group.rows, names_of(group.rows), strict=True)
     }
@@ -69,8 +75,8 @@ def _line(
     if item.language:
         scope = language_name(analysis, item.language)
     return {
-        "a": a if same else f"{a} ({group_a})",
-        "b": b if same else f"{b} ({group_b})",
+        "a": a if same or not group_a else f"{a} ({group_a})",
+        "b": b if same or not group_b else f"{b} ({group_b})",
         "group": group_a if same else "",
         "scope": scope,
         "measure": {"after": "after the gate", "before": "before the gate"}.get(

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 def preference_table(analysis: Analysis) -> dict[str, Any] | None:
     """Pairs of recipes over the averages, before and after the gate; None where none was judged."""
     titles = titles_of(analysis)
-    rows = [_preference(item, titles) for item in analysis.preferences if item.scope != "language"]
+    # Without unseen languages, all are the seen ones.
+    unseen = set(analysis.test_languages) - set(analysis.train_languages)
+    scopes = ("seen", "unseen", "all") if unseen else ("seen",)
+    rows = [_preference(item, titles) for item in analysis.preferences if item.scope in scopes]
     if not rows:
         return None
     consistent = [item.consistent for item in analysis.preferences if item.consistent is not None]

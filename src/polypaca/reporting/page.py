@@ -56,7 +56,8 @@ _TABS: dict[Measure, tuple[str, str]] = {
     "strict": (
         "Undetermined as 0",
         "Total per language after the gate, 0 to {top}, where answers in no language that could be "
-        "told (only code, formulas or names) count 0 as well; elsewhere they pass the gate.",
+        "told (only code, formulas, names or very few words) count 0 as well; elsewhere they pass "
+        "the gate.",
     ),
     "before": (
         "Before the gate",

@@ -115,8 +115,8 @@ def _undetermined(scores: Sequence[Score]) -> list[str]:
     if not places:
         return []
     return [
-        "Answers with nothing but code, formulas or names have no language to tell; they pass the "
-        f"gate, and totals are known with them counted 0 too: {_listed(places)}."
+        "Answers of nothing but code, formulas, names or very few words have no language to tell; "
+        f"they pass the gate, and totals are known with them counted 0 too: {_listed(places)}."
     ]
 
 

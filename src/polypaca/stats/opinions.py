@@ -65,8 +65,9 @@ def agreement(
                     difference=float((both[:, 1] - both[:, 0]).mean()) if len(both) else None,
                     systems_pearson=_pearson(table[:, [0, second]], systems),
                     alpha=alpha.value,
-                    alpha_low=alpha.low,
-                    alpha_high=alpha.high,
+                    # Equal ends mean that all prompts are alike: nothing was resampled.
+                    alpha_low=alpha.low if alpha.low != alpha.high else None,
+                    alpha_high=alpha.high if alpha.low != alpha.high else None,
                 )
             )
     return found
