@@ -74,3 +74,16 @@ def test_events_reach_the_run_line_by_line(tmp_path: Path) -> None:
     second = EventWriter(tmp_path / "second.jsonl")
     second(EVENTS[3])
     assert list(reader.new()) == [EVENTS[3]]
+
+
+def test_tasks_that_are_done_together_do_not_fill_the_terminal() -> None:
+    tasks = tuple(Task(f"systems/{n}/responses", "generate", {}) for n in range(30))
+    plan = Plan(Path("out"), tasks, {}, [Job("g", tasks, (), False)], {"g": 1}, 2)
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, height=50)
+    with display(plan, console) as show:
+        for task in tasks:
+            show(Event(task.id, "started"))
+        show(Event("systems/29/responses", "progress", "40/900 answers", 0.1))
+    assert isinstance(console.file, io.StringIO)
+    last = console.file.getvalue().split("systems/29/responses  40/900 answers")[-1]
+    assert "and 22 more with them" in last

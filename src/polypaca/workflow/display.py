@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from polypaca.workflow.run import Plan
 
 _LOG_SECONDS = 60.0  # between two lines on one task's progress
+_LINES = 8  # running tasks on a terminal
 _ENDED = ("done", "unchanged", "failed", "skipped")
 _MARKS = {"done": "✓", "unchanged": "=", "failed": "✗", "skipped": "-"}
 
@@ -86,9 +87,13 @@ class _Live:
                 Text(f"{len(ended)}/{len(ids)}", style=style),
                 Text(f"{failed} failed" if failed else "", style="red"),
             )
+        # Tasks that are done together are many, and one of them tells how far they are.
+        telling = sorted(self._running.values(), key=lambda event: event.kind != "progress")
         lines = [
             Text(f"  {event.task}  {event.text}", style="dim", overflow="ellipsis", no_wrap=True)
-            for event in self._running.values()
+            for event in telling[:_LINES]
         ]
+        if len(telling) > _LINES:
+            lines.append(Text(f"  and {len(telling) - _LINES} more with them", style="dim"))
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
         return Group(bars, *lines, Text(f"  {minutes}:{seconds:02d}", style="dim"))
