@@ -90,8 +90,10 @@ def test_the_examples_of_the_documentation_are_valid(tmp_path: Path) -> None:
             raw = YAML(typ="safe").load(part)
             kinds.append("judge" if "judge" in raw else "prompt")
             if "judge" in raw:
-                LlmJudge.model_validate(raw["judge"])
+                several = raw["judge"] if isinstance(raw["judge"], list) else [raw["judge"]]
+                for judge in several:
+                    LlmJudge.model_validate(judge)
             else:
                 (tmp_path / "own.yaml").write_text(part, encoding="utf-8")
                 assert load_prompt(str(tmp_path / "own.yaml")).scale == (1.0, 5.0)
-    assert (kinds.count("judge"), kinds.count("prompt")) == (6, 1)
+    assert (kinds.count("judge"), kinds.count("prompt")) == (7, 1)
