@@ -18,11 +18,9 @@ from polypaca import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console
     from rich.table import Table
 
     from polypaca.study import Study
-    from polypaca.workflow.run import Outcome, Plan
 
 app = typer.Typer(
     name="polypaca",
@@ -305,7 +303,7 @@ def _run(
     from rich.console import Console
 
     from polypaca.core.errors import UserError
-    from polypaca.workflow import preflight
+    from polypaca.workflow import preflight, run_text
     from polypaca.workflow.run import execute, make_plan
 
     loaded = _load(study, overrides)
@@ -315,7 +313,8 @@ def _run(
     console = Console(stderr=as_json)
     planned, fingerprints = make_plan(loaded, folder, until=until, processes=jobs, launch=launch)
     if dry_run:
-        _print_dry_run(planned, as_json=as_json)
+        for line in run_text.dry_run_lines(planned, as_json=as_json):
+            typer.echo(line)
         return
     if planned.reasons:
         tasks = [task for task in planned.tasks if task.id in planned.reasons]
@@ -335,12 +334,17 @@ def _run(
         except KeyboardInterrupt:
             typer.echo("stopped; the same command goes on from here", err=True)
             raise typer.Exit(130) from None
-        _print_failures(outcome, console)
+        run_text.print_failures(outcome, console)
         if outcome.exit_code:
             raise typer.Exit(outcome.exit_code)
     else:
         console.print(f"{loaded.name}: nothing to do, all {len(planned.tasks)} tasks are done")
-    _print_result(folder, until, as_json=as_json)
+    if until == "report":
+        # A file or a pipe has no width; there a table with many languages should be whole.
+        wide = Console(width=None if sys.stdout.isatty() else 160)
+        run_text.print_result(folder, wide, as_json=as_json)
+    elif as_json:
+        typer.echo(json.dumps({"out": str(folder)}))
 
 
 def _ask_before_spending(phrases: Sequence[str]) -> None:
@@ -353,50 +357,6 @@ def _ask_before_spending(phrases: Sequence[str]) -> None:
     if not sys.stdin.isatty():
         raise UserError(f"{question}, which may cost money: add --yes to allow it")
     typer.confirm(f"{question}, which may cost money. Go on?", abort=True)
-
-
-def _print_dry_run(planned: Plan, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps({"pending": dict(planned.reasons)}, indent=1))
-        return
-    for job in planned.jobs:
-        for task in job.tasks:
-            typer.echo(f"{task.stage:<10} {task.id}: {planned.reasons[task.id]}")
-    typer.echo(f"{len(planned.reasons)} of {len(planned.tasks)} tasks would run")
-
-
-def _print_failures(outcome: Outcome, console: Console) -> None:
-    for task, why in outcome.failed.items():
-        console.print(f"failed  {task}: {why}", style="red", markup=False, soft_wrap=True)
-    if outcome.failed:
-        console.print(
-            f"{len(outcome.failed)} tasks failed and {len(outcome.skipped)} that follow from them "
-            f"were skipped; {len(outcome.made)} were done and stay done"
-        )
-
-
-def _print_result(folder: Path, until: str, *, as_json: bool) -> None:
-    """The answer, the table and the page, once there is an analysis."""
-    from polypaca.core.results import Analysis
-
-    if until != "report":
-        if as_json:
-            typer.echo(json.dumps({"out": str(folder)}))
-        return
-    analysis = Analysis.model_validate_json((folder / "analysis" / "analysis.json").read_bytes())
-    page = folder / "report" / "index.html"
-    if as_json:
-        typer.echo(json.dumps({"out": str(folder), "page": str(page), "answer": analysis.sentence}))
-        return
-    from rich.console import Console
-
-    from polypaca.reporting.tables import to_text
-
-    # A file or a pipe has no width; there a table with many languages should be whole.
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(to_text(analysis))
-    console.print(analysis.sentence, markup=False, highlight=False)
-    console.print(f"page: {page}", markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from polypaca.core.records import Response
 from polypaca.data.prompts import by_id
 from polypaca.judging import judges
 from polypaca.judging.contract import Item
+from polypaca.judging.failures import summary
 from polypaca.models.bases import cache_folder
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.core.records import Prompt, Verdict
-
-# With more failures than this share, something is wrong with the judge rather than with answers.
-MOST_FAILED = 0.05
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,8 @@ def judge(
             own = list(islice(verdicts, len(items[index])))
             write_jsonl(parts[index].folder / "verdicts.jsonl", own)
             facts = {"judge": chosen.signature, "scale": list(chosen.scale)}
-            yield index, _outcome(own, facts, rated=first.judge["kind"] != "none")
+            unrated = first.judge["kind"] == "none"
+            yield index, _outcome(own, facts, "answers, unrated" if unrated else "judgements")
 
 
 def _by_judge(parts: Sequence[Part]) -> list[list[int]]:
@@ -101,15 +100,10 @@ def _items(part: Part, asked: Mapping[str, Mapping[str, Prompt]]) -> list[Item]:
 
 
 def _outcome(
-    verdicts: Sequence[Verdict], facts: dict[str, Any], *, rated: bool
+    verdicts: Sequence[Verdict], facts: dict[str, Any], what: str
 ) -> dict[str, Any] | Exception:
-    failed = [verdict for verdict in verdicts if verdict.status == "failed"]
-    if len(failed) > MOST_FAILED * len(verdicts):
-        return StageError(
-            f"{len(failed)} of {len(verdicts)} judgements failed, the first: "
-            f"{failed[0].explanation}; run again to retry them"
-        )
-    summary = f"{len(verdicts)} {'verdicts' if rated else 'answers, unrated'}"
-    if failed:
-        summary += f", {len(failed)} of them failed: run again to retry them"
-    return {**facts, "verdicts": len(verdicts), "failed": len(failed), "summary": summary}
+    reasons = [verdict.explanation for verdict in verdicts if verdict.status == "failed"]
+    try:
+        return {**facts, "verdicts": len(verdicts), **summary(what, len(verdicts), reasons)}
+    except StageError as error:
+        return error

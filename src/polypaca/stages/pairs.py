@@ -18,6 +18,7 @@ from polypaca.core.records import Response
 from polypaca.data.prompts import by_id
 from polypaca.judging import pairwise
 from polypaca.judging.contract import PairItem
+from polypaca.judging.failures import summary
 from polypaca.models.bases import cache_folder
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.core.records import PairVerdict
-
-# With more failures than this share, something is wrong with the judge rather than with answers.
-MOST_FAILED = 0.05
 
 
 @dataclass(frozen=True)
@@ -103,19 +101,9 @@ def _items(part: Part) -> list[PairItem]:
 
 
 def _outcome(verdicts: Sequence[PairVerdict], signature: str) -> dict[str, Any] | Exception:
-    failed = [verdict for verdict in verdicts if verdict.status == "failed"]
-    if len(failed) > MOST_FAILED * len(verdicts):
-        said = "; ".join(failed[0].explanations)
-        return StageError(
-            f"{len(failed)} of {len(verdicts)} comparisons failed, the first: {said}; "
-            "run again to retry them"
-        )
-    summary = f"{len(verdicts)} pairs compared"
-    if failed:
-        summary += f", {len(failed)} of them failed: run again to retry them"
-    return {
-        "judge": signature,
-        "pairs": len(verdicts),
-        "failed": len(failed),
-        "summary": summary,
-    }
+    reasons = ["; ".join(v.explanations) for v in verdicts if v.status == "failed"]
+    facts = {"judge": signature, "pairs": len(verdicts)}
+    try:
+        return {**facts, **summary("comparisons", len(verdicts), reasons)}
+    except StageError as error:
+        return error
