@@ -150,25 +150,34 @@ def _systems(study: Study) -> Iterator[Finding]:
 
 def _judges(study: Study) -> Iterator[Finding]:
     names: list[str] = []
+    several = bool(study.other_judges)
     for index, judge in enumerate([study.judge, *study.other_judges]):
-        where: tuple[str | int, ...] = ("judge",) if index == 0 else ("judge", index)
-        if index and judge_name(judge) in names:
+        where: tuple[str | int, ...] = ("judge", index) if several else ("judge",)
+        if judge_name(judge) in names:
             what = f"two judges are called {judge_name(judge)!r}"
             yield where, what, "give one of them a `name:`"
         names.append(judge_name(judge))
-        if not isinstance(judge, LlmJudge):
-            continue
-        for section, key in ((judge, ()), (judge.pairwise, ("pairwise",))):
-            if section and Path(section.prompt).is_absolute() and not Path(section.prompt).exists():
-                yield (*where, *key, "prompt"), f"no such file: {section.prompt}", ""
-        chosen = judge.pairwise.pairs if judge.pairwise else []
-        for place, pair in enumerate(chosen if chosen != "all" else []):
-            for word in pair:
-                if word not in recipes(study):
-                    what = f"{word!r} is not in the study{nearest(word, recipes(study))}"
-                    yield (*where, "pairwise", "pairs", place), what, ""
+        if isinstance(judge, LlmJudge):
+            yield from _llm_judge(study, judge, where)
+            if index and judge.pairwise:
+                yield (*where, "pairwise"), "pairs are compared by the first judge alone", ""
     if study.gate.model is not None and not Path(study.gate.model).exists():
         yield ("gate", "model"), f"no such file: {study.gate.model}", ""
+
+
+def _llm_judge(study: Study, judge: LlmJudge, where: tuple[str | int, ...]) -> Iterator[Finding]:
+    prompts = [((*where, "prompt"), judge.prompt)]
+    if judge.pairwise:
+        prompts.append(((*where, "pairwise", "prompt"), judge.pairwise.prompt))
+    for place, prompt in prompts:
+        if Path(prompt).is_absolute() and not Path(prompt).exists():
+            yield place, f"no such file: {prompt}", ""
+    pairs = judge.pairwise.pairs if judge.pairwise else []
+    for number, pair in enumerate(pairs if pairs != "all" else []):
+        for word in pair:
+            if word not in recipes(study):
+                what = f"{word!r} is not in the study{nearest(word, recipes(study))}"
+                yield (*where, "pairwise", "pairs", number), what, ""
 
 
 def _sources(study: Study) -> Iterator[Finding]:

@@ -42,7 +42,19 @@ if TYPE_CHECKING:
     from polypaca.core.manifest import Input
 
 _GRACE_SECONDS = 5.0
-_RECORDED = ("torch", "transformers", "peft", "accelerate", "tokenizers", "numpy", "sacrebleu")
+_RECORDED = (
+    "torch",
+    "transformers",
+    "peft",
+    "accelerate",
+    "tokenizers",
+    "numpy",
+    "scipy",
+    "sacrebleu",
+    "openai",
+    "fasttext-predict",
+    "lingua-language-detector",
+)
 
 
 def main(run_folder: Path, job: str) -> None:
