@@ -87,3 +87,16 @@ def test_mistakes_are_named(tmp_path: Path, judge: str, rest: str, message: str)
     with pytest.raises(StudyError) as caught:
         _load(tmp_path, judge, rest)
     assert message in str(caught.value)
+
+
+def test_every_judge_of_a_list_is_checked_at_its_place(tmp_path: Path) -> None:
+    with pytest.raises(StudyError) as caught:
+        _load(
+            tmp_path,
+            "\n  - {kind: llm, model: a, votes: 3}\n  - {kind: llm, model: b, conurrency: 4}\n"
+            "  - {kind: llm, model: c, temperature: 9}",
+        )
+    found = str(caught.value)
+    assert "study.yaml:9, judge[0]: `votes` need `temperature` > 0" in found
+    assert "study.yaml:10, judge[1].conurrency: unknown key; did you mean concurrency?" in found
+    assert "study.yaml:11, judge[2].temperature: input should be less than or equal to 2" in found

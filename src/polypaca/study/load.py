@@ -142,30 +142,43 @@ def _validate(raw: dict[str, Any], locate: _Locator, problems: list[Problem]) ->
             return Study.model_validate(raw)
         except ValidationError as error:
             details = error.errors()
-        locations = [_yaml_location(raw, detail["loc"]) for detail in details]
+        locations = [_yaml_location(raw, detail) for detail in details]
         if attempt == 0:
             for detail, location in zip(details, locations, strict=True):
                 problems.append(_problem(detail, location, locate))
-        for location in locations:
+        for location in reversed(locations):  # what is taken out of a list moves what is behind
             _remove(raw, location)
     return None
 
 
-def _yaml_location(raw: Any, location: Iterable[str | int]) -> Location:
-    """A pydantic location without the tags of unions, which the YAML file does not have."""
+def _yaml_location(raw: Any, detail: Any) -> Location:
+    """Where pydantic found an error, without the tags of unions, which the YAML file has not."""
     steps: list[str | int] = []
     node: Any = raw
-    parts = list(location)
+    parts = _in_list_of_judges(raw, detail["loc"])
+    names_key = detail["type"] in ("missing", "extra_forbidden")
     for index, part in enumerate(parts):
         last = index == len(parts) - 1
         try:
             node = node[part]
         except (KeyError, IndexError, TypeError):
             # A union's tag is no key of the file; a missing or unknown last key is one to name.
-            if not (last and isinstance(node, dict)):
+            if not (last and names_key and isinstance(node, dict)):
                 continue
         steps.append(part)
     return tuple(steps)
+
+
+def _in_list_of_judges(raw: Any, location: Iterable[str | int]) -> list[str | int]:
+    """A location in `judge` or `other_judges`, where the file has one list of them."""
+    parts = list(location)
+    if not (isinstance(raw, dict) and isinstance(raw.get("judge"), list)):
+        return parts
+    if parts[:1] == ["judge"]:
+        return ["judge", 0, *parts[1:]]
+    if parts[:1] == ["other_judges"] and len(parts) > 1:
+        return ["judge", int(parts[1]) + 1, *parts[2:]]
+    return parts
 
 
 def _problem(detail: Any, location: Location, locate: _Locator) -> Problem:
@@ -240,8 +253,11 @@ def _keys_beside(location: Location) -> list[str]:
 def _remove(raw: Any, location: Location) -> None:
     """Drop the part of `raw` at `location`; what cannot be found is left alone."""
     node: Any = raw
-    for part in location[:-1]:
-        node = node[part]
+    try:
+        for part in location[:-1]:
+            node = node[part]
+    except (KeyError, IndexError, TypeError):
+        return
     last = location[-1] if location else None
     if isinstance(node, dict):
         node.pop(last, None)
