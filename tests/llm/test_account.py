@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -157,22 +158,28 @@ def test_what_is_in_flight_is_finished_and_small_answers_leave_room(tmp_path: Pa
     assert all(isinstance(outcome, Reply) for outcome in outcomes)
 
 
-def _spend(path: str, times: int) -> None:
-    account = Account(Path(path))
-    for _ in range(times):
-        account.record(endpoint(**PRICES), Usage(1000, 100))
+# What another process does; its arguments are the file and the prices.
+SPEND = """
+import sys
+from pathlib import Path
+from polypaca.llm.account import Account, Usage
+from polypaca.llm.records import Endpoint
+
+account = Account(Path(sys.argv[1]))
+priced = Endpoint("http://h/v1", "m", **eval(sys.argv[2]))
+for _ in range(200):
+    account.record(priced, Usage(1000, 100))
+"""
 
 
 def test_several_processes_may_append_and_all_is_seen(tmp_path: Path) -> None:
     path = tmp_path / "spending.jsonl"
     account = Account(path)
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_spend, args=(str(path), 200)) for _ in range(2)]
-    for process in processes:
-        process.start()
-    _spend(str(path), 200)
-    for process in processes:
-        process.join(60)
+    command = [sys.executable, "-c", SPEND, str(path), repr(PRICES)]
+    processes = [subprocess.Popen(command) for _ in range(2)]
+    for _ in range(200):
+        account.record(endpoint(**PRICES), Usage(1000, 100))
+    assert [process.wait(60) for process in processes] == [0, 0]
     spent = account.spent(endpoint())
     assert (spent.requests, spent.prompt_tokens, spent.completion_tokens) == (600, 600_000, 60_000)
     assert spent.money == pytest.approx(600 * 0.003)

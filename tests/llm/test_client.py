@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import socket
+import subprocess
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from polypaca.core.errors import StageError, UserError
 from polypaca.llm import client as client_module
-from polypaca.llm.cache import key, read, write
+from polypaca.llm.cache import key, read
 from polypaca.llm.client import complete, complete_async
 from polypaca.llm.mock_server import MODEL_VERSION, Answer, MockServer, serve
 from polypaca.llm.records import Endpoint, Failure, Reply, Request
@@ -167,21 +168,27 @@ def test_a_damaged_cache_file_is_asked_for_again(tmp_path: Path) -> None:
     assert json.loads(file.read_text(encoding="utf-8"))["asked"]["model"] == "m"
 
 
-def _write_often(folder: str) -> None:
-    endpoint = Endpoint("http://h/v1", "m")
-    for number in range(300):
-        reply = Reply(str(number % 3) * 5000, "m", "stop", 1, 1)
-        write(Path(folder), endpoint, ask(str(number % 3)), reply)
+# What another process does; its argument is the cache's folder.
+WRITE_OFTEN = """
+import sys
+from pathlib import Path
+from polypaca.llm.cache import write
+from polypaca.llm.records import Endpoint, Reply, Request
+
+for number in range(300):
+    text = str(number % 3)
+    request = Request(messages=(("user", text),))
+    reply = Reply(text * 5000, "m", "stop", 1, 1)
+    write(Path(sys.argv[1]), Endpoint("http://h/v1", "m"), request, reply)
+"""
 
 
 def test_processes_that_share_a_cache_read_whole_replies(tmp_path: Path) -> None:
     endpoint = Endpoint("http://h/v1", "m")
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write_often, args=(str(tmp_path),)) for _ in range(2)]
-    for writer in writers:
-        writer.start()
+    command = [sys.executable, "-c", WRITE_OFTEN, str(tmp_path)]
+    writers = [subprocess.Popen(command) for _ in range(2)]
     seen: set[int] = set()
-    while any(writer.is_alive() for writer in writers):
+    while any(writer.poll() is None for writer in writers):
         for number in range(3):
             reply = read(tmp_path, endpoint, ask(str(number)))
             # Once there is a reply, it is never gone or cut off.
@@ -189,9 +196,7 @@ def test_processes_that_share_a_cache_read_whole_replies(tmp_path: Path) -> None
             if reply is not None:
                 seen.add(number)
                 assert reply.text == str(number) * 5000
-    for writer in writers:
-        writer.join()
-        assert writer.exitcode == 0
+    assert [writer.returncode for writer in writers] == [0, 0]
     assert seen == {0, 1, 2}
     assert len(list(tmp_path.rglob("*"))) == 6, "three folders, three replies, nothing besides"
 
