@@ -18,6 +18,7 @@ from polypaca import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Console
     from rich.table import Table
 
     from polypaca.study import Study
@@ -146,12 +147,9 @@ def plan(
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False))
         return
-    from rich.console import Console
-
     from polypaca.workflow.plan_text import print_estimate
 
-    # A file or a pipe has no width; there a line a cell should stay one line.
-    print_estimate(found, Console(width=None if sys.stdout.isatty() else 160))
+    print_estimate(found, _console())
 
 
 @app.command()
@@ -268,11 +266,15 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-def _print_table(table: Table, lines: Sequence[str]) -> None:
+def _console() -> Console:
+    """Standard output; a file or a pipe has no width, and a wide table should be whole there."""
     from rich.console import Console
 
-    # A file or a pipe has no width; there a wide table should be whole.
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def _print_table(table: Table, lines: Sequence[str]) -> None:
+    console = _console()
     console.print(table)
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -340,9 +342,7 @@ def _run(
     else:
         console.print(f"{loaded.name}: nothing to do, all {len(planned.tasks)} tasks are done")
     if until == "report":
-        # A file or a pipe has no width; there a table with many languages should be whole.
-        wide = Console(width=None if sys.stdout.isatty() else 160)
-        run_text.print_result(folder, wide, as_json=as_json)
+        run_text.print_result(folder, _console(), as_json=as_json)
     elif as_json:
         typer.echo(json.dumps({"out": str(folder)}))
 

@@ -215,6 +215,20 @@ def _refuse_duplicates(file: _File) -> None:
             lines[prompt.id] = row.line
 
 
+def in_languages(folder: Path, languages: Sequence[str]) -> list[Prompt]:
+    """Prepared prompts of several languages, one language after the other."""
+    return [
+        prompt
+        for language in languages
+        for prompt in read_jsonl(folder / f"{language}.jsonl", Prompt)
+    ]
+
+
+def references(prompts: Mapping[str, Prompt]) -> dict[str, str]:
+    """The references of one prompt's translations, where they have one; both by language."""
+    return {code: prompt.reference for code, prompt in prompts.items() if prompt.reference}
+
+
 def by_id(folder: Path) -> dict[str, dict[str, Prompt]]:
     """Prepared prompts by id and language; translations of one prompt share its id."""
     found: dict[str, dict[str, Prompt]] = {}

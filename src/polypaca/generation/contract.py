@@ -1,4 +1,4 @@
-"""What is asked of a model, how it decodes, and what comes back."""
+"""How a model decodes, and what comes back."""
 
 from __future__ import annotations
 
@@ -6,19 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 FinishReason = Literal["stop", "length"]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One prompt as the model reads it.
-
-    Attributes:
-        text: everything up to where the answer starts.
-        adapter: the name of the adapter that answers; None for the base model alone.
-    """
-
-    text: str
-    adapter: str | None = None
 
 
 @dataclass(frozen=True)

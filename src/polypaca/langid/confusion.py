@@ -8,7 +8,8 @@ differs here is said in docs/language-gate.md.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from polypaca.core import languages
 from polypaca.langid.cleaning import prose_lines, without_block_quotes
@@ -16,6 +17,9 @@ from polypaca.langid.content import in_script_of, word_count
 from polypaca.langid.gate import detect
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from polypaca.core.records import GateReason
     from polypaca.langid.contract import Detector
 
 _SHORTEST_LINE = 5  # words, as in the paper
@@ -68,3 +72,45 @@ def word_gate(response_text: str, expected: str) -> Literal[0, 1] | None:
     if not lines:
         return None
     return 0 if any(_LATIN_WORD.search(line) for line in lines) else 1
+
+
+def gates_inside(
+    response_text: str, expected: str, detector: Detector, reason: GateReason
+) -> tuple[Literal[0, 1] | None, Literal[0, 1] | None]:
+    """`line_gate` and `word_gate` of an answer that the gate decided on for this reason.
+
+    None of both for what is exempt, which may mix languages, and for what is no answer.
+    """
+    if reason not in ("language", "undetermined"):
+        return None, None
+    return line_gate(response_text, expected, detector), word_gate(response_text, expected)
+
+
+class Gated(Protocol):
+    """What there is to count of an answer."""
+
+    @property
+    def gate(self) -> int | None: ...  # noqa: D102
+    @property
+    def reason(self) -> str | None: ...  # noqa: D102
+    @property
+    def line_gate(self) -> int | None: ...  # noqa: D102
+    @property
+    def word_gate(self) -> int | None: ...  # noqa: D102
+
+
+def tally(results: Sequence[Gated]) -> dict[str, Any]:
+    """How many answers pass, how many each reason decided, and passes by line and by word.
+
+    By word, those count that pass by line, as in the paper.
+    """
+    lines = [result.line_gate for result in results if result.line_gate is not None]
+    words = [r.word_gate for r in results if r.line_gate == 1 and r.word_gate is not None]
+    return {
+        "passed": sum(result.gate for result in results if result.gate),
+        "reasons": dict(sorted(Counter(r.reason for r in results if r.reason).items())),
+        "line_told": len(lines),
+        "line_passed": sum(lines),
+        "word_told": len(words),
+        "word_passed": sum(words),
+    }

@@ -16,7 +16,7 @@ from polypaca.core.errors import DataError, UserError
 from polypaca.core.names import nearest
 from polypaca.langid import detectors
 from polypaca.langid.cleaning import prose
-from polypaca.langid.confusion import line_gate, word_gate
+from polypaca.langid.confusion import gates_inside, tally
 from polypaca.langid.gate import check, detect
 
 if TYPE_CHECKING:
@@ -108,20 +108,11 @@ def to_json(found: Sequence[Identified]) -> str:
 
 def summary(found: Sequence[Identified]) -> dict[str, Any]:
     """How many texts are in which language, and how many passed, in all and by reason."""
-    told = [row for row in found if row.gate is not None]
-    by_line = [row.line_gate for row in told if row.line_gate is not None]
-    # By word, those that pass by line alone count.
-    by_word = [row.word_gate for row in told if row.line_gate == 1 and row.word_gate is not None]
     return {
         "texts": len(found),
         "detected": dict(Counter(row.detected or "none" for row in found).most_common()),
-        "expected": len(told),
-        "passed": sum(row.gate for row in told if row.gate),
-        "reasons": dict(sorted(Counter(row.reason for row in told if row.reason).items())),
-        "line_told": len(by_line),
-        "line_passed": sum(by_line),
-        "word_told": len(by_word),
-        "word_passed": sum(by_word),
+        "expected": sum(row.gate is not None for row in found),
+        **tally(found),
     }
 
 
@@ -204,16 +195,9 @@ def _identify(
         raise DataError(what, path=file, line=line, field="language", hint=hint)
     prompt = row.get("prompt")
     found = check(text, expected, detector, prompt=prompt if isinstance(prompt, str) else None)
-    mixed = found.reason in ("language", "undetermined")
+    inside = gates_inside(text, expected, detector, found.reason)
     return Identified(
-        line,
-        expected,
-        found.detected,
-        found.confidence,
-        found.gate,
-        found.reason,
-        line_gate(text, expected, detector) if mixed else None,
-        word_gate(text, expected) if mixed else None,
+        line, expected, found.detected, found.confidence, found.gate, found.reason, *inside
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from polypaca.reporting.layout import DASH, groups_of, language_name, names_of
+from polypaca.reporting.layout import DASH, groups_of, has_unseen, language_name, names_of
 
 if TYPE_CHECKING:
     from polypaca.core.results import Analysis, Comparison
@@ -30,7 +30,7 @@ def difference_tables(analysis: Analysis) -> list[dict[str, Any]]:
             for item in analysis.comparisons
             if item.family == family
             and (family or item.scope != "language")
-            and (item.scope != "all" or _has_unseen(analysis))
+            and (item.scope != "all" or has_unseen(analysis))
             and (analysis.rated or item.measure == "gate")
         ]
         if rows:
@@ -45,10 +45,6 @@ def difference_tables(analysis: Analysis) -> list[dict[str, Any]]:
                 }
             )
     return tables
-
-
-def _has_unseen(analysis: Analysis) -> bool:
-    return not set(analysis.test_languages) <= set(analysis.train_languages)
 
 
 def titles_of(analysis: Analysis) -> dict[str, tuple[str, str]]:

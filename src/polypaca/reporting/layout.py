@@ -136,6 +136,11 @@ def columns_of(analysis: Analysis) -> list[Column]:
     return columns
 
 
+def has_unseen(analysis: Analysis) -> bool:
+    """Whether a test language is none of the training languages; else all are the seen ones."""
+    return not set(analysis.test_languages) <= set(analysis.train_languages)
+
+
 def language_name(analysis: Analysis, code: str) -> str:
     """The name of a language as the analysis gives it, else the code itself."""
     return analysis.language_names.get(code, code)

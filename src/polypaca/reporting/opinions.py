@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from polypaca.reporting.differences import p_text, signed, titles_of
-from polypaca.reporting.layout import DASH, language_name, range_text
+from polypaca.reporting.layout import DASH, has_unseen, language_name, range_text
 
 if TYPE_CHECKING:
     from polypaca.core.results import Analysis, JudgeAgreement, Preferences
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 def preference_table(analysis: Analysis) -> dict[str, Any] | None:
     """Pairs of recipes over the averages, before and after the gate; None where none was judged."""
     titles = titles_of(analysis)
-    # Without unseen languages, all are the seen ones.
-    unseen = set(analysis.test_languages) - set(analysis.train_languages)
-    scopes = ("seen", "unseen", "all") if unseen else ("seen",)
+    scopes = ("seen", "unseen", "all") if has_unseen(analysis) else ("seen",)
     rows = [_preference(item, titles) for item in analysis.preferences if item.scope in scopes]
     if not rows:
         return None

@@ -149,7 +149,7 @@ def analyze(
         comparisons=differences,
         preferences=preferred,
         judges=agreement(
-            _opinions(judges, opinions or {}, verdicts, scale),
+            _opinions(judges, scored, opinions or {}, scale),
             test_languages,
             confidence=confidence,
             resamples=resamples,
@@ -257,17 +257,25 @@ def _gates(scored: Mapping[str, Sequence[ScoredResponse]]) -> Gates:
 
 def _opinions(
     judges: Sequence[str],
+    scored: Mapping[str, Sequence[ScoredResponse]],
     opinions: Mapping[str, Path],
-    verdicts: Mapping[str, Path],
     scale: tuple[float, float],
 ) -> dict[str, dict[tuple[str, str, str], float]]:
     """What each judge said of every answer, each on its own scale brought to 0..1."""
-    folders = {judges[0]: list(verdicts.values())}
+    low, high = scale
+    found = {
+        judges[0]: {
+            (answer.system, answer.language, answer.prompt_id): (answer.rating - low) / (high - low)
+            for part in scored.values()
+            for answer in part
+            if answer.rating is not None
+        }
+    }
+    folders: dict[str, list[Path]] = {}
     for name, folder in opinions.items():
         folders.setdefault(name.split("/")[0], []).append(folder)
-    found = {}
     for judge, own in folders.items():
-        low, high = _scale(own) if judge != judges[0] else scale
+        low, high = _scale(own)
         found[judge] = {
             (verdict.system, verdict.language, verdict.prompt_id): (verdict.rating - low)
             / (high - low)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
-from polypaca.core.records import Prompt, Response
+from polypaca.core.records import Response
 from polypaca.data.answers import read_answers
 from polypaca.data.patterns import file_for
+from polypaca.data.prompts import in_languages
 from polypaca.generation import openai_backend
 from polypaca.llm.records import Failure
 from polypaca.models.bases import cache_folder
@@ -48,7 +49,7 @@ def ask(
     Raises:
         StageError: if some prompt got no answer; the next run asks those alone.
     """
-    asked = _asked(prompts, languages)
+    asked = in_languages(prompts, languages)
     wording = load_template(template) if template else None
 
     def told(done: int) -> None:
@@ -103,7 +104,7 @@ def given(
     progress(0.0, "reading")
     responses, missing = [], 0
     for language in languages:
-        asked = _asked(prompts, [language])
+        asked = in_languages(prompts, [language])
         found = read_answers(file_for(source, language), asked, system=system)
         missing += len(asked) - len(found)
         responses += found
@@ -138,14 +139,6 @@ def shuffle(
             taken = {"system": system, "response": own[giver].response}
             dealt.append(own[taker].model_copy(update={**taken, "finish_reason": "given"}))
     return {**_written(folder, dealt), "summary": f"{len(dealt)} answers dealt out"}
-
-
-def _asked(prompts: Path, languages: Sequence[str]) -> list[Prompt]:
-    return [
-        prompt
-        for language in languages
-        for prompt in read_jsonl(prompts / f"{language}.jsonl", Prompt)
-    ]
 
 
 def _written(folder: Path, responses: Sequence[Response]) -> dict[str, Any]:

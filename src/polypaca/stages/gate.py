@@ -7,14 +7,13 @@ It has a folder apart from the verdicts, so that another detector asks no judge 
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.files import read_jsonl, sha256_text, write_jsonl
 from polypaca.core.records import GateResult, Response
 from polypaca.data.prompts import by_id
 from polypaca.langid import detectors
-from polypaca.langid.confusion import line_gate, word_gate
+from polypaca.langid.confusion import gates_inside, tally
 from polypaca.langid.gate import check
 
 if TYPE_CHECKING:
@@ -65,28 +64,19 @@ def gate(
         prompt = asked[answer.prompt_id][answer.language]
         results.append(_result(answer, prompt, identify))
     write_jsonl(folder / "gate.jsonl", results)
-    passed = sum(result.gate for result in results)
-    # By word, the paper counts answers that pass by line alone.
-    lines = [result.line_gate for result in results if result.line_gate is not None]
-    words = [r.word_gate for r in results if r.line_gate == 1 and r.word_gate is not None]
+    counts = tally(results)
     return {
         "detector": identify.signature,
         "answers": len(results),
-        "passed": passed,
-        "reasons": dict(sorted(Counter(result.reason for result in results).items())),
-        "line_told": len(lines),
-        "line_passed": sum(lines),
-        "word_told": len(words),
-        "word_passed": sum(words),
-        "summary": f"{passed} of {len(results)} answers in the prompt's language",
+        **counts,
+        "summary": f"{counts['passed']} of {len(results)} answers in the prompt's language",
     }
 
 
 def _result(answer: Response, prompt: Prompt, identify: Detector) -> GateResult:
     text = answer.response
     found = check(text, answer.language, identify, prompt=prompt.prompt, required=prompt.gate)
-    # What is exempt may mix languages, and what is no answer has none to mix.
-    mixed = found.reason in ("language", "undetermined")
+    by_line, by_word = gates_inside(text, answer.language, identify, found.reason)
     return GateResult(
         system=answer.system,
         prompt_id=answer.prompt_id,
@@ -97,6 +87,6 @@ def _result(answer: Response, prompt: Prompt, identify: Detector) -> GateResult:
         confidence=found.confidence,
         gate=found.gate,
         reason=found.reason,
-        line_gate=line_gate(text, answer.language, identify) if mixed else None,
-        word_gate=word_gate(text, answer.language) if mixed else None,
+        line_gate=by_line,
+        word_gate=by_word,
     )

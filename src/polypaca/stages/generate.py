@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import UserError
 from polypaca.core.files import read_jsonl, sha256_text, to_line, write_jsonl
-from polypaca.core.records import Prompt, Response
+from polypaca.core.records import Response
+from polypaca.data.prompts import in_languages
 from polypaca.generation import transformers_backend as backend
 from polypaca.generation.adapters import with_adapters
 from polypaca.generation.batching import check_room, encode, plan_batches
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from polypaca.core.records import Prompt
     from polypaca.generation.adapters import Adapters
     from polypaca.generation.contract import Answer
 
@@ -179,11 +181,7 @@ def _load_adapters(
 
 def _rows(index: int, part: Part, tokenizer: Any) -> list[_Row]:
     template = load_template(part.template, tokenizer)
-    asked = [
-        prompt
-        for language in part.languages
-        for prompt in read_jsonl(part.prompts / f"{language}.jsonl", Prompt)
-    ]
+    asked = in_languages(part.prompts, part.languages)
     texts = [template.render(prompt.prompt) for prompt in asked]
     tokens = encode(tokenizer, texts, template.special_tokens)
     adapter = part.system if part.adapter else None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.records import Response
-from polypaca.data.prompts import by_id
+from polypaca.data.prompts import by_id, references
 from polypaca.judging import judges
 from polypaca.judging.contract import Item
 from polypaca.judging.failures import summary
@@ -89,11 +89,7 @@ def _items(part: Part, asked: Mapping[str, Mapping[str, Prompt]]) -> list[Item]:
             language=answer.language,
             prompt=asked[answer.prompt_id][answer.language].prompt,
             response=answer.response,
-            references={
-                language: prompt.reference
-                for language, prompt in asked[answer.prompt_id].items()
-                if prompt.reference
-            },
+            references=references(asked[answer.prompt_id]),
         )
         for answer in read_jsonl(part.responses / "responses.jsonl", Response)
     ]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.records import Response
-from polypaca.data.prompts import by_id
+from polypaca.data.prompts import by_id, references
 from polypaca.judging import pairwise
 from polypaca.judging.contract import PairItem
 from polypaca.judging.failures import summary
@@ -90,11 +90,7 @@ def _items(part: Part) -> list[PairItem]:
                         prompt=prompts[language].prompt,
                         response_a=answers[a][key],
                         response_b=answers[b][key],
-                        references={
-                            code: prompt.reference
-                            for code, prompt in prompts.items()
-                            if prompt.reference
-                        },
+                        references=references(prompts),
                     )
                 )
     return items

@@ -30,7 +30,7 @@ class Answers:
 
     def of(self, measure: Measure) -> Array:
         """The per-prompt values of a measure, averaged over the seeds that have one."""
-        return _nanmean(self.values[measure])
+        return nanmean(self.values[measure])
 
     def of_seed(self, measure: Measure, seed: Seed) -> Array | None:
         """The per-prompt values of one seed; of an untrained system whatever the seed."""
@@ -129,7 +129,8 @@ def _recorded(answers: Sequence[ScoredResponse], ids: Sequence[str]) -> dict[str
     return found
 
 
-def _nanmean(values: Array) -> Array:
+def nanmean(values: Array) -> Array:
+    """The mean over the first axis of what is there; NaN where nothing is."""
     present = ~np.isnan(values)
     counts = present.sum(axis=0)
     sums = np.where(present, values, 0.0).sum(axis=0)

@@ -8,6 +8,7 @@ import numpy as np
 
 from polypaca.core.results import JudgeAgreement
 from polypaca.stats.alpha import alpha_interval
+from polypaca.stats.correlations import correlation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +64,7 @@ def agreement(
                     answers=len(both),
                     equal=float((both[:, 0] == both[:, 1]).mean()) if len(both) else None,
                     difference=float((both[:, 1] - both[:, 0]).mean()) if len(both) else None,
-                    systems_pearson=_pearson(table[:, [0, second]], systems),
+                    systems_pearson=_pearson(table[:, [0, second]], systems, confidence),
                     alpha=alpha.value,
                     # Equal ends mean that all prompts are alike: nothing was resampled.
                     alpha_low=alpha.low if alpha.low != alpha.high else None,
@@ -73,7 +74,7 @@ def agreement(
     return found
 
 
-def _pearson(ratings: Array, systems: NDArray[np.str_]) -> float | None:
+def _pearson(ratings: Array, systems: NDArray[np.str_], confidence: float) -> float | None:
     """Correlation of the systems' mean ratings; None with fewer than three, or equal ones."""
     means = []
     for system in np.unique(systems):
@@ -81,7 +82,6 @@ def _pearson(ratings: Array, systems: NDArray[np.str_]) -> float | None:
         own = own[~np.isnan(own).any(axis=1)]
         if len(own):
             means.append(own.mean(axis=0))
-    table = np.array(means)
-    if len(table) < 3 or (table.std(axis=0) < 1e-12).any():
-        return None
-    return float(np.corrcoef(table.T)[0, 1])
+    # Sums in another order differ in the last bits, and equal means have no correlation.
+    table = np.round(np.array(means).reshape(-1, 2), 12)
+    return correlation("pearson", table[:, 0].tolist(), table[:, 1].tolist(), confidence).value

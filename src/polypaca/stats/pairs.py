@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from polypaca.core.results import Preferences
+from polypaca.stats.answers import nanmean
 from polypaca.stats.intervals import Sample, intervals
 from polypaca.stats.permutation import flip_p_values, holm
 
@@ -95,11 +96,7 @@ def _column(
         for verdict in verdicts:
             if verdict.outcome is not None:
                 values[number, place[verdict.prompt_id]] = value_of(verdict, gates, measure)
-    present = ~np.isnan(values)
-    means: Array = np.full(len(ids), np.nan)
-    sums = np.where(present, values, 0.0).sum(axis=0)
-    np.divide(sums, present.sum(axis=0), out=means, where=present.any(axis=0))
-    return means
+    return nanmean(values)
 
 
 def value_of(verdict: PairVerdict, gates: Gates, measure: Measure) -> float:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _LOG_SECONDS = 60.0  # between two lines on one task's progress
 _LINES = 8  # running tasks on a terminal
 _ENDED = ("done", "unchanged", "failed", "skipped")
-_MARKS = {"done": "✓", "unchanged": "=", "failed": "✗", "skipped": "-"}
 
 
 @contextmanager

@@ -79,11 +79,11 @@ def _who(served: Served) -> str:
 def _check_prompts(study: Study) -> None:
     for judge in judges(study).values():
         if isinstance(judge, LlmJudge):
-            from polypaca.judging.prompts import PAIR_SLOTS, load_prompt
+            from polypaca.judging.prompts import load_pair_prompt, load_prompt
 
             load_prompt(judge.prompt)
-            if judge.pairwise and judge.pairwise.prompt != "default":
-                load_prompt(judge.pairwise.prompt, PAIR_SLOTS)
+            if judge.pairwise:
+                load_pair_prompt(judge.pairwise.prompt)
 
 
 def _check_references(study: Study) -> None:
