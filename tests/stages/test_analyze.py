@@ -264,6 +264,26 @@ def test_what_the_gate_says_beside_its_verdict_is_kept(
     assert any("counted 0: 50.0" in note for note in found.notes)
 
 
+def test_words_count_where_the_lines_are_in_the_language(
+    inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    cell = "m.lora.monolingual-es.s1"
+
+    def mixed(row: GateResult) -> GateResult:
+        # The first answer fails by line, and by word too: that is no second failure.
+        passes = int(row.prompt_id)
+        return row.model_copy(update={"line_gate": passes, "word_gate": passes})
+
+    _rewrite(tmp_path / cell / "g" / "gate.jsonl", GateResult, mixed)
+    found, scored = _analyze(inputs)
+    (score,) = [s for s in found.scores if (s.row, s.language) == ("m.lora.monolingual", "es")]
+    assert score.line_gate is not None
+    assert score.word_gate is not None
+    assert (score.line_gate.value, score.word_gate.value) == (0.5, 1.0)
+    # Every answer keeps what was found of it.
+    assert [s.word_gate for s in scored if s.system == cell] == [0, 1]
+
+
 def test_ratings_beyond_the_scale_stop_the_stage(inputs: dict[str, Any]) -> None:
     def judged(scale: list[float]) -> None:
         for folder in inputs["verdicts"].values():

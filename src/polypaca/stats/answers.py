@@ -123,8 +123,10 @@ def _recorded(answers: Sequence[ScoredResponse], ids: Sequence[str]) -> dict[str
         at = place[answer.prompt_id]
         arrays["gate"][at] = answer.gate
         arrays["determined"][at] = answer.reason != "undetermined"
-        for name in ("rating", "line_gate", "word_gate"):
-            value = getattr(answer, name)
+        # The word-level rate is one of answers that pass by line (arXiv 2406.20052, section 3.2).
+        by_word = answer.word_gate if answer.line_gate == 1 else None
+        recorded = {"rating": answer.rating, "line_gate": answer.line_gate, "word_gate": by_word}
+        for name, value in recorded.items():
             arrays[name][at] = np.nan if value is None else value
     return found
 
