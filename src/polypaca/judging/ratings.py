@@ -1,105 +1,254 @@
-"""Reading a judge's decision from its words: the last `[[...]]` that is its own."""
+"""Reading a judge's decision from its words: the `[[...]]` that is its own and that it calls so.
+
+Where there is one number, it is the rating. Where there are several, the one that the words call
+the rating counts; where they call none or several so, none does: a wrong number is worse than a
+judgement that is asked for again.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from polypaca.judging.brackets import PREFERENCE, RATHER, RATING, brackets, in_ascii, plain
+from polypaca.judging.own_words import own, sentence_before
+from polypaca.llm.thoughts import spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from polypaca.core.records import Preference
+    from polypaca.judging.brackets import Bracket, Labels
+
+Value = TypeVar("Value")
 
 LOWEST, HIGHEST = 1.0, 3.0  # the paper's scale
 
-_BRACKETS = re.compile(r"\[\[([^\[\]]*)\]\]")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-# Judges that reason write this first where their server does not take it out.
-_THOUGHTS = re.compile(r"\s*<think>.*?(?:</think>|\Z)", re.DOTALL)
-# What a judge marks as not its own words, within one line. Single quotes are apostrophes too.
-_MARKED = re.compile(
-    r"\"([^\"\n]*)\"|“([^”\n]*)”|„([^“”\n]*)[“”]|«([^»\n]*)»|`([^`\n]*)`|「([^」\n]*)」"
+_WITH_COMMA = re.compile(r"([0-9]+),([0-9]{1,2})")
+# Between two brackets: the second is how far the scale goes, or a range or choice of two.
+_OUT_OF = re.compile(
+    r"\s*(?:out\s+of|of|/|／|von|sur|su|sobre|de|di|из|على|में\s+से)\s*", re.IGNORECASE
 )
-_QUOTED_LINE = re.compile(r"^[ \t]*>(.*)$|^```.*\n((?:.*\n)*?)```", re.MULTILINE)
-# So many characters before a bracket that stand before it in the response too are no chance.
-_ECHO = 20
+_OR = re.compile(r"\s*(?:[-–—~/,]|to|or|and|bis|oder|und|o|y|ou|et|或|至|到)\s*", re.IGNORECASE)
+# Behind a bracket: how far the scale goes, as a plain number.
+_SCALE_END = re.compile(r"[*_`\"]*\s*(?:/|／|out\s+of)\s*[*_\[]*(\d+(?:\.\d+)?)", re.IGNORECASE)
+_SUPPOSED = re.compile(r"\b(?:if|were|had|unless)\b", re.IGNORECASE)
+_FINAL = re.compile(
+    r"\b(?:final|overall|total|revised|corrected)\b|最终|最終|総合|综合|總分|总分", re.IGNORECASE
+)
+_AROUND = " \t*_~`#>\"'“”.。!"
 _PREFERENCES: dict[str, Preference] = {"A": "a", "B": "b", "C": "tie"}
+# How clearly a bracket is called the decision.
+_NOT, _COLON, _CALLED, _CALLED_FINAL = range(4)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read of a judge's words.
+
+    Attributes:
+        words: its words, without its thoughts.
+        rating: the number, where one was asked for and found.
+        preference: likewise.
+        reason: why nothing was found; empty if something was.
+        thought: whether thoughts were left out.
+    """
+
+    words: str
+    rating: float | None = None
+    preference: Preference | None = None
+    reason: str = ""
+    thought: bool = False
+
+
+def read_rating(
+    text: str,
+    low: float = LOWEST,
+    high: float = HIGHEST,
+    judged: Sequence[str] = (),
+    *,
+    cut: bool = False,
+) -> Reading:
+    """The rating in a judge's words, or why there is none that leaves no doubt.
+
+    A rating is a plain decimal number in [low, high], with digits of any script; fractions are
+    taken as given, `[[2.5]]`, since the paper's totals carry halves (arXiv 2309.08958, table 3).
+
+    Args:
+        text: what the judge said, with its thoughts or without.
+        low: the lowest rating.
+        high: the highest rating.
+        judged: the response, or the responses, under judgement.
+        cut: whether the limit of tokens ended it; there is no rating then.
+    """
+
+    def number(said: str) -> tuple[float | None, str]:
+        rating = _as_number(said, low, high)
+        if rating is None:
+            return None, "is not a number"
+        if not low <= rating <= high:
+            return None, f"is outside {low:g}..{high:g}"
+        return rating, ""
+
+    words, reason, thought = _spoken(text, "[[rating]]", cut=cut)
+    rating: float | None = None
+    if not reason:
+        told = plain(words)
+        found, reason = _decisive(told, judged, RATING, high)
+        rating, reason = _common(found, number, "rating") if found else (None, reason)
+        wrong = _other_scale(told, found, high) if rating is not None else ""
+        if wrong:
+            rating, reason = None, wrong
+    return Reading(words, rating=rating, reason=reason, thought=thought)
+
+
+def read_preference(text: str, judged: Sequence[str] = (), *, cut: bool = False) -> Reading:
+    """The `[[A]]`, `[[B]]` or `[[C]]` in a judge's words as `a`, `b` or `tie`; as `read_rating`."""
+
+    def preference(said: str) -> tuple[Preference | None, str]:
+        found = _PREFERENCES.get(said)
+        return found, "" if found else "is neither A, B nor C"
+
+    words, reason, thought = _spoken(text, "[[A]], [[B]] or [[C]]", cut=cut)
+    chosen: Preference | None = None
+    if not reason:
+        found, reason = _decisive(plain(words), judged, PREFERENCE, None)
+        chosen, reason = _common(found, preference, "decision") if found else (None, reason)
+    return Reading(words, preference=chosen, reason=reason, thought=thought)
 
 
 def parse_rating(
     text: str, low: float = LOWEST, high: float = HIGHEST, judged: Sequence[str] = ()
 ) -> float | None:
-    """The rating in the last `[[...]]` of a judge's words, or None if that is not one.
-
-    A rating is a plain decimal number in [low, high]; fractions are taken as given, `[[2.5]]`,
-    since the paper's totals carry halves (arXiv 2309.08958, table 3). Earlier brackets never
-    count: a judge may think aloud before it decides. Nor do those that it quotes from what it
-    judges, see `own_words`.
-
-    Args:
-        text: what the judge said.
-        low: the lowest rating.
-        high: the highest rating.
-        judged: the response, or the responses, under judgement.
-    """
-    return _read(text, low, high, judged)[0]
+    """The rating that `read_rating` finds, or None."""
+    return read_rating(text, low, high, judged).rating
 
 
 def why_unrated(
     text: str, low: float = LOWEST, high: float = HIGHEST, judged: Sequence[str] = ()
 ) -> str:
     """Why `parse_rating` finds no rating in these words; empty if it finds one."""
-    return _read(text, low, high, judged)[1]
+    return read_rating(text, low, high, judged).reason
 
 
 def parse_preference(text: str, judged: Sequence[str] = ()) -> Preference | None:
-    """What the last `[[A]]`, `[[B]]` or `[[C]]` says: `a`, `b` or `tie`; None if it is neither."""
-    found = _BRACKETS.findall(own_words(text, judged))
-    return _PREFERENCES.get(found[-1].strip()) if found else None
+    """The preference that `read_preference` finds, or None."""
+    return read_preference(text, judged).preference
 
 
-def own_words(text: str, judged: Sequence[str]) -> str:
-    """A judge's words without its thoughts and without brackets quoted from what it judges.
-
-    A `[[...]]` is quoted if it stands in quotation marks, in a quoted line or in a fence, and all
-    that is marked stands in a response as well; or if the 20 characters before it stand before it
-    in a response. White space does not tell apart. A response that holds no bracket changes
-    nothing.
-    """
-    text = _THOUGHTS.sub("", text, count=1) if _THOUGHTS.match(text) else text
-    sources = [_squeezed(each) for each in judged if _BRACKETS.search(each)]
-    if not sources:
-        return text
-    for pattern in (_QUOTED_LINE, _MARKED):
-        text = pattern.sub(lambda mark: "" if _is_quote(mark, sources) else mark[0], text)
-    return _BRACKETS.sub(lambda found: "" if _is_echo(found, text, sources) else found[0], text)
+def _spoken(text: str, wanted: str, *, cut: bool) -> tuple[str, str, bool]:
+    """A judge's words without thoughts, why they decide nothing as a whole, and if it thought."""
+    said = spoken(text, cut=cut)
+    reason = ""
+    if said.unfinished:
+        reason = f"no {wanted} in the judge's words, which end within its thoughts"
+    elif cut:
+        reason = f"no {wanted} that counts in the judge's words"
+    return said.text, reason + (" (cut off)" if reason and cut else ""), bool(said.thoughts)
 
 
-def _is_quote(mark: re.Match[str], sources: Sequence[str]) -> bool:
-    inside = _squeezed(next((group for group in mark.groups() if group is not None), ""))
-    return bool(_BRACKETS.search(inside)) and any(inside in source for source in sources)
+def _decisive(
+    text: str, judged: Sequence[str], labels: Labels, high: float | None
+) -> tuple[list[Bracket], str]:
+    """The brackets among which the decision is, or why there are none."""
+    found = brackets(text, labels)
+    mine = own(text, found, judged, labels)
+    if not mine:
+        whose = "own " if found else ""
+        wanted = "[[rating]]" if labels is RATING else "[[A]], [[B]] or [[C]]"
+        return [], f"no {wanted} in the judge's {whose}words"
+    # The prompt's own `[[rating]]` decides nothing beside a number.
+    mine = [each for each in mine if not labels.alone(each.said)] or mine
+    mine, levels = _levels(text, mine, labels, high)
+    highest = max(levels)
+    return [each for each, level in zip(mine, levels, strict=True) if level == highest], ""
 
 
-def _is_echo(found: re.Match[str], text: str, sources: Sequence[str]) -> bool:
-    before = _squeezed(text[: found.end()])
-    echo = before[-(len(_squeezed(found[0])) + _ECHO) :]
-    return len(before) >= len(echo) > _ECHO and any(echo in source for source in sources)
+def _levels(
+    text: str, mine: list[Bracket], labels: Labels, high: float | None
+) -> tuple[list[Bracket], list[int]]:
+    """The brackets without ends of the scale and what was corrected, and how they are called."""
+    kept: list[Bracket] = []
+    levels: list[int] = []
+    for bracket in mine:
+        level = _level(text, bracket, labels, is_last=bracket is mine[-1])
+        between = text[kept[-1].end : bracket.begin].strip("*_` \t") if kept else None
+        if between is not None and high is not None and _OUT_OF.fullmatch(between or " "):
+            value = _as_number(bracket.said, high, high)
+            if value == high:
+                continue
+        if between is not None and RATHER.fullmatch(between or " "):
+            level = max(level, levels.pop())
+            kept.pop()
+        elif between is not None and (_OR.fullmatch(between) or _OUT_OF.fullmatch(between or " ")):
+            level = max(level, levels[-1])
+        kept.append(bracket)
+        levels.append(level)
+    return kept, levels
 
 
-def _squeezed(text: str) -> str:
-    return " ".join(text.split())
+def _level(text: str, bracket: Bracket, labels: Labels, *, is_last: bool) -> int:
+    # A heading may be the label.
+    before = sentence_before(text, bracket.begin).strip(_AROUND) or _line_before(text, bracket)
+    bare = "".join(character for character in before if character not in '*_~#`"“„')
+    label = labels.at_end(bare)
+    is_called = bracket.labelled or (label and not label["weak"])
+    if is_called and _SUPPOSED.search(bare[: label.start()] if label else bare):
+        return _NOT
+    if is_called:
+        around = bare + text[bracket.begin : bracket.end]
+        return _CALLED_FINAL if _FINAL.search(around) else _CALLED
+    if is_last and _stands_alone(text, bracket):
+        return _CALLED
+    return _COLON if label or bare.rstrip().endswith((":", "：")) else _NOT
 
 
-def _read(text: str, low: float, high: float, judged: Sequence[str]) -> tuple[float | None, str]:
-    found = _BRACKETS.findall(own_words(text, judged))
-    if not found:
-        own = "own " if _BRACKETS.search(text) else ""
-        return None, f"no [[rating]] in the judge's {own}words"
-    last = found[-1].strip()
-    shown = last if len(last) <= 40 else last[:40] + "…"
-    if not _NUMBER.fullmatch(last):
-        return None, f"the judge's last [[{shown}]] is not a number"
-    rating = float(last)
-    if not low <= rating <= high:
-        return None, f"the judge's last [[{shown}]] is outside {low:g}..{high:g}"
-    return rating, ""
+def _line_before(text: str, bracket: Bracket) -> str:
+    return sentence_before(text, len(text[: bracket.begin].rstrip(_AROUND + "\n")))
+
+
+def _stands_alone(text: str, bracket: Bracket) -> bool:
+    """Whether the bracket is the whole of the last line."""
+    before = text[: bracket.begin].rpartition("\n")[2].strip(_AROUND)
+    return not before and not text[bracket.end :].strip(_AROUND + "\n")
+
+
+def _common(
+    found: Sequence[Bracket], read: Callable[[str], tuple[Value | None, str]], what: str
+) -> tuple[Value | None, str]:
+    """What all brackets say alike, or why that is nothing."""
+    values = {repr(read(each.said)): read(each.said) for each in found}
+    if len(values) == 1:
+        value, wrong = next(iter(values.values()))
+        return value, wrong and f"the judge's [[{_shown(found[-1])}]] {wrong}"
+    last, wrong = read(found[-1].said)
+    if last is None:
+        return None, f"the judge's last [[{_shown(found[-1])}]] {wrong}"
+    several = " and ".join(dict.fromkeys(f"[[{_shown(each)}]]" for each in found))
+    return None, f"the judge writes {several}, and which is its {what} is not clear"
+
+
+def _shown(bracket: Bracket) -> str:
+    return bracket.said if len(bracket.said) <= 40 else bracket.said[:40] + "…"
+
+
+def _as_number(said: str, low: float, high: float) -> float | None:
+    """A number's value; None for what is none, or may be two."""
+    number = in_ascii(said).removesuffix(".")
+    comma = _WITH_COMMA.fullmatch(number)
+    if comma:
+        # `2,5` is a fraction in most languages, unless both could be ratings.
+        both = low <= float(comma[1]) <= high and low <= float(comma[2]) <= high
+        return None if both else float(f"{comma[1]}.{comma[2]}")
+    return float(number) if _NUMBER.fullmatch(number) else None
+
+
+def _other_scale(text: str, found: Sequence[Bracket], high: float) -> str:
+    """Why a rating is on another scale, as `[[2]]/5` is where the scale ends at 3."""
+    for bracket in found:
+        end = _SCALE_END.match(text, bracket.end)
+        if end and float(in_ascii(end[1])) != high:
+            return f"the judge's [[{_shown(bracket)}]] is out of {end[1]}, not of {high:g}"
+    return ""
