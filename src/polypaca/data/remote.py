@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from polypaca.core.errors import DataError, StageError, UserError
 from polypaca.core.files import sha256_file
+from polypaca.core.private import private_folder
 from polypaca.data.patterns import PLACEHOLDER
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def download(
     if _is_right(job.target, sha256):
         return job.target
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         lock = folder / ".lock"
         lock.touch()
     except OSError as error:

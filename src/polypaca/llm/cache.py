@@ -13,6 +13,7 @@ import threading
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.private import private_folder
 from polypaca.llm.records import Endpoint, Reply, Request
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def write(folder: Path, endpoint: Endpoint, request: Request, reply: Reply) -> N
     del fields["cached"]
     kept = {"asked": _asked(endpoint, request), "reply": fields}
     path = _path(folder, endpoint, request)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     # Without fsync: it takes longer than all else, and what a power cut damages is asked again.
     # ASCII, since a reply may hold half a character, which has no UTF-8.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import UserError
 from polypaca.core.files import sha256_file, sha256_text, write_json
+from polypaca.core.private import private_folder
 from polypaca.models import spm
 from polypaca.models.weights import (
     PICKLED,
@@ -245,7 +246,7 @@ def cached(
     """
     key = sha256_text(json.dumps(settings, sort_keys=True))[:32]
     shelf = cache_folder() / "bases"
-    shelf.mkdir(parents=True, exist_ok=True)
+    private_folder(shelf)
     ready = shelf / key
     with (shelf / f"{key}.lock").open("w") as lock:
         try:
@@ -258,7 +259,6 @@ def cached(
             for leftover in shelf.glob(f"{key}.building-*"):
                 shutil.rmtree(leftover, ignore_errors=True)
             building = Path(tempfile.mkdtemp(prefix=f"{key}.building-", dir=shelf))
-            building.chmod(0o755)
             facts = build(building)
             write_json(building / "facts.json", facts)
             shutil.rmtree(ready, ignore_errors=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from polypaca.core.files import write_json
+from polypaca.core.private import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -131,7 +132,7 @@ def cached(folder: Path, make: Callable[[], Tokenized]) -> Tokenized:
     The folder's name must determine what `make` makes. Two that make it at once do no harm.
     """
     if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(folder.parent)
         building = Path(tempfile.mkdtemp(prefix=f"{folder.name}.building-", dir=folder.parent))
         _save(building, make())
         try:

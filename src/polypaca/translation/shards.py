@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca.core.files import atomic_write
+from polypaca.core.private import private_folder
 from polypaca.translation.texts import translate_texts
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def translate_rows(
         if done is None:
             started = time.monotonic()
             done = _translate(shard, engine, source_language, on_lost)
+            private_folder(path.parent)
             _write(path, done)
             pace.seconds += time.monotonic() - started
             pace.sentences += sum(row.sentences for row in done)
