@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from polypaca.core.errors import StageError, UserError
 from polypaca.llm.account import Account, Spent, Usage, estimate
 from polypaca.llm.client import complete
+from polypaca.llm.completion import read_usage
 from polypaca.llm.mock_server import Answer, MockServer, serve
 from polypaca.llm.records import Endpoint, Failure, Reply, Request
 
@@ -133,6 +134,46 @@ def test_a_limit_of_money_stops_cleanly(tmp_path: Path) -> None:
     assert (
         f"money_limit: 0.00022 would be passed, {asked * 0.000044:.4g} is spent" in failure.reason
     )
+
+
+USAGE = [
+    # As servers say it, and what is billed.
+    ({"prompt_tokens": 200, "completion_tokens": 10, "total_tokens": 2210}, (200, 2010)),
+    ({"prompt_tokens": 200, "completion_tokens": 10, "total_tokens": 210}, (200, 10)),
+    ({"prompt_tokens": 200, "completion_tokens": 10, "total_tokens": 100}, (200, 10)),
+    ({"prompt_tokens": 200, "completion_tokens": 10, "total_tokens": None}, (200, 10)),
+    ({"prompt_tokens": 200, "completion_tokens": 10}, (200, 10)),
+    (
+        {
+            "prompt_tokens": 200, "completion_tokens": 2010, "total_tokens": 2210,
+            "completion_tokens_details": {"reasoning_tokens": 2000},
+        },
+        (200, 2010),
+    ),
+    (
+        {
+            "prompt_tokens": 200, "completion_tokens": 10, "total_tokens": 210,
+            "completion_tokens_details": {"reasoning_tokens": 2000},
+        },
+        (200, 2010),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "billed"), USAGE)
+def test_hidden_thoughts_are_billed(said: dict[str, Any], billed: tuple[int, int]) -> None:
+    assert read_usage(said) == Usage(*billed)
+
+
+def test_a_limit_of_money_holds_against_hidden_thoughts() -> None:
+    usage = {"prompt_tokens": 200, "completion_tokens": 10, "total_tokens": 2210}
+    body = json.dumps({"choices": [{"message": {"content": "x"}}], "usage": usage}).encode()
+    billed = (200 * 0.1 + 2010 * 10) / 1e6
+    with serve(lambda number, content: Answer(body=body)) as server:
+        # Each is estimated at 500 new tokens; the first tells that it takes four times as many.
+        limited = at(server, price_input=0.1, price_output=10.0, money_limit=0.3, concurrency=2)
+        complete([ask(number, max_tokens=500) for number in range(40)], limited)
+        assert 0.3 - 2 * billed < len(server.requests) * billed <= 0.3
 
 
 @given(st.integers(1, 12), st.integers(1, 300))

@@ -273,3 +273,15 @@ def test_a_cancelled_wait_leaves_nothing_behind() -> None:
         with pytest.raises(Exception, match="api_key_env"):
             complete(requests(), endpoint)
     assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("fault", [Answer("x", delay=1), Answer("x", reset=True)])
+def test_a_prompt_that_is_never_answered_is_missing_alone_though_it_comes_first(
+    fault: Answer,
+) -> None:
+    with serve(lambda number, content: fault if content == "0" else Answer(content)) as server:
+        endpoint = at(server, concurrency=1, max_retries=0, timeout_seconds=0.3)
+        outcomes = complete(requests(5), endpoint)
+    assert texts(outcomes)[1:] == ["1", "2", "3", "4"]
+    assert isinstance(outcomes[0], Failure)
+    assert not outcomes[0].lasting

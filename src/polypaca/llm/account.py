@@ -76,6 +76,7 @@ class Account:
         self._read_to = 0
         self._spent: dict[tuple[str, str], Spent] = {}
         self._reserved: dict[tuple[str, str], list[Usage]] = {}
+        self._beyond: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
 
     def spent(self, endpoint: Endpoint) -> Spent:
@@ -95,7 +96,11 @@ class Account:
         if not endpoint.has_limit:
             return ""
         spent = self.spent(endpoint)
-        coming = [usage, *(self._reserved.get(_key(endpoint), []) if reserved else [])]
+        beyond = self._beyond.get(_key(endpoint), 0)
+        coming = [
+            Usage(each.prompt_tokens, each.completion_tokens + beyond)
+            for each in [usage, *(self._reserved.get(_key(endpoint), []) if reserved else [])]
+        ]
         tokens = spent.prompt_tokens + spent.completion_tokens
         money = sum(
             endpoint.money(each.prompt_tokens, each.completion_tokens) or 0 for each in coming
@@ -123,6 +128,12 @@ class Account:
         """Count a request as no longer in flight."""
         with self._lock:
             self._reserved[_key(endpoint)].remove(usage)
+
+    def learn(self, endpoint: Endpoint, estimated: Usage, used: Usage) -> None:
+        """Note by how much an answer went beyond its estimate, as thoughts may: so may the next."""
+        with self._lock:
+            beyond = used.completion_tokens - estimated.completion_tokens
+            self._beyond[_key(endpoint)] = max(beyond, self._beyond.get(_key(endpoint), 0))
 
     def record(self, endpoint: Endpoint, usage: Usage) -> None:
         """Write down what an answer used.

@@ -12,7 +12,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from polypaca.core.errors import StageError, UserError
@@ -20,7 +20,7 @@ from polypaca.llm import cache as replies
 from polypaca.llm.account import Account, Usage, estimate
 from polypaca.llm.pacing import Limiter, Window, backoff, limiter
 from polypaca.llm.records import Endpoint, Failure, Reply, Request
-from polypaca.llm.wire import NO_KEY, Attempt, attempt
+from polypaca.llm.wire import NO_KEY, Attempt, attempt, without_key
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _LONGEST_PAUSE = 300.0
 # A client looks through all its connections for each request: with many, that takes longest.
 _PER_CLIENT = 16
+_GONE = 3  # a server that never answered so many requests is not there
 
 
 def complete(
@@ -62,8 +63,8 @@ def complete(
             this call alone.
 
     Raises:
-        UserError: if the key's variable is not set, or if the first that the server says is that
-            the key or the model is wrong.
+        UserError: if the key's variable is not set, if the first that the server says is that
+            the key or the model is wrong, or if the model refuses a parameter of all requests.
         StageError: if nothing answers at the URL.
     """
     return asyncio.run(
@@ -109,8 +110,10 @@ async def complete_async(
 
     for request in counts:
         kept = replies.read(cache, endpoint, request) if cache else None
-        if kept is not None and is_good(request, kept):
-            settle(request, kept)
+        # What an earlier version kept may hold the key.
+        clean = without_key(kept, None if secret == NO_KEY else secret) if kept else None
+        if isinstance(clean, Reply) and is_good(request, clean):
+            settle(request, clean)
     pending = [request for request in counts if request not in outcomes]
     if pending:
         with ThreadPoolExecutor(1, "replies") as disk:
@@ -202,6 +205,7 @@ class _Flow:
         self.window.in_flight -= 1
         self.account.release(self.endpoint, estimated)
         if came and came.usage:
+            self.account.learn(self.endpoint, estimated, came.usage)
             self.limiter.correct(estimated.total, came.usage.total)
 
     def learn(self, came: Attempt, sent_at: float) -> None:
@@ -233,7 +237,7 @@ class _Flow:
         self.misses = self.misses + 1 if failed else 0
         if came.kind != "silent":
             self.answered = True
-        if self.misses >= max(self.endpoint.concurrency, 3):
+        if self.misses >= max(self.endpoint.concurrency, _GONE):
             self.gone = self.gone or _reason(came)
 
 
@@ -302,16 +306,24 @@ async def _ask(
     _check_first(came, flow)
     flow.last(came)
     if number and isinstance(came.outcome, Failure):
-        return Failure(f"{came.outcome.reason}, tried {number + 1} times", came.outcome.status)
+        return replace(came.outcome, reason=f"{came.outcome.reason}, tried {number + 1} times")
     return came.outcome
 
 
 def _check_first(came: Attempt, flow: _Flow) -> None:
-    """Raise if all that is known of the server is that it is not there, or wants another key."""
-    if flow.answered or not isinstance(came.outcome, Failure):
+    """Raise if all that is known of the server is that it is not there, or wants another key.
+
+    A parameter that the model refuses is refused in every request, whatever was answered before.
+    """
+    if not isinstance(came.outcome, Failure):
         return
     reason = came.outcome.reason
-    if came.kind == "silent":
+    if came.setting:
+        raise UserError(f"{reason}; {came.setting}")
+    if flow.answered:
+        return
+    # One prompt that a server never answers is no sign that it is not there.
+    if came.kind == "silent" and (came.absent or flow.misses + 1 >= _GONE):
         raise StageError(
             f"{reason}, tried {flow.endpoint.max_retries + 1} times; is the server running, and "
             "base_url right?"

@@ -6,6 +6,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from polypaca.core.errors import UserError
+from polypaca.core.urls import wrong_server_url
+
+CUT = ("length", "max_tokens")  # what servers say where the limit of tokens ended a reply
+MAX_TOKENS = ("max_tokens", "max_completion_tokens")
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Endpoint:
         price_output: of a million tokens of answers.
         money_limit: nothing is sent that could bring what was spent above it; needs both prices.
         token_limit: likewise, for tokens of prompts and answers.
+        max_tokens_parameter: the name under which a request's `max_tokens` is sent; some models
+            take `max_completion_tokens` alone.
 
     Raises:
         UserError: if a number is out of range, or the URL is none or holds what may be a secret.
@@ -44,6 +50,7 @@ class Endpoint:
     price_output: float | None = None
     money_limit: float | None = None
     token_limit: int | None = None
+    max_tokens_parameter: str = "max_tokens"
 
     def __post_init__(self) -> None:
         if self.concurrency < 1:
@@ -54,15 +61,12 @@ class Endpoint:
                 raise UserError(f"{name} must be above 0, not {value}")
         if self.money_limit is not None and None in (self.price_input, self.price_output):
             raise UserError("money_limit needs price_input and price_output")
-        scheme, _, rest = self.base_url.partition("://")
-        if scheme not in ("http", "https") or not rest:
-            raise UserError(f"base_url must begin with http:// or https://, not {scheme[:20]!r}")
-        if "@" in rest.partition("/")[0] or "?" in rest or "#" in rest:
+        if self.max_tokens_parameter not in MAX_TOKENS:
+            raise UserError(f"max_tokens_parameter must be one of {', '.join(MAX_TOKENS)}")
+        wrong = wrong_server_url(self.base_url)
+        if wrong:
             # The URL is shown in errors and written to the cache. This message does not repeat it.
-            raise UserError(
-                "base_url must hold no user, password or query; put the key in an environment "
-                "variable and name that in api_key_env"
-            )
+            raise UserError(f"base_url {wrong}")
 
     @property
     def has_limit(self) -> bool:
@@ -136,10 +140,12 @@ class Reply:
     Attributes:
         text: what the model said.
         model: the model version that the server says it was.
-        finish_reason: `stop`, `length`, ...
+        finish_reason: `stop`, `length`, ..., as the server says it; `refusal` where the text is
+            what the model said in place of an answer.
         prompt_tokens: as the server counts, None where it does not.
         completion_tokens: likewise.
         cached: whether the reply was kept from an earlier call.
+        thought: whether the server sent thoughts apart from the text.
     """
 
     text: str
@@ -148,6 +154,12 @@ class Reply:
     prompt_tokens: int | None
     completion_tokens: int | None
     cached: bool = False
+    thought: bool = False
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the limit of tokens ended the reply."""
+        return self.finish_reason in CUT
 
 
 @dataclass(frozen=True)
@@ -157,7 +169,9 @@ class Failure:
     Attributes:
         reason: in words, with the server's own.
         status: the HTTP status, where the server sent one that is an error.
+        lasting: whether asking again will not help.
     """
 
     reason: str
     status: int | None = None
+    lasting: bool = False

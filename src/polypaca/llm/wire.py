@@ -1,18 +1,22 @@
 """One attempt of one request, over the `openai` package: what came of it, as a value.
 
-What a server sends is not trusted: anything may stand under any name.
+What a server sends is not trusted: anything may stand under any name, the key that it was sent
+among it. What comes of an attempt holds no key, whatever the status.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca.llm.account import Usage, estimate
+from polypaca.llm.completion import Said, read_usage, said_in
 from polypaca.llm.pacing import retry_after
 from polypaca.llm.records import Failure, Reply
+from polypaca.llm.refusals import wanted_setting
+from polypaca.llm.secrets import redact
 
 if TYPE_CHECKING:
     import openai
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 NO_KEY = "none"  # sent to servers without keys; the openai package insists on one
 _TOO_MANY = (429, 503)
 _RETRIED = (408, 409)  # and all of 5xx, as the openai package has it
+_LONGEST_REASON = 400  # characters of what went wrong
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Attempt:
         usage: what to account for, where the model answered.
         wait: the seconds for which the server asks to be left alone.
         spent_up: whether the account at the server is used up, so that nothing else will do.
+        absent: whether nobody listens there.
+        setting: what to set, where the model refuses a parameter of every request.
     """
 
     outcome: Reply | Failure
@@ -44,6 +51,8 @@ class Attempt:
     usage: Usage | None = None
     wait: float | None = None
     spent_up: bool = False
+    absent: bool = False
+    setting: str = ""
 
     @property
     def too_many(self) -> bool:
@@ -53,6 +62,24 @@ class Attempt:
 
 async def attempt(client: openai.AsyncOpenAI, endpoint: Endpoint, request: Request) -> Attempt:
     """Send a request once; nothing that a server does raises."""
+    came = await _attempt(client, endpoint, request)
+    secret = None if client.api_key == NO_KEY else client.api_key
+    return replace(came, outcome=without_key(came.outcome, secret))
+
+
+def without_key(outcome: Reply | Failure, secret: str | None) -> Reply | Failure:
+    """An outcome with the key, in whatever form, taken out of all that the server said."""
+    if isinstance(outcome, Failure):
+        return replace(outcome, reason=redact(outcome.reason, secret)[:_LONGEST_REASON])
+    return replace(
+        outcome,
+        text=redact(outcome.text, secret),
+        model=redact(outcome.model, secret),
+        finish_reason=redact(outcome.finish_reason, secret),
+    )
+
+
+async def _attempt(client: openai.AsyncOpenAI, endpoint: Endpoint, request: Request) -> Attempt:
     import openai
 
     url = endpoint.base_url
@@ -67,10 +94,14 @@ async def attempt(client: openai.AsyncOpenAI, endpoint: Endpoint, request: Reque
         return Attempt(Failure(reason), "silent", retry=True)
     except openai.APIConnectionError as error:
         return Attempt(
-            Failure(f"{url} cannot be reached ({error.__cause__ or error})"), "silent", retry=True
+            Failure(f"{url} cannot be reached ({error.__cause__ or error})"),
+            "silent",
+            retry=True,
+            # By name: which package speaks HTTP is the openai package's own affair.
+            absent=type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout"),
         )
     except openai.APIStatusError as error:
-        return _refused(error, endpoint, client.api_key)
+        return _refused(error, endpoint)
     except (openai.OpenAIError, ValueError) as error:
         return Attempt(
             Failure(f"{url} sent what is no answer: {type(error).__name__}"), "garbled", retry=True
@@ -88,7 +119,8 @@ def _parameters(endpoint: Endpoint, request: Request) -> dict[str, Any]:
         ]
     for name in ("temperature", "top_p", "max_tokens", "seed"):
         if getattr(request, name) is not None:
-            parameters[name] = getattr(request, name)
+            sent = endpoint.max_tokens_parameter if name == "max_tokens" else name
+            parameters[sent] = getattr(request, name)
     if request.stop:
         parameters["stop"] = list(request.stop)
     return parameters
@@ -99,19 +131,21 @@ def _sendable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _refused(error: openai.APIStatusError, endpoint: Endpoint, secret: str) -> Attempt:
+def _refused(error: openai.APIStatusError, endpoint: Endpoint) -> Attempt:
     status = error.status_code
     said = error.body if isinstance(error.body, dict) else {}
-    # Some servers repeat the key.
     words = " ".join(str(said.get("message") or error.message).split())
-    words = words.replace(secret, "***")[:300] if secret != NO_KEY else words[:300]
     spent_up = status == 402 or "insufficient_quota" in (said.get("code"), said.get("type"))
+    retry = not spent_up and (status >= 500 or status in (*_RETRIED, *_TOO_MANY))
+    # What is known of the account, the key or the name of the model may be mended.
+    lasting = not retry and status not in (401, 402, 403, 404) and not spent_up
     return Attempt(
-        Failure(f"{endpoint.base_url} answered {status}: {words}", status),
+        Failure(f"{endpoint.base_url} answered {status}: {words}", status, lasting),
         "refused",
-        retry=not spent_up and (status >= 500 or status in (*_RETRIED, *_TOO_MANY)),
+        retry=retry,
         wait=retry_after(error.response.headers),
         spent_up=spent_up,
+        setting=wanted_setting(status, words, said, endpoint),
     )
 
 
@@ -125,25 +159,26 @@ def _answered(body: bytes, endpoint: Endpoint, request: Request) -> Attempt:
     if not isinstance(choices, list):
         reason = f"{url} sent a reply that is no completion{_error_within(completion)}"
         return Attempt(Failure(reason), "garbled", retry=True)
-    usage = _usage(_get(completion, "usage"))
+    usage = read_usage(_get(completion, "usage"))
     if not choices:
         return Attempt(Failure(f"{url} sent a reply without choices"), "answered", usage=usage)
-    finish_reason = str(_get(choices[0], "finish_reason") or "unknown")
-    # A plain completion has its text where a chat completion has a message.
-    text = _get(choices[0], "text")
-    if text is None:
-        text = _get(_get(choices[0], "message"), "content")
-    if not isinstance(text, str):
-        reason = f"{url} sent no text, finish reason {finish_reason}"
-        return Attempt(Failure(reason), "answered", usage=usage)
+    said = said_in(choices[0])
+    if said.text is None:
+        return Attempt(Failure(_without_text(url, said), lasting=True), "answered", usage=usage)
     reply = Reply(
-        text=text,
+        text=said.text,
         model=str(_get(completion, "model") or endpoint.model),
-        finish_reason=finish_reason,
+        finish_reason=said.finish_reason,
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
+        thought=said.thought,
     )
-    return Attempt(reply, "answered", usage=usage or _guess(request, text))
+    return Attempt(reply, "answered", usage=usage or _guess(request, said.text))
+
+
+def _without_text(url: str, said: Said) -> str:
+    but = f" but {', '.join(said.left_out)}" if said.left_out else ""
+    return f"{url} sent no text{but}, finish reason {said.finish_reason}"
 
 
 def _get(value: Any, name: str) -> Any:
@@ -153,14 +188,7 @@ def _get(value: Any, name: str) -> Any:
 def _error_within(completion: Any) -> str:
     # Some hosts answer 200 and tell of the error in the body.
     message = _get(_get(completion, "error"), "message")
-    return f": {' '.join(message.split())[:300]}" if isinstance(message, str) else ""
-
-
-def _usage(said: Any) -> Usage | None:
-    prompt, completion = _get(said, "prompt_tokens"), _get(said, "completion_tokens")
-    if isinstance(prompt, int) and isinstance(completion, int) and min(prompt, completion) >= 0:
-        return Usage(prompt, completion)
-    return None
+    return f": {' '.join(message.split())}" if isinstance(message, str) else ""
 
 
 def _guess(request: Request, text: str) -> Usage:

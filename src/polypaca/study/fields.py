@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from polypaca.core import languages
 from polypaca.core.names import nearest
+from polypaca.core.urls import wrong_server_url
 
+_KEY = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])\w{20,}|(?:sk|gsk|hf|xai|r8)_\w{12,}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -41,16 +42,15 @@ def _name(value: str) -> str:
 
 def _server(value: str) -> str:
     # What is wrong is not repeated: it may be a secret.
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("is not an http(s) URL")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must hold no user, password or query; put the key into api_key_env")
+    wrong = wrong_server_url(value)
+    if wrong:
+        raise ValueError(wrong)
     return value
 
 
 def _variable(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_]\w*", value):
+    # Some keys could be names: `gsk_...`, `hf_...`; they would be named where no such variable is.
+    if _KEY.fullmatch(value) or not re.fullmatch(r"[A-Za-z_]\w*", value):
         raise ValueError("is not the name of an environment variable (the key itself stays there)")
     return value
 

@@ -88,17 +88,18 @@ def _apply(
     for override in overrides:
         dotted, equals, text = override.partition("=")
         keys = tuple(dotted.split("."))
-        if not equals or not all(keys):
+        if not equals or not all(keys) or "://" in dotted:
+            # A URL may hold a key: it is not repeated.
+            shown = "a URL" if "://" in override else repr(override)
             problems.append(
-                Problem(
-                    "command line", f"{override!r} is not an override", "write section.key=value"
-                )
+                Problem("command line", f"{shown} is not an override", "write section.key=value")
             )
             continue
         try:
             value = YAML(typ="safe", pure=True).load(text)
         except YAMLError:
-            problems.append(Problem(f"command line, {dotted}", f"{text!r} is not a YAML value"))
+            # A value that cannot be read may be a key in a URL: it is not repeated.
+            problems.append(Problem(f"command line, {dotted}", "the value is not YAML"))
             continue
         target: Any = document
         for key in keys[:-1]:
@@ -201,7 +202,8 @@ def _problem(detail: Any, location: Location, locate: _Locator) -> Problem:
         given = str(detail["input"])
         return Problem(where, f"{given!r} is not valid{nearest(given, valid)}")
     message = str(detail["msg"]).removeprefix("Value error, ")
-    if kind != "value_error" and not isinstance(detail["input"], dict | list):
+    may_be_secret = location[-1:] and location[-1] in ("api_key_env", "base_url", "url")
+    if kind != "value_error" and not (isinstance(detail["input"], dict | list) or may_be_secret):
         message = f"{message[0].lower()}{message[1:]}, got {detail['input']!r}"
     return Problem(where, message)
 
@@ -246,7 +248,13 @@ def _keys_beside(location: Location) -> list[str]:
     if location[0] == "methods":
         return list({**methods.Lora.model_fields, **methods.Full.model_fields})
     if location[0] == "systems":
-        return [*system_entries.KEYS, "name", "revision", "template", *served.Served.model_fields]
+        return [
+            *system_entries.KEYS,
+            "name",
+            "revision",
+            "template",
+            *served.ServedModel.model_fields,
+        ]
     return list(sections[str(location[0])].model_fields)
 
 
