@@ -71,7 +71,7 @@ def test_an_answer_that_was_broken_off_is_a_failure_and_asked_again(tmp_path: Pa
         first = _ask(server, ["good", "bad"], cache=tmp_path, concurrency=1)
         second = _ask(server, ["good", "bad"], cache=tmp_path, concurrency=1)
         assert len(server.requests) == 3
-    assert first[1] == Failure("the server broke the answer off: content_filter")
+    assert first[1] == Failure("the server broke the answer off: content_filter", lasting=True)
     assert second[1] == ServedAnswer("bad", "stop", MODEL_VERSION)
 
 

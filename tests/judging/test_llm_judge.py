@@ -63,8 +63,8 @@ def test_the_papers_prompt_is_not_touched() -> None:
     ("words", "reason"),
     [
         ("It is fine.", "no [[rating]] in the judge's words"),
-        ("[[7]]", "the judge's last [[7]] is outside 1..3"),
-        ("[[good]]", "the judge's last [[good]] is not a number"),
+        ("[[7]]", "the judge's [[7]] is outside 1..3"),
+        ("[[good]]", "the judge's [[good]] is not a number"),
     ],
 )
 def test_words_without_a_rating_are_a_failure_never_a_score(words: str, reason: str) -> None:

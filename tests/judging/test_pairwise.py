@@ -151,9 +151,7 @@ def test_one_order_that_fails_fails_the_pair_and_is_asked_again_alone(tmp_path: 
         assert len(server.requests) == 3
     assert (first.a_first, first.b_first, first.outcome) == ("a", None, None)
     assert first.status == "failed"
-    assert first.explanations[1] == (
-        "no [[A]], [[B]] or [[C]] as the judge's last word: I cannot say."
-    )
+    assert first.explanations[1] == ("no [[A]], [[B]] or [[C]] in the judge's words: I cannot say.")
     assert (second.outcome, second.status) == ("a", "ok")
     assert third == second
 

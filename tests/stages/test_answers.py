@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from polypaca.core.errors import DataError
+from polypaca.core.errors import DataError, StageError
 from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.records import Prompt, Response
+from polypaca.llm.mock_server import Answer, MockServer, serve
+from polypaca.stages.answers import ask, shuffle
 from polypaca.stages.answers import given as take_over
-from polypaca.stages.answers import shuffle
 
 
 def _ignore(fraction: float, text: str) -> None:
@@ -100,3 +102,127 @@ def test_given_answers_that_cannot_be_used_are_named(
 def test_rows_without_ids_must_be_as_many_as_prompts(tmp_path: Path, prompts: Path) -> None:
     with pytest.raises(DataError, match="2 answers without ids to 3 prompts"):
         _given(tmp_path, prompts, [{"response": "a"}, {"response": "b"}], [])
+
+
+def test_thoughts_are_no_part_of_given_answers(tmp_path: Path, prompts: Path) -> None:
+    facts = _given(
+        tmp_path,
+        prompts,
+        [
+            {"id": "0", "response": "<think>Hm.</think>\n\nYes."},
+            {"id": "1", "response": "<think>Hm, let me"},
+            {"id": "2", "response": "No."},
+        ],
+        [{"id": "0", "response": "Hm.</think>Sí."}],
+    )
+    answers = list(read_jsonl(tmp_path / "out" / "responses.jsonl", Response))
+    assert [(a.language, a.prompt_id, a.response) for a in answers] == [
+        ("en", "0", "Yes."), ("en", "2", "No."), ("es", "0", "Sí."),
+    ]  # fmt: skip
+    assert (facts["thoughts"], facts["unfinished"], facts["missing"]) == (2, 1, 3)
+    assert facts["summary"] == (
+        "3 answers, 3 prompts have none (1 end within thoughts); thoughts left out of 2"
+    )
+
+
+@pytest.fixture
+def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ten prompts in each of two languages."""
+    monkeypatch.setenv("POLYPACA_CACHE", str(tmp_path / "cache"))
+    for code in ("en", "es"):
+        rows = [Prompt(id=str(n), language=code, prompt=f"{code} {n}") for n in range(10)]
+        write_jsonl(tmp_path / "many" / f"{code}.jsonl", rows)
+    return tmp_path / "many"
+
+
+def _ask(prompts: Path, server: MockServer, **changes: object) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "system": "s", "languages": ["en", "es"], "template": None, "max_new_tokens": 64,
+        "temperature": 0.0, "top_p": 1.0, "seed": 1,
+        "served": {"model": "m", "base_url": server.base_url},
+        "how": {"api_key_env": None, "max_retries": 0},
+    }  # fmt: skip
+    account = prompts.parent / "spending.jsonl"
+    given = {**settings, **changes}
+    out = prompts.parent / "asked"
+    return ask(out, prompts=prompts, account=account, progress=_ignore, **given)
+
+
+def _asked(prompts: Path) -> list[Response]:
+    return list(read_jsonl(prompts.parent / "asked" / "responses.jsonl", Response))
+
+
+def test_two_prompts_of_twenty_that_are_never_answered_are_counted(many: Path) -> None:
+    def answer(number: int, content: str) -> Answer:
+        return Answer(status=400) if content in ("en 3", "es 7") else Answer("Yes.")
+
+    with serve(answer) as server:
+        facts = _ask(many, server)
+    assert len(_asked(many)) == facts["responses"] == 18
+    # Asking for them again will not help, so that the next run does not.
+    assert (facts["missing"], facts["failed"]) == (2, 0)
+    assert "run again" not in facts["summary"]
+    assert "2 of them without an answer" in facts["summary"]
+
+
+def test_what_may_be_answered_yet_is_asked_again_by_the_next_run_alone(many: Path) -> None:
+    down = True
+
+    def answer(number: int, content: str) -> Answer:
+        return Answer(status=503) if down and content == "en 3" else Answer("Yes.")
+
+    with serve(answer) as server:
+        facts = _ask(many, server)
+        assert (facts["missing"], facts["failed"]) == (1, 1)
+        assert "run again to retry them" in facts["summary"]
+        down, asked = False, len(server.requests)
+        facts = _ask(many, server)
+        assert (facts["missing"], facts["failed"], facts["responses"]) == (0, 0, 20)
+        assert len(server.requests) == asked + 1
+
+
+@pytest.mark.parametrize("tolerated", [0.0, 0.1])
+def test_more_than_the_study_tolerates_is_an_error(many: Path, tolerated: float) -> None:
+    def answer(number: int, content: str) -> Answer:
+        return Answer(status=400) if content[-1] in "345" else Answer("Yes.")
+
+    with (
+        serve(answer) as server,
+        pytest.raises(StageError, match=r"6 of 20 prompts got no answer.*generate\.missing"),
+    ):
+        _ask(many, server, missing=tolerated)
+
+
+def test_a_language_without_any_answer_is_an_error_whatever_is_tolerated(many: Path) -> None:
+    with (
+        serve(lambda number, text: Answer(status=400 if "es" in text else 200)) as server,
+        pytest.raises(StageError, match="no prompt in es got an answer"),
+    ):
+        _ask(many, server, missing=1.0)
+
+
+def test_thoughts_are_no_part_of_a_served_answer(many: Path) -> None:
+    def answer(number: int, content: str) -> Answer:
+        return Answer("<think>\nIn English, hm.\n</think>\n\nSí." if "es" in content else "Yes.")
+
+    with serve(answer) as server:
+        facts = _ask(many, server)
+    assert {a.response for a in _asked(many)} == {"Yes.", "Sí."}
+    assert facts["thoughts"] == 10
+
+
+def test_an_answer_that_ends_within_thoughts_is_none_even_without_a_mark(many: Path) -> None:
+    def answer(number: int, content: str) -> Answer:
+        cut = content in ("en 1", "es 2")
+        said = "Let me weigh" if cut else "Hm.</think>Yes."
+        choice = {"message": {"content": said}, "finish_reason": "length" if cut else "stop"}
+        return Answer(body=json.dumps({"choices": [choice]}).encode())
+
+    with serve(answer) as server:
+        facts = _ask(many, server)
+        # Cut off again: nothing to ask for again.
+        asked = len(server.requests)
+        assert _ask(many, server)["responses"] == 18
+        assert len(server.requests) == asked
+    assert (facts["responses"], facts["missing"], facts["failed"]) == (18, 2, 0)
+    assert {a.response for a in _asked(many)} == {"Yes."}

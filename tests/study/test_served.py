@@ -9,9 +9,11 @@ import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
+from polypaca.core.errors import StudyError
 from polypaca.judging.prompts import load_prompt
 from polypaca.llm.records import Endpoint, endpoint
 from polypaca.study.judge import LlmJudge, Pairwise
+from polypaca.study.load import load_study
 from polypaca.study.served import DECISIVE, RUN_ONLY, Served
 from polypaca.study.translate import LlmTranslator
 
@@ -51,6 +53,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"concurrency": 0}, "greater than or equal to 1"),
     ({"api_key_env": "sk-very secret"}, "not the name of an environment variable"),
     ({"base_url": "http://me:x@h/v1"}, "must hold no user"),
+    ({"base_url": "http://h:sk-a-secret/v1"}, "as its port"),
+    ({"api_key_env": "gsk_Ab0123456789"}, "not the name of an environment variable"),
+    ({"api_key_env": "Ab0123456789Ab0123456789"}, "not the name of an environment variable"),
     ({"votes": 3}, "`votes` need `temperature` > 0"),
     ({"votes": 0, "temperature": 1}, "greater than or equal to 1"),
     ({"name": "a/b"}, "cannot name a folder"),
@@ -97,3 +102,41 @@ def test_the_examples_of_the_documentation_are_valid(tmp_path: Path) -> None:
                 (tmp_path / "own.yaml").write_text(part, encoding="utf-8")
                 assert load_prompt(str(tmp_path / "own.yaml")).scale == (1.0, 5.0)
     assert (kinds.count("judge"), kinds.count("prompt")) == (7, 1)
+
+
+SECRET = "sk-a-secret-of-mine"
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [
+        f"{{kind: llm, model: m, base_url: 'http://h:{SECRET}/v1'}}",
+        f"{{kind: llm, model: m, base_url: 'http://me:{SECRET}@h/v1'}}",
+        f"{{kind: llm, model: m, base_url: 'http://h/v1?key={SECRET}'}}",
+        f"{{kind: llm, model: m, api_key_env: {SECRET}}}",
+    ],
+)
+def test_no_message_repeats_a_key(tmp_path: Path, judge: str) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(f"name: x\njudge: {judge}\n", encoding="utf-8")
+    with pytest.raises(StudyError) as error:
+        load_study(path)
+    assert "study.yaml:2, judge." in str(error.value)
+    assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        f"judge.base_url=http://h:{SECRET}/v1",
+        f"judge.base_url=[http://{SECRET}",
+        f"http://me:{SECRET}@h/v1",
+        f"http://h/v1?key={SECRET}",
+    ],
+)
+def test_no_message_repeats_a_key_of_the_command_line(tmp_path: Path, override: str) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text("name: x\njudge: {kind: llm, model: m}\n", encoding="utf-8")
+    with pytest.raises(StudyError, match="command line") as error:
+        load_study(path, [override])
+    assert SECRET not in str(error.value)

@@ -8,6 +8,8 @@ from polypaca.core.errors import StudyError
 from polypaca.study import Study, load_study, systems
 from polypaca.study.load import save_study
 from polypaca.study.system_entries import ServedSystem
+from polypaca.workflow.fingerprints import Fingerprints
+from polypaca.workflow.tasks import tasks_of
 
 TEXT = """\
 name: small
@@ -77,7 +79,10 @@ def test_the_frozen_study_is_the_same(study: Study, tmp_path: Path) -> None:
         ("{base: other}", "'other' is not in the study"),
         ("{shuffle: englsh}", "did you mean english?"),
         ('{answers: "nowhere.{language}.jsonl", name: given}', "no file for en, es"),
-        ('{url: "ftp://x", model: m, name: n}', "is not an http(s) URL"),
+        (
+            '{url: "ftp://x", model: m, name: n}',
+            "must begin with http:// or https:// and name a host",
+        ),
         ('{url: "http://x/v1", model: m, name: n, concurency: 2}', "did you mean concurrency?"),
         ('{url: "http://x/v1", model: m, name: n, concurrency: 0}', "greater than or equal to 1"),
         ("{model: org/chat, name: n, template: chatml}", "'chatml' is not valid"),
@@ -107,3 +112,40 @@ def test_decoding_that_cannot_be_is_refused(
 ) -> None:
     with pytest.raises(StudyError, match=message):
         _load(tmp_path, TEXT, *overrides)
+
+
+SERVED = 'systems: [{url: "http://h/v1", model: o9, name: o9, api_key_env: null, %s}]\n'
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [("concurrency: 4", 0.3), ("temperature: null", None), ("temperature: 1", 1.0)],
+)
+def test_a_served_model_may_take_no_temperature(
+    tmp_path: Path, said: str, sent: float | None
+) -> None:
+    study = _load(
+        tmp_path, TEXT + SERVED % said, "generate.num_beams=1", "generate.temperature=0.3"
+    )
+    save_study(study, tmp_path / "frozen.yaml")
+    for each in (study, load_study(tmp_path / "frozen.yaml")):
+        (task,) = (
+            task for task in tasks_of(each, Fingerprints()) if task.id == "systems/o9/responses"
+        )
+        assert task.settings["temperature"] == sent
+        assert "temperature" not in task.settings["served"]
+
+
+def test_the_name_of_the_limit_and_what_is_tolerated_change_no_answer(tmp_path: Path) -> None:
+    plain = _load(tmp_path, TEXT + SERVED % "concurrency: 4")
+    changed = _load(
+        tmp_path,
+        TEXT + SERVED % "max_tokens_parameter: max_completion_tokens",
+        "generate.missing=0.5",
+        "analyze.seed=1",
+    )
+    one, other = (
+        {task.id: task.identity for task in tasks_of(study, Fingerprints())}
+        for study in (plain, changed)
+    )
+    assert one == other

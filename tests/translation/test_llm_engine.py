@@ -66,6 +66,15 @@ def test_a_translation_and_what_was_asked() -> None:
         ("The cat.", "```text\nEl gato.\n```", "El gato."),
         ("The ```cat```", "```\nEl gato\n```", "```\nEl gato\n```"),
         ("The cat.", "<think>\nHm. A cat.\n</think>\n\nEl gato.", "El gato."),
+        ("The cat.", "Hm. A cat.\n</think>\n\nEl gato.", "El gato."),
+        ("The cat.", "[THINK]Hm.[/THINK]El gato.", "El gato."),
+        ("The cat.", "<think>a</think>b</think>El gato.", "El gato."),
+        (
+            "The cat.",
+            "<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>final"
+            "<|message|>El gato.",
+            "El gato.",
+        ),
         ("<think>x</think> a", "<think>x</think> un", "<think>x</think> un"),
         (" The cat. ", "El gato.", " El gato. "),
         ("The cat.", '"', '"'),
@@ -84,6 +93,7 @@ def test_what_models_put_around_a_translation_goes(text: str, answer: str, bare:
         (reply("El", "content_filter"), "withheld by the server's content filter"),
         (reply(" \n"), "the model wrote nothing"),
         (reply("<think>Hm.</think>"), "the model wrote nothing"),
+        (reply("<think>Hm."), "the model wrote nothing"),
         (reply("Sure!\n\nEl gato."), r"the model wrote 3 lines for 1: 'Sure!\n\nEl gato.'"),
         (reply("El\u2028gato."), r"the model wrote 2 lines for 1: 'El\u2028gato.'"),
         (Failure("no"), "no"),

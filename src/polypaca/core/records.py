@@ -89,6 +89,8 @@ class Verdict(Record):
     version: str | None = Field(default=None, description="as the server called it")
     temperature: float | None = None
     prompt_sha256: str | None = Field(default=None, description="of the judge's prompt, unfilled")
+    lasting: bool = Field(default=False, description="a failure that asking again will not mend")
+    thoughts: bool = Field(default=False, description="the judge thought aloud, which is left out")
 
 
 class PairVerdict(Record):
@@ -112,6 +114,8 @@ class PairVerdict(Record):
     version: str | None = None
     temperature: float | None = None
     prompt_sha256: str | None = None
+    lasting: bool = Field(default=False, description="a failure that asking again will not mend")
+    thoughts: bool = Field(default=False, description="the judge thought aloud, which is left out")
 
 
 class GateResult(Record):

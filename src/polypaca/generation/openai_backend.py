@@ -9,6 +9,7 @@ from polypaca.core.errors import UserError
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete
 from polypaca.llm.records import Failure, Reply, Request, endpoint
+from polypaca.llm.thoughts import closes_unopened, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
     from polypaca.generation.contract import FinishReason
 
-__all__ = ["Failure", "ServedAnswer", "answer"]
+__all__ = ["UNFINISHED", "Failure", "ServedAnswer", "answer"]
+
+UNFINISHED = "the answer ends within the model's thoughts: raise max_new_tokens"
 
 # What servers say instead of the protocol's `stop` and `length`. Some say nothing.
 _REASONS: dict[str, FinishReason] = {
@@ -25,6 +28,7 @@ _REASONS: dict[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "unknown": "stop",
+    "refusal": "stop",  # what a model says in place of an answer is its answer
     "length": "length",
     "max_tokens": "length",
 }
@@ -35,14 +39,16 @@ class ServedAnswer:
     """What a served model said.
 
     Attributes:
-        text: without the stop string, which servers leave out.
+        text: without its thoughts, and without the stop string, which servers leave out.
         finish_reason: `stop` or `length`.
         model: the version that the server says it was.
+        thought: whether thoughts were taken out of the text.
     """
 
     text: str
     finish_reason: FinishReason
     model: str
+    thought: bool = False
 
 
 def answer(
@@ -51,7 +57,7 @@ def answer(
     raw: bool,
     max_new_tokens: int,
     stop: str | None = None,
-    temperature: float = 0.0,
+    temperature: float | None = 0.0,
     top_p: float = 1.0,
     seed: int = 0,
     num_beams: int = 1,
@@ -68,7 +74,8 @@ def answer(
             conversation for `/chat/completions`, and the server has the template.
         max_new_tokens: an answer has no more tokens.
         stop: the string that ends an answer in the texts' template.
-        temperature: 0 takes the likeliest token; more samples.
+        temperature: 0 takes the likeliest token; more samples; None sends none, for models that
+            take none.
         top_p: sampling is from the likeliest tokens whose probabilities reach this sum.
         seed: for sampling, where the server heeds it.
         num_beams: anything but 1 is refused: the protocol has no beams.
@@ -87,7 +94,7 @@ def answer(
             f"a served model decodes without beams: set num_beams to 1, not {num_beams}, or let "
             "the transformers backend answer"
         )
-    sampled = temperature > 0
+    sampled = bool(temperature)
     requests = [
         Request(
             messages=() if raw else (("user", text),),
@@ -109,13 +116,21 @@ def answer(
         progress=progress,
         account=Account(account),
     )
-    return [_read(outcome) for outcome in outcomes]
+    # A template that writes the opening mark into the prompt shows in the replies that end well.
+    opens = closes_unopened([o.text for o in outcomes if isinstance(o, Reply)])
+    return [_read(outcome, opens=opens, raw=raw) for outcome in outcomes]
 
 
-def _read(outcome: Reply | Failure) -> ServedAnswer | Failure:
+def _read(outcome: Reply | Failure, *, opens: bool, raw: bool) -> ServedAnswer | Failure:
     if isinstance(outcome, Failure):
         return outcome
     reason = _REASONS.get(outcome.finish_reason)
     if reason is None:
-        return Failure(f"the server broke the answer off: {outcome.finish_reason[:80]}")
-    return ServedAnswer(outcome.text, reason, outcome.model)
+        why = f"the server broke the answer off: {outcome.finish_reason[:80]}"
+        return Failure(why, lasting=outcome.finish_reason == "content_filter")
+    said = spoken(outcome.text, cut=outcome.is_cut, opened=opens and outcome.is_cut)
+    # Servers that take thoughts out leave nothing where the limit of tokens came among them.
+    silent = outcome.is_cut and not outcome.text and (outcome.thought or not raw)
+    if said.unfinished or silent:
+        return Failure(UNFINISHED, lasting=True)
+    return ServedAnswer(said.text, reason, outcome.model, bool(said.thoughts))

@@ -10,7 +10,7 @@ from polypaca.core.errors import UserError
 from polypaca.core.files import sha256_text
 from polypaca.judging.contract import Judge, verdict
 from polypaca.judging.prompts import fill, load_prompt
-from polypaca.judging.ratings import parse_rating, why_unrated
+from polypaca.judging.ratings import Reading, read_rating
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete, require_key
 from polypaca.llm.records import Reply, Request, endpoint
@@ -29,7 +29,7 @@ def make(
     *,
     model: str,
     prompt: str = "paper",
-    temperature: float = 0.0,
+    temperature: float | None = 0.0,
     max_tokens: int | None = 512,
     votes: int = 1,
     cache: Path | None = None,
@@ -46,7 +46,7 @@ def make(
     Args:
         model: the name by which the server knows the model.
         prompt: `paper`, or the path of a file, see `judging.prompts`.
-        temperature: of the judge's sampling.
+        temperature: of the judge's sampling; None sends none, for models that take none.
         max_tokens: the most that the judge may write.
         votes: how often each answer is judged. The rating is the median of the votes that gave
             one; where no more than half did, the judgement failed.
@@ -68,10 +68,10 @@ def make(
     server = endpoint(model=model, base_url=base_url, api_key_env=api_key_env, **served)
     require_key(server)  # now, not after hours of training
     spending = Account(account)
-    low, high = asked.scale
     counted = f"|votes:{votes}" if votes > 1 else ""
     signature = (
-        f"llm judge|model:{model}|prompt:{asked.signature}|temperature:{temperature:g}{counted}"
+        f"llm judge|model:{model}|prompt:{asked.signature}"
+        f"|temperature:{shown(temperature)}{counted}"
     )
 
     def verdicts(items: Sequence[Item], progress: Progress) -> Iterator[Verdict]:
@@ -94,8 +94,7 @@ def make(
         judged = {text: item.response for text, item in zip(texts, items, strict=True)}
 
         def rates(request: Request, reply: Reply) -> bool:
-            response = judged[request.messages[0][1]]
-            return parse_rating(reply.text, low, high, [response]) is not None
+            return _read(reply, asked, judged[request.messages[0][1]]).rating is not None
 
         outcomes = complete(
             requests,
@@ -129,6 +128,19 @@ def slots(item: Item | PairItem, asked: JudgePrompt) -> dict[str, str]:
     return {"instruction": item.prompt, "reference": reference, "language": name}
 
 
+def shown(temperature: float | None) -> str:
+    """A temperature as signatures have it."""
+    return "the model's own" if temperature is None else f"{temperature:g}"
+
+
+def asking_again_helps(outcome: Reply | Failure, temperature: float | None) -> bool:
+    """Whether what is no verdict might be one the next time."""
+    if isinstance(outcome, Reply):
+        # What the limit of tokens cut off at temperature 0 is cut off again.
+        return not outcome.is_cut or bool(temperature)
+    return not outcome.lasting
+
+
 def versions(outcomes: Sequence[Reply | Failure]) -> str | None:
     """The versions that the server says its model was, one if it was always the same."""
     found = {outcome.model: None for outcome in outcomes if isinstance(outcome, Reply)}
@@ -140,17 +152,11 @@ def _verdict(
     outcomes: Sequence[Reply | Failure],
     asked: JudgePrompt,
     model: str,
-    temperature: float,
+    temperature: float | None,
     signature: str,
 ) -> Verdict:
-    low, high = asked.scale
-    said = [
-        parse_rating(outcome.text, low, high, [item.response])
-        if isinstance(outcome, Reply)
-        else None
-        for outcome in outcomes
-    ]
-    votes = [rating for rating in said if rating is not None]
+    read = [_read(outcome, asked, item.response) for outcome in outcomes]
+    votes = [each.rating for each in read if each.rating is not None]
     is_rated = len(votes) * 2 > len(outcomes)
     version = versions(outcomes)
     return verdict(
@@ -158,7 +164,14 @@ def _verdict(
         judge=f"{signature}|version:{version}" if version else signature,
         status="ok" if is_rated else "failed",
         rating=float(median(votes)) if is_rated else None,
-        explanation=_explanation(outcomes, asked, item.response),
+        explanation=_explanation(read),
+        lasting=not is_rated
+        and not any(
+            asking_again_helps(outcome, temperature)
+            for outcome, each in zip(outcomes, read, strict=True)
+            if each.rating is None
+        ),
+        thoughts=any(each.thought for each in read),
         votes=votes if len(outcomes) > 1 else [],
         model=model,
         version=version,
@@ -167,17 +180,20 @@ def _verdict(
     )
 
 
-def _explanation(outcomes: Sequence[Reply | Failure], asked: JudgePrompt, response: str) -> str:
+def _read(outcome: Reply | Failure, asked: JudgePrompt, response: str) -> Reading:
+    if not isinstance(outcome, Reply):
+        return Reading("", reason=outcome.reason)
+    return read_rating(outcome.text, *asked.scale, [response], cut=outcome.is_cut)
+
+
+def _explanation(read: Sequence[Reading]) -> str:
     """The judge's words, or why they are no rating; of several votes, each on its own."""
-    low, high = asked.scale
-    words = []
-    for outcome in outcomes:
-        if not isinstance(outcome, Reply):
-            words.append(outcome.reason)
-            continue
-        reason = why_unrated(outcome.text, low, high, [response])
-        cut = " (cut off)" if outcome.finish_reason == "length" else ""
-        words.append(f"{reason}{cut}: {outcome.text}" if reason else outcome.text)
+    words = [told(each) for each in read]
     if len(words) == 1:
         return words[0]
     return "\n\n".join(f"Vote {number}: {each}" for number, each in enumerate(words, start=1))
+
+
+def told(read: Reading) -> str:
+    """A judge's words, behind the reason where they decide nothing."""
+    return ": ".join(part for part in (read.reason, read.words) if part)

@@ -14,9 +14,9 @@ from polypaca.core.errors import UserError
 from polypaca.core.files import sha256_text
 from polypaca.core.records import PairVerdict
 from polypaca.judging.contract import PairJudge
-from polypaca.judging.llm import slots, versions
+from polypaca.judging.llm import asking_again_helps, shown, slots, told, versions
 from polypaca.judging.prompts import fill, load_pair_prompt
-from polypaca.judging.ratings import parse_preference
+from polypaca.judging.ratings import Reading, read_preference
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete, require_key
 from polypaca.llm.records import Reply, Request, endpoint
@@ -40,7 +40,7 @@ def make(
     *,
     model: str,
     prompt: str = "default",
-    temperature: float = 0.0,
+    temperature: float | None = 0.0,
     max_tokens: int | None = 512,
     votes: int = 1,
     cache: Path | None = None,
@@ -58,7 +58,7 @@ def make(
         model: the name by which the server knows the model.
         prompt: `default`, or the path of a file, see `judging.prompts`; its slots are
             `${instruction}`, `${response_a}` and `${response_b}`.
-        temperature: of the judge's sampling.
+        temperature: of the judge's sampling; None sends none, for models that take none.
         max_tokens: the most that the judge may write.
         votes: 1, since each order is asked once.
         cache: the folder of kept replies.
@@ -79,7 +79,8 @@ def make(
     require_key(server)
     spending = Account(account)
     signature = (
-        f"llm pairwise judge|model:{model}|prompt:{asked.signature}|temperature:{temperature:g}"
+        f"llm pairwise judge|model:{model}|prompt:{asked.signature}"
+        f"|temperature:{shown(temperature)}"
     )
 
     def verdicts(items: Sequence[PairItem], progress: Progress) -> Iterator[PairVerdict]:
@@ -98,7 +99,7 @@ def make(
             requests,
             server,
             cache=cache,
-            fits=lambda request, reply: parse_preference(reply.text, judged[request]) is not None,
+            fits=lambda request, reply: _read(reply, judged[request]).preference is not None,
             progress=lambda done: progress(alike + done // 2),
             account=spending,
         )
@@ -134,18 +135,26 @@ def _verdict(
     came: Both | None,
     asked: JudgePrompt,
     model: str,
-    temperature: float,
+    temperature: float | None,
     signature: str,
 ) -> PairVerdict:
     version: str | None = None
     a_first: Preference | None = "tie"
     b_first: Preference | None = "tie"
     explanations = [_IDENTICAL]
+    lasting = thoughts = False
     if came:
         version = versions(came)
-        a_first, swapped = (_preference(each, item) for each in came)
+        read = [_read(each, (item.response_a, item.response_b)) for each in came]
+        a_first, swapped = (each.preference for each in read)
         b_first = _SWAPPED[swapped] if swapped else None
-        explanations = [_explanation(each, item) for each in came]
+        explanations = [told(each) for each in read]
+        # Both orders are needed: one that will stay without a verdict is enough.
+        lasting = any(
+            each.preference is None and not asking_again_helps(outcome, temperature)
+            for outcome, each in zip(came, read, strict=True)
+        )
+        thoughts = any(each.thought for each in read)
     outcome = outcome_of(a_first, b_first)
     return PairVerdict(
         system_a=item.system_a,
@@ -160,6 +169,8 @@ def _verdict(
         outcome=outcome,
         explanations=explanations,
         status="ok" if outcome else "failed",
+        lasting=lasting,
+        thoughts=thoughts,
         model=model,
         version=version,
         temperature=temperature,
@@ -167,17 +178,8 @@ def _verdict(
     )
 
 
-def _preference(came: Reply | Failure, item: PairItem) -> Preference | None:
+def _read(came: Reply | Failure, judged: tuple[str, str]) -> Reading:
     """What the judge said, in terms of what it was shown first (a) and second (b)."""
     if not isinstance(came, Reply):
-        return None
-    return parse_preference(came.text, (item.response_a, item.response_b))
-
-
-def _explanation(came: Reply | Failure, item: PairItem) -> str:
-    if not isinstance(came, Reply):
-        return came.reason
-    if _preference(came, item):
-        return came.text
-    cut = " (cut off)" if came.finish_reason == "length" else ""
-    return f"no [[A]], [[B]] or [[C]] as the judge's last word{cut}: {came.text}"
+        return Reading("", reason=came.reason)
+    return read_preference(came.text, judged, cut=came.is_cut)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.missing import TOLERATED, Missing, Wanted, missing_facts, missing_words
 from polypaca.core.records import Response
 from polypaca.data.answers import read_answers
 from polypaca.data.patterns import file_for
 from polypaca.data.prompts import in_languages
 from polypaca.generation import openai_backend
 from polypaca.llm.records import Failure
+from polypaca.llm.thoughts import aired
 from polypaca.models.bases import cache_folder
 from polypaca.models.templates import load_template
 
@@ -34,20 +36,23 @@ def ask(
     served: Mapping[str, Any],
     template: str | None,
     max_new_tokens: int,
-    temperature: float,
+    temperature: float | None,
     top_p: float,
     seed: int,
     how: Mapping[str, Any],
     account: Path,
+    missing: float = TOLERATED,
     threads: int = 1,
     progress: Callable[[float, str], None],
 ) -> dict[str, Any]:
     """Ask a server all prompts; replies are kept in the cache as they come.
 
     `checkpoint` is what the server is said to serve: where it changes, the prompts are asked again.
+    Prompts without an answer are left out and counted, up to the share `missing` of all; the next
+    run asks again those that it may help. What a model thinks is no part of its answer.
 
     Raises:
-        StageError: if some prompt got no answer; the next run asks those alone.
+        StageError: if more prompts got no answer, or all of a language.
     """
     asked = in_languages(prompts, languages)
     wording = load_template(template) if template else None
@@ -69,12 +74,6 @@ def ask(
         **served,
         **how,
     )
-    failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-    if failed:
-        raise StageError(
-            f"{len(failed)} of {len(asked)} prompts got no answer, the first: {failed[0].reason}; "
-            "run again to ask those alone"
-        )
     responses = [
         Response(
             system=system,
@@ -86,8 +85,28 @@ def ask(
         for prompt, outcome in zip(asked, outcomes, strict=True)
         if not isinstance(outcome, Failure)
     ]
+    lacking = [Missing(o.reason, o.lasting) for o in outcomes if isinstance(o, Failure)]
+    wanted = Wanted("prompts got no answer", len(asked), "generate.missing")
+    facts = missing_facts(wanted, lacking, missing)
+    _check_languages(responses, languages, lacking)
     versions = sorted({o.model for o in outcomes if not isinstance(o, Failure)})
-    return {**_written(folder, responses), "served_versions": versions}
+    thoughts = sum(o.thought for o in outcomes if not isinstance(o, Failure))
+    summary = f"{len(asked)} prompts{missing_words(lacking, 'without an answer')}"
+    summary += f"; thoughts left out of {thoughts}" if thoughts else ""
+    words = {"summary": summary} if lacking or thoughts else {}
+    facts = {**facts, "thoughts": thoughts, "served_versions": versions}
+    return {**_written(folder, responses), **facts, **words}
+
+
+def _check_languages(
+    responses: Sequence[Response], languages: Sequence[str], lacking: Sequence[Missing]
+) -> None:
+    for language in languages:
+        if lacking and all(response.language != language for response in responses):
+            raise StageError(
+                f"no prompt in {language} got an answer, so that nothing can be said of that "
+                f"language: {lacking[0].reason}"
+            )
 
 
 def given(
@@ -100,7 +119,11 @@ def given(
     threads: int = 1,
     progress: Callable[[float, str], None],
 ) -> dict[str, Any]:
-    """Take over answers that were made elsewhere; prompts without one are counted."""
+    """Take over answers that were made elsewhere; prompts without one are counted.
+
+    What a model thought before it answered is taken out, and an answer that ends within its
+    thoughts is none; both are counted.
+    """
     progress(0.0, "reading")
     responses, missing = [], 0
     for language in languages:
@@ -108,9 +131,18 @@ def given(
         found = read_answers(file_for(source, language), asked, system=system)
         missing += len(asked) - len(found)
         responses += found
-    facts = _written(folder, responses)
-    summary = f"{len(responses)} answers" + (f", {missing} prompts have none" if missing else "")
-    return {**facts, "missing": missing, "summary": summary}
+    told = aired(responses)
+    missing += told.unfinished
+    summary = f"{len(told.answers)} answers"
+    summary += f", {missing} prompts have none" if missing else ""
+    summary += f" ({told.unfinished} end within thoughts)" if told.unfinished else ""
+    return {
+        **_written(folder, told.answers),
+        "missing": missing,
+        "unfinished": told.unfinished,
+        "thoughts": told.thoughts,
+        "summary": summary + told.words,
+    }
 
 
 def shuffle(

@@ -15,14 +15,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.errors import UserError
+from polypaca.core.errors import StageError, UserError
 from polypaca.core.files import read_jsonl, sha256_text, to_line, write_jsonl
+from polypaca.core.missing import TOLERATED, Missing, Wanted, missing_facts
 from polypaca.core.records import Response
 from polypaca.data.prompts import in_languages
 from polypaca.generation import transformers_backend as backend
 from polypaca.generation.adapters import with_adapters
 from polypaca.generation.batching import check_room, encode, plan_batches
 from polypaca.generation.contract import Decoding
+from polypaca.generation.openai_backend import UNFINISHED
+from polypaca.llm.thoughts import aired, opens_thoughts
 from polypaca.models import loading
 from polypaca.models.templates import Template, load_template
 
@@ -55,6 +58,7 @@ class Part:
     precision: str
     checkpoint: Path | None = None
     batch_size: int = 16
+    missing: float = TOLERATED  # share of prompts whose answers may end within thoughts
 
     @property
     def model(self) -> Path:
@@ -153,7 +157,7 @@ def _pass(parts: dict[int, Part], progress: Callable[[int, float, str], None]) -
             done, total = len(batches.answered), len(rows)
             progress(told, done / total, f"{done}/{total} answers")
     for index, part in left.items():
-        yield index, _written(part, batches.answers_of(index), dtype)
+        yield index, _written(part, batches.answers_of(index), dtype, batches.opens(index))
 
 
 def _load_adapters(
@@ -251,6 +255,11 @@ class _Batches:
             if row.part == index
         ]
 
+    def opens(self, index: int) -> bool:
+        """Whether a part's template ends its prompts with the mark that opens thoughts."""
+        row = next((row for row in self.rows if row.part == index), None)
+        return row is not None and opens_thoughts(row.template.render(row.prompt.prompt))
+
 
 def _plan_of(rows: Sequence[_Row], batch_size: int, parts: Mapping[int, Part]) -> str:
     """A name for who answers what in which batches."""
@@ -268,14 +277,30 @@ def _begun(path: Path) -> list[_Written]:
     return list(read_jsonl(path, _Written))
 
 
-def _written(part: Part, responses: Sequence[Response], dtype: str) -> dict[str, Any]:
-    write_jsonl(part.folder / "responses.jsonl", responses)
+def _written(
+    part: Part, responses: Sequence[Response], dtype: str, opens: bool
+) -> dict[str, Any] | Exception:
+    """Write the answers without what the model thought; one that ends in thoughts is none."""
+    told = aired(responses, opened=opens)
+    lacking = [Missing(UNFINISHED, lasting=True)] * told.unfinished
+    wanted = Wanted("prompts got no answer", len(responses), "generate.missing")
+    try:
+        facts = missing_facts(wanted, lacking, part.missing)
+    except StageError as error:
+        return error
+    write_jsonl(part.folder / "responses.jsonl", told.answers)
     (part.folder / _AS_THEY_COME).unlink(missing_ok=True)
-    stopped = sum(response.finish_reason == "stop" for response in responses)
+    count = len(told.answers)
+    stopped = sum(response.finish_reason == "stop" for response in told.answers)
+    summary = f"{count} answers, {count - stopped} cut at the length limit"
+    if lacking:
+        summary += f", {len(lacking)} prompts without an answer: {UNFINISHED}"
     return {
-        "responses": len(responses),
+        **facts,
+        "responses": count,
         "stopped": stopped,
+        "thoughts": told.thoughts,
         "device": loading.device(),
         "precision": dtype,
-        "summary": f"{len(responses)} answers, {len(responses) - stopped} cut at the length limit",
+        "summary": summary + told.words,
     }

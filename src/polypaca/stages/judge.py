@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.missing import TOLERATED, Missing, Wanted, missing_facts, missing_words
 from polypaca.core.records import Response
 from polypaca.data.prompts import by_id, references
 from polypaca.judging import judges
 from polypaca.judging.contract import Item
-from polypaca.judging.failures import summary
 from polypaca.models.bases import cache_folder
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Part:
     judge: Mapping[str, Any]  # its kind, and the judge's own settings
     how: Mapping[str, Any] = field(default_factory=dict)  # settings that affect no verdict
     account: Path | None = None  # where it is kept what served judges were asked
+    missing: float = TOLERATED  # share of judgements that may fail
 
 
 def judge(
@@ -46,7 +47,8 @@ def judge(
     """Judge every answer of all parts; yields each part's facts, or the error that it has.
 
     A part with a few failed judgements is kept, with their number among its facts, so that the rest
-    can be reported; the next run tries them again. What was judged stays in the cache.
+    can be reported; the next run asks again for those that it may help. What was judged stays in
+    the cache.
     """
     for indices in _by_judge(parts):
         first = parts[indices[0]]
@@ -69,7 +71,8 @@ def judge(
             write_jsonl(parts[index].folder / "verdicts.jsonl", own)
             facts = {"judge": chosen.signature, "scale": list(chosen.scale)}
             unrated = first.judge["kind"] == "none"
-            yield index, _outcome(own, facts, "answers, unrated" if unrated else "judgements")
+            what = "answers, unrated" if unrated else "judgements"
+            yield index, _outcome(own, facts, what, parts[index].missing)
 
 
 def _by_judge(parts: Sequence[Part]) -> list[list[int]]:
@@ -96,10 +99,15 @@ def _items(part: Part, asked: Mapping[str, Mapping[str, Prompt]]) -> list[Item]:
 
 
 def _outcome(
-    verdicts: Sequence[Verdict], facts: dict[str, Any], what: str
+    verdicts: Sequence[Verdict], facts: dict[str, Any], what: str, tolerated: float
 ) -> dict[str, Any] | Exception:
-    reasons = [verdict.explanation for verdict in verdicts if verdict.status == "failed"]
+    missing = [Missing(v.explanation, v.lasting) for v in verdicts if v.status == "failed"]
+    wanted = Wanted(f"{what} failed", len(verdicts), "judge.missing")
+    thoughts = sum(verdict.thoughts for verdict in verdicts)
+    summary = f"{len(verdicts)} {what}{missing_words(missing, 'failed')}"
+    summary += f"; thoughts left out of {thoughts}" if thoughts else ""
     try:
-        return {**facts, "verdicts": len(verdicts), **summary(what, len(verdicts), reasons)}
+        facts = {**facts, "verdicts": len(verdicts), **missing_facts(wanted, missing, tolerated)}
     except StageError as error:
         return error
+    return {**facts, "thoughts": thoughts, "summary": summary}

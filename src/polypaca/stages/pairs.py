@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.missing import TOLERATED, Missing, Wanted, missing_facts, missing_words
 from polypaca.core.records import Response
 from polypaca.data.prompts import by_id, references
 from polypaca.judging import pairwise
 from polypaca.judging.contract import PairItem
-from polypaca.judging.failures import summary
 from polypaca.models.bases import cache_folder
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Part:
     judge: Mapping[str, Any]  # the judge's own settings
     how: Mapping[str, Any] = field(default_factory=dict)  # settings that affect no verdict
     account: Path | None = None  # where it is kept what served judges were asked
+    missing: float = TOLERATED  # share of comparisons that may fail
 
 
 def pairs(
@@ -64,7 +65,7 @@ def pairs(
     for index, own in enumerate(items):
         found = list(islice(verdicts, len(own)))
         write_jsonl(parts[index].folder / "pairs.jsonl", found)
-        yield index, _outcome(found, chosen.signature)
+        yield index, _outcome(found, chosen.signature, first.missing)
 
 
 def _items(part: Part) -> list[PairItem]:
@@ -96,10 +97,18 @@ def _items(part: Part) -> list[PairItem]:
     return items
 
 
-def _outcome(verdicts: Sequence[PairVerdict], signature: str) -> dict[str, Any] | Exception:
-    reasons = ["; ".join(v.explanations) for v in verdicts if v.status == "failed"]
-    facts = {"judge": signature, "pairs": len(verdicts)}
+def _outcome(
+    verdicts: Sequence[PairVerdict], signature: str, tolerated: float
+) -> dict[str, Any] | Exception:
+    missing = [
+        Missing("; ".join(v.explanations), v.lasting) for v in verdicts if v.status == "failed"
+    ]
+    wanted = Wanted("comparisons failed", len(verdicts), "judge.missing")
+    thoughts = sum(verdict.thoughts for verdict in verdicts)
+    summary = f"{len(verdicts)} comparisons{missing_words(missing, 'failed')}"
+    summary += f"; thoughts left out of {thoughts}" if thoughts else ""
+    facts = {"judge": signature, "pairs": len(verdicts), "thoughts": thoughts, "summary": summary}
     try:
-        return {**facts, **summary("comparisons", len(verdicts), reasons)}
+        return {**facts, **missing_facts(wanted, missing, tolerated)}
     except StageError as error:
         return error

@@ -47,10 +47,15 @@ class LlmJudge(Served):
     kind: Literal["llm"] = "llm"
     name: Name | None = Field(default=None, description="tells several judges apart")
     prompt: str = Field(default="paper", description="`paper`, or the path of a .txt or .yaml file")
-    temperature: float = Field(default=0.0, ge=0, le=2, description="0: the likeliest words")
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        default=0.0, description="0: the likeliest words; null: none is sent"
+    )
     max_tokens: int = Field(default=512, ge=8, description="the most that the judge may write")
     votes: int = Field(
         default=1, ge=1, le=99, description="judgements of one answer; their median is its rating"
+    )
+    missing: float = Field(
+        default=0.1, ge=0, le=1, description="share of a system's judgements that may fail"
     )
     pairwise: Pairwise | None = Field(default=None, description="null: no pairwise judging")
 

@@ -18,7 +18,7 @@ from polypaca.study.fields import (
 from polypaca.study.gate import Gate
 from polypaca.study.judge import Judge, ReferenceJudge
 from polypaca.study.methods import Method, Train, with_preset
-from polypaca.study.served import Served
+from polypaca.study.served import ServedModel
 from polypaca.study.system_entries import SystemEntry
 from polypaca.study.translate import Translate
 
@@ -193,7 +193,7 @@ class Generate(Section):
     """How systems answer prompts; the defaults are the paper's (arXiv 2309.08958, section 3)."""
 
     backend: Literal["transformers", "openai"] = "transformers"
-    served: Served | None = Field(
+    served: ServedModel | None = Field(
         default=None, description="with `openai`: who serves the cells; {system} in `model`"
     )
     max_new_tokens: int = Field(default=256, ge=1)
@@ -209,6 +209,9 @@ class Generate(Section):
         default="auto", description="auto: bf16 where the hardware computes in it"
     )
     batch_size: int = Field(default=16, ge=1, description="prompts at once")
+    missing: float = Field(
+        default=0.1, ge=0, le=1, description="share of prompts that may stay without an answer"
+    )
 
     @model_validator(mode="after")
     def _fits_backend(self) -> Generate:

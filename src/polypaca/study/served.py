@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -22,6 +22,7 @@ RUN_ONLY = (
     "price_output",
     "money_limit",
     "token_limit",
+    "max_tokens_parameter",
 )
 
 
@@ -54,9 +55,23 @@ class Served(Section):
     token_limit: int | None = Field(
         default=None, ge=1, description="of prompts and answers, in all"
     )
+    max_tokens_parameter: Literal["max_tokens", "max_completion_tokens"] = Field(
+        default="max_tokens", description="the name under which the limit of an answer is sent"
+    )
 
     @model_validator(mode="after")
     def _limit_has_prices(self) -> Self:
         if self.money_limit is not None and None in (self.price_input, self.price_output):
             raise ValueError("`money_limit` needs `price_input` and `price_output`")
         return self
+
+
+class ServedModel(Served):
+    """A served model that answers prompts; how it decodes is in `generate`, but for what it lacks.
+
+    A temperature of null is not sent, for models that take none.
+    """
+
+    temperature: Annotated[float, Field(ge=0, le=2)] | Literal["generate"] | None = Field(
+        default="generate", description="generate: as there; null: none is sent"
+    )

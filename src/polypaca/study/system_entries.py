@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from polypaca.study.fields import Name, Section
-from polypaca.study.served import Served
+from polypaca.study.served import ServedModel
 
 
 class BaseSystem(Section):
@@ -39,7 +39,7 @@ class ServedSystem(Section):
     In a study file the fields of `served` stand beside the others, `base_url` as `url`.
     """
 
-    served: Served
+    served: ServedModel
     name: Name
     template: Literal["alpaca", "alpaca-no-newline"] | None = Field(
         default=None, description="null: the prompt is a user's message, in the server's template"

@@ -38,7 +38,9 @@ class LlmTranslator(Served):
     """A served model behind an OpenAI-compatible URL."""
 
     kind: Literal["llm"] = "llm"
-    temperature: float = Field(default=0.0, ge=0, le=2, description="0: the likeliest words")
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        default=0.0, description="0: the likeliest words; null: none is sent"
+    )
     max_tokens: int = Field(default=1024, ge=8, description="the most that one text may become")
 
 

@@ -18,6 +18,7 @@ from polypaca.llm.account import Account
 from polypaca.llm.client import complete, require_key
 from polypaca.llm.records import Failure, Reply, Request
 from polypaca.llm.records import endpoint as endpoint_of
+from polypaca.llm.thoughts import Spoken, spoken
 from polypaca.translation.contract import Engine, Untranslated
 
 if TYPE_CHECKING:
@@ -29,11 +30,10 @@ _UNFINISHED = {
     "content_filter": "withheld by the server's content filter",
     "tool_calls": "the model called a tool",
     "function_call": "the model called a tool",
+    "refusal": "the model refused",
 }
 _QUOTES = ('""', "''", "“”", "‘’", "„“", "„”", "«»", "»«", "「」", "『』", "``")
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)\n?```", re.DOTALL)
-# Models that reason write this first where their server does not take it out.
-_THOUGHTS = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 # The statuses by which servers refuse one text: too long, or against their rules.
 _REFUSED = (400, 413, 422)
 
@@ -47,7 +47,7 @@ def make(
     model: str,
     base_url: str,
     api_key_env: str | None = "OPENAI_API_KEY",
-    temperature: float = 0.0,
+    temperature: float | None = 0.0,
     max_tokens: int = 1024,
     prompt: str | None = None,
     account: Path | None = None,
@@ -63,7 +63,7 @@ def make(
         model: the name by which the server knows the model.
         base_url: an OpenAI-compatible URL, with its version.
         api_key_env: the environment variable that holds the key; None for a server without one.
-        temperature: of the sampling.
+        temperature: of the sampling; None sends none, for models that take none.
         max_tokens: the most that the model may write for one text.
         prompt: the path of a text with the slots `${text}` and, if wanted, `${source}` and
             `${target}`, which become English names of languages; None for the packaged one.
@@ -105,7 +105,8 @@ def make(
         (
             f"llm|model:{model}|{source}>{target}",
             f"prompt:{Path(prompt).stem if prompt else 'packaged'}-{sha256_text(template)[:12]}",
-            f"temperature:{temperature:g}|max_tokens:{max_tokens}",
+            f"temperature:{'none' if temperature is None else format(temperature, 'g')}"
+            f"|max_tokens:{max_tokens}",
         )
     )
     return Engine("llm", signature, translate, unit="line", placeholder="<x{}/>".format)
@@ -154,13 +155,13 @@ def outcome(text: str, reply: Reply | Failure) -> str | Untranslated:
 def bare(text: str, answer: str) -> str:
     """An answer without what models put around it and `text` does not have.
 
-    That is: thoughts before it, a code fence or one pair of quotation marks around it, and outer
+    That is: thoughts, a code fence or one pair of quotation marks around it, and outer
     white space. A text's own outer white space is put back.
     """
     core = text.strip()
-    thoughts = _THOUGHTS.match(answer)
-    if thoughts and "<think>" not in text:
-        answer = answer[thoughts.end() :]
+    # A text that has such marks itself is translated with them.
+    if spoken(text) == Spoken(text):
+        answer = spoken(answer).text
     answer = answer.strip()
     fence = _FENCE.fullmatch(answer)
     if fence and "```" not in text:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from polypaca.study.grid import Pair, System
     from polypaca.study.judge import Judge
     from polypaca.study.schema import Study
-    from polypaca.study.served import Served
+    from polypaca.study.served import ServedModel
 
     Pins = Callable[[str, Sequence[str]], dict[str, Any]]
 
@@ -87,7 +87,7 @@ def _responses(study: Study, system: System, made: Mapping[str, Task], pins: Pin
             "template": template,
         },
         {**inputs, "base": made[f"bases/{system.model}"]},
-        options={"batch_size": study.generate.batch_size},
+        options=study.generate.model_dump(include={"batch_size", "missing"}),
         group=f"generate-{system.model}",
         all_cores=True,
     )
@@ -98,10 +98,14 @@ def _asked(
     folder: str,
     asked: dict[str, Any],
     inputs: dict[str, Task],
-    served: Served,
+    served: ServedModel,
     template: str | None,
 ) -> Task:
-    how, options = _apart(served.model_dump())
+    how, options = _apart(served.model_dump(exclude={"temperature"}))
+    # What servers know of decoding; there are no beams.
+    decoding = study.generate.model_dump(include={"max_new_tokens", "temperature", "top_p", "seed"})
+    if served.temperature != "generate":
+        decoding["temperature"] = served.temperature
     how["model"] = how["model"].replace("{system}", asked["system"])
     return Task(
         folder,
@@ -110,11 +114,10 @@ def _asked(
             **asked,
             "served": how,
             "template": template,
-            # What servers know of decoding; there are no beams.
-            **study.generate.model_dump(include={"max_new_tokens", "temperature", "top_p", "seed"}),
+            **decoding,
         },
         inputs,
-        options={"how": options, "account": SPENDING},
+        options={"how": options, "account": SPENDING, "missing": study.generate.missing},
         group="ask",
     )
 
@@ -170,7 +173,7 @@ def _judge(
     study: Study, judge: Judge, pins: Pins
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """What of a judge's section affects verdicts, what its files hold, and what affects nothing."""
-    settings, how = _apart(judge.model_dump(exclude={"name", "pairwise"}))
+    settings, how = _apart(judge.model_dump(exclude={"name", "pairwise", "missing"}))
     if judge.kind == "reference":
         # This judge looks for the answer's language; the gate's detector is the one to ask.
         detector, pinned, where = _gate(study, pins)
@@ -179,7 +182,8 @@ def _judge(
         return settings, {}, {}
     prompt, pinned, where = _prompt(judge.prompt, pins)
     del settings["prompt"]
-    return {**settings, **prompt}, pinned, {"how": {**how, **where}, "account": SPENDING}
+    options = {"how": {**how, **where}, "account": SPENDING, "missing": judge.missing}
+    return {**settings, **prompt}, pinned, options
 
 
 def _prompt(prompt: str, pins: Pins) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -231,7 +235,7 @@ def _analysis(study: Study, made: Mapping[str, Task]) -> Task:
         "test_languages": study.languages.test,
         "recipes": list(recipes(study)),
         "systems": [_describe(study, system) for system in systems(study)],
-        "generate": study.generate.model_dump(exclude={"batch_size", "served"}),
+        "generate": study.generate.model_dump(exclude={"batch_size", "served", "missing"}),
         "judges": names,
         "compared": {pair.id: list(pair.rows) for pair in pairs(study)},
     }

@@ -138,7 +138,8 @@ class _Builder:
             folder = str(model_folder(engine.pop("model"), translate.source, code))
             pins = {"model": self._pins(folder)}
             options["model"] = folder
-        for key in ("api_key_env", "concurrency", "timeout_seconds", "device"):
+        how = ("api_key_env", "concurrency", "timeout_seconds", "device", "max_tokens_parameter")
+        for key in how:
             if key in engine:
                 options[key] = engine.pop(key)
         inputs = {"instructions": self.made["data/instructions"]}
