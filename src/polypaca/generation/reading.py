@@ -107,7 +107,7 @@ def _joined(
         return caches[0]
     whole = caches[0]
     for number, layer in enumerate(whole.layers):
-        parts = [cache.layers[number] for cache in caches]
+        parts: list[Any] = [cache.layers[number] for cache in caches]
         if not parts[0].is_initialized:  # it shares the keys and values of another layer
             continue
         columns = width

@@ -141,7 +141,7 @@ def _decode(
 
     ids, mask = (part.to(model.device) for part in pad_left(rows))
     width, left = ids.shape[1], decoding.max_new_tokens
-    cache = read_prompts(model, rows, on_rows)
+    cache: Any = read_prompts(model, rows, on_rows)
     if cache is not None:
         cache = for_beams(cache, decoding.num_beams, left + 1)
     may_leave = decoding.num_beams == 1 and rows_may_leave(cache)
