@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
-    from rich.table import Table
 
+    from polypaca.core.tables import Grid
     from polypaca.study import Study
 
 app = typer.Typer(
@@ -273,7 +273,7 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160)
 
 
-def _print_table(table: Table, lines: Sequence[str]) -> None:
+def _print_table(table: Grid, lines: Sequence[str]) -> None:
     console = _console()
     console.print(table)
     for line in lines:

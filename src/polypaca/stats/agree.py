@@ -9,6 +9,7 @@ from pydantic import Field
 
 from polypaca.core.errors import Problem
 from polypaca.core.results import Result
+from polypaca.core.tables import Column, Grid
 from polypaca.stats.alpha import Alpha, alpha_interval
 from polypaca.stats.correlations import KINDS, Correlation, Kind, correlation
 from polypaca.stats.csv_files import Row, parse, read_table, stop_at
@@ -19,8 +20,6 @@ from polypaca.stats.spellings import item_key, language_key, name_key, one_spell
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from rich.table import Table
 
 COLUMNS = ("system", "language", "item", "judge", "human", "row", "scope", "control")
 NOTHING_COMMON = Correlation(
@@ -217,25 +216,18 @@ def _items_note(found: LanguageAgreement, rows: Sequence[Row]) -> str:
     )
 
 
-def agreement_table(found: Agreement) -> Table:
+def agreement_table(found: Agreement) -> Grid:
     """The agreement as a table for a terminal."""
-    from rich.table import Table
-
-    table = Table(
-        title=f"Judge and human, {100 * found.confidence:g} % intervals", title_justify="left"
-    )
     with_alpha = any(part.alpha_interval for part in found.languages)
-    table.add_column("language")
-    table.add_column("systems", justify="right")
     alphas = ["alpha (interval)", "alpha (ordinal)"] if with_alpha else []
-    for name in ["Pearson", "Spearman", "Kendall", *alphas]:
-        table.add_column(name, justify="right")
+    names = ["systems", "Pearson", "Spearman", "Kendall", *alphas]
+    title = f"Judge and human, {100 * found.confidence:g} % intervals"
+    grid = Grid(title, "language", [Column(name) for name in names])
     for part in found.languages:
         values = [part.pearson, part.spearman, part.kendall]
         more = [part.alpha_interval, part.alpha_ordinal] if with_alpha else []
-        cells = [_cell(value) for value in (*values, *more)]
-        table.add_row(part.language, str(part.systems), *cells)
-    return table
+        grid.add(part.language, str(part.systems), *(_cell(value) for value in (*values, *more)))
+    return grid
 
 
 def _cell(found: Correlation | Alpha | None) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from polypaca.core.errors import Problem
 from polypaca.core.results import Result
+from polypaca.core.tables import Column, Grid
 from polypaca.stats.csv_files import Row, parse, read_table, stop_at
 from polypaca.stats.scales import disjoint_note
 from polypaca.stats.scores_csv import as_compared, is_scores
@@ -17,8 +18,6 @@ from polypaca.stats.spellings import language_key, name_key, one_spelling, repet
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from rich.table import Table
 
 NAMES = ("model", "language", "recipe")
 COLUMNS = (*NAMES, "score", "low", "high", "row", "scope", "control")
@@ -284,23 +283,15 @@ def _scales(rows: Sequence[Row]) -> list[str]:
     return [note] if note else []
 
 
-def ranking_table(found: Ranking) -> Table:
+def ranking_table(found: Ranking) -> Grid:
     """Leads by recipe and language as a table for a terminal; `+1` counts a tie."""
-    from rich.table import Table
-
-    table = Table(title="Places led, and + ties", title_justify="left")
-    table.add_column("recipe")
-    for code in found.languages:
-        table.add_column(code, justify="right")
-    table.add_column("all", justify="right")
-    if found.has_intervals:
-        table.add_column("beyond intervals", justify="right")
-    table.add_column("places", justify="right")
+    names = [*found.languages, "all", *["beyond intervals"] * found.has_intervals, "places"]
+    grid = Grid("Places led, and + ties", "recipe", [Column(name) for name in names])
     for number, count in enumerate(found.overall):
         cells = [_cell(counts[number]) for counts in found.languages.values()]
         shown = [str(count.shown)] if found.has_intervals else []
-        table.add_row(count.recipe, *cells, _cell(count), *shown, str(count.places))
-    return table
+        grid.add(count.recipe, *cells, _cell(count), *shown, str(count.places))
+    return grid
 
 
 def _cell(count: Count) -> str:
