@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.table import Table
@@ -157,21 +157,33 @@ def _cells(text: str) -> int:
     return cell_len(text)
 
 
-def wrapped(name: str, room: int) -> str:
-    """A name on lines of at most `room` columns, broken behind blanks, dots, hyphens and the like.
+def wrapped(name: str, room: float, measure: Callable[[str], float] | None = None) -> str:
+    """A name on lines no wider than `room`, broken behind blanks, dots, hyphens and the like.
 
-    A part that is longer by itself is broken anywhere.
+    A part that is wider by itself is broken anywhere.
+
+    Args:
+        name: any text.
+        room: in what `measure` gives.
+        measure: how wide a text is; by default in columns of a terminal.
     """
-    from rich.cells import cell_len, chop_cells
-
+    measure = measure or _cells
     lines = [""]
     for part in re.findall(r"[^\s./_-]*(?:[\s./_-]+|$)", name):
-        if lines[-1] and cell_len((lines[-1] + part).rstrip()) > room:
+        if lines[-1] and measure((lines[-1] + part).rstrip()) > room:
             lines.append("")
         lines[-1] += part
-        if cell_len(lines[-1].rstrip()) > room:
-            lines[-1:] = chop_cells(lines[-1].rstrip(), room)
+        while measure(lines[-1].rstrip()) > room and (cut := _fitting(lines[-1], room, measure)):
+            lines[-1:] = [lines[-1][:cut], lines[-1][cut:]]
     return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _fitting(text: str, room: float, measure: Callable[[str], float]) -> int:
+    """How many characters of a text fit, at least one; 0 if that is all of it."""
+    count = 1
+    while count < len(text) and measure(text[: count + 1]) <= room:
+        count += 1
+    return count if count < len(text) else 0
 
 
 def _cell(text: str, below: str) -> Text:
