@@ -274,10 +274,12 @@ def _console() -> Console:
 
 
 def _print_table(table: Grid, lines: Sequence[str]) -> None:
+    from polypaca.core.tables import print_line
+
     console = _console()
     console.print(table)
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def _load(study: Path, overrides: list[str] | None) -> Study:

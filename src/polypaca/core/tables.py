@@ -157,6 +157,12 @@ def _cells(text: str) -> int:
     return cell_len(text)
 
 
+def print_line(console: Console, text: str) -> None:
+    """Print a sentence: broken between words on a terminal, and one line in a file or pipe."""
+    soft = not console.is_terminal
+    console.print(text, markup=False, highlight=False, soft_wrap=soft)
+
+
 def wrapped(name: str, room: float, measure: Callable[[str], float] | None = None) -> str:
     """A name on lines no wider than `room`, broken behind blanks, dots, hyphens and the like.
 

@@ -19,7 +19,7 @@ Value = str | float | None  # None: an empty field of an optional column
 
 _SHOWN = 20  # problems
 _DELIMITERS = (",", ";", "\t", "|")
-_SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # what Excel reads first
+_SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\r?\n", re.IGNORECASE)  # what Excel reads first
 
 
 @dataclass(frozen=True)

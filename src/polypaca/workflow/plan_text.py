@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.tables import Column, Grid
+from polypaca.core.tables import Column, Grid, print_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ def print_estimate(found: Estimate, console: Console) -> None:
         ("by recipe; a cell that serves two is in both", found.by_recipe),
     ):
         if len(sums) > 1:
+            console.print()
             console.print(_sums(title, sums, counted=found.counted, hours=hours, money=money))
     print_totals(found, console)
 
@@ -31,7 +32,7 @@ def print_totals(found: Estimate, console: Console) -> None:
     """Print what the study costs as a whole, and what to know about it."""
 
     def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, text)
 
     budgets = ", ".join(f"{name} {cost:g}" for name, cost in found.recipe_budgets.items())
     mark = "~" if any(cell.examples_from == "assumed" for cell in found.cells) else ""
