@@ -88,7 +88,7 @@ def _losses(cell: CellCost, planned: CellBudget | None) -> tuple[str, str]:
     loss = cell.validation_loss
     per_token = f"{loss:.3f}" if math.isfinite(loss) else ""
     own = {code for code, rows in planned.rows_by_language.items() if rows} if planned else set()
-    known = [cell.heldout[code] for code in own if code in cell.heldout]
+    known = [cell.heldout[code] for code in sorted(own) if code in cell.heldout]
     size = sum(part.bytes for part in known)
     nats = sum(part.nats for part in known)
     if len(known) < len(own) or not size or not math.isfinite(nats):
