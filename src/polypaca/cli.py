@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
-    from rich.table import Table
 
+    from polypaca.core.tables import Grid
     from polypaca.study import Study
 
 app = typer.Typer(
@@ -273,11 +273,13 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160)
 
 
-def _print_table(table: Table, lines: Sequence[str]) -> None:
+def _print_table(table: Grid, lines: Sequence[str]) -> None:
+    from polypaca.core.tables import print_line
+
     console = _console()
     console.print(table)
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def _load(study: Path, overrides: list[str] | None) -> Study:

@@ -218,6 +218,16 @@ def test_the_headline_is_tested_and_says_what_it_rests_on(inputs: dict[str, Any]
     assert found.signature["tests"].endswith("margin of 5 points")
 
 
+def test_unseen_languages_are_in_the_headline_and_its_tests(inputs: dict[str, Any]) -> None:
+    found, _ = _analyze(inputs, train_languages=["en"])
+    headline = [c.scope for c in found.comparisons if c.family == "headline"]
+    assert set(headline) == {"seen", "unseen"}
+    assert "In Spanish, which nothing was tuned on, " in found.sentence
+    seen, _ = _analyze(inputs)
+    assert "unseen" not in seen.sentence
+    assert "which nothing was tuned on" not in seen.sentence
+
+
 def _rewrite(path: Path, record: type[Any], change: Any) -> None:
     write_jsonl(path, [change(row) for row in list(read_jsonl(path, record))])
 

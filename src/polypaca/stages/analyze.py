@@ -117,7 +117,8 @@ def analyze(
     budgets_of = {system["system"]: system["budgets"] for system in systems}
     ledger = [cell_cost(cell, path, budgets=budgets_of[cell]) for cell, path in cells.items()]
     top = TOTAL_PROMPTS * scale[1]
-    said = sentences(rows, found, differences, rated=rated, top=top)
+    unseen = [code for code in test_languages if code not in train_languages]
+    said = sentences(rows, found, differences, rated=rated, top=top, unseen=unseen)
     seeds = sorted({system["seed"] for system in systems if system["seed"] is not None})
     analysis = Analysis(
         study=study,

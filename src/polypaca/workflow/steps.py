@@ -50,8 +50,8 @@ STEPS = {
     "judge": Step("judge", "judge:judge", 2, together=True),
     "pairs": Step("judge", "pairs:pairs", 1, together=True),
     "gate": Step("judge", "gate:gate", 2),
-    "analyze": Step("analyze", "analyze:analyze", 4),
-    "report": Step("report", "report:report", 3),
+    "analyze": Step("analyze", "analyze:analyze", 5),
+    "report": Step("report", "report:report", 4),
 }
 
 
