@@ -72,8 +72,9 @@ def _set(raw: dict[str, Any], words: list[str], value: Any) -> Location:
         if not words:
             node[key] = value
             return place
-        below = node[key] if isinstance(node, list) else node.get(key)
-        node[key] = node = _with_keys(below, place, words[0])
+        below = node.get(key) if isinstance(node, dict) else node[key]
+        above, node = node, _with_keys(below, place, words[0])
+        above[key] = node
 
 
 def _key(

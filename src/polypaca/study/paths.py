@@ -26,7 +26,7 @@ def with_absolute_paths(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
     models = raw.get("models")
     for index, model in enumerate(models if isinstance(models, list) else []):
         if isinstance(model, str):
-            _resolve_model(raw["models"], index, folder)
+            raw["models"][index] = _model(model, folder)
         for key in ("source", "tokenizer"):
             _resolve_model(model, key, folder)
     for judge in [*_list(raw.get("judge")), *_list(raw.get("other_judges"))]:
@@ -53,17 +53,18 @@ def _resolve_data(section: Any, key: str, folder: Path) -> None:
         section[key] = _absolute(value, folder)
 
 
-def _resolve_model(section: Any, key: str | int, folder: Path) -> None:
-    """A model's folder in a section or list; a name of the Hub stays."""
-    value = section[key] if isinstance(section, list) else _get(section, key)
-    if not isinstance(value, str) or not value.strip() or value.startswith(_ELSEWHERE):
-        return
-    if value.startswith(_PATHS) or (folder / value).exists():
-        section[key] = _absolute(value, folder)
+def _resolve_model(section: Any, key: str, folder: Path) -> None:
+    value = section.get(key) if isinstance(section, dict) else None
+    if isinstance(value, str):
+        section[key] = _model(value, folder)
 
 
-def _get(section: Any, key: str | int) -> Any:
-    return section.get(key) if isinstance(section, dict) else None
+def _model(value: str, folder: Path) -> str:
+    """A model's folder as an absolute path; a name of the Hub as it is."""
+    if not value.strip() or value.startswith(_ELSEWHERE):
+        return value
+    is_path = value.startswith(_PATHS) or (folder / value).exists()
+    return _absolute(value, folder) if is_path else value
 
 
 def _resolve_prompt(section: Any, folder: Path) -> None:

@@ -33,7 +33,7 @@ class Step:
 
 
 STEPS = {
-    "instructions": Step("prepare", "prepare:prepare_instructions", 2),
+    "instructions": Step("prepare", "prepare:prepare_instructions", 3),
     "prompts": Step("prepare", "prepare:prepare_prompts", 1),
     "base": Step("prepare", "prepare:prepare_base", 1),
     "given": Step("translate", "translate:given", 1),
