@@ -374,7 +374,8 @@ class TestWhatBelongsToTheTask:
             with pytest.raises(FieldError, match="holds") as caught:
                 self.read(self.row(request_column, answer, **{column: value}))
             assert caught.value.field == column
-        for nothing in (None, "", "[]", [], {"bytes": None, "path": None}):
+        empty: list[Any] = [None, "", "[]", [], {"bytes": None, "path": None}]
+        for nothing in empty:
             row = self.row(request_column, answer, **{column: nothing})
             assert self.read(row).output == "Short."
 

@@ -180,7 +180,10 @@ def prepare_prompts(
         DataError: if a file or row cannot be used.
     """
     progress(0.0, "reading")
-    read = read_prompts(source, languages, count, on_bad_row, sha256, progress)
+    read = read_prompts(source, languages, None, on_bad_row, sha256, progress)
+    whole = {language: [prompt.id for prompt in part] for language, part in read.prompts.items()}
+    if count is not None:
+        read = replace(read, prompts=limit_prompts(read.prompts, count))
     for language, part in read.prompts.items():
         write_jsonl(folder / f"{language}.jsonl", part)
     _write_defects(folder, read.rejected, read.repaired)
@@ -190,6 +193,8 @@ def prepare_prompts(
         "rejected": len(read.rejected),
         "repaired": len(read.repaired),
         "unrelated_languages": read.unrelated,
+        # Of answers that are given for all of them, those to the prompts left out are known by it.
+        "ids_before_count": {} if count is None else whole,
         "summary": _counts(counts, "prompts", read.rejected, read.repaired),
     }
 
