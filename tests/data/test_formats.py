@@ -402,8 +402,16 @@ class TestWhatBelongsToTheTask:
         assert name is not None
         # A format that is given says what is to be read.
         assert read_exchange(row, name).input == ""
-        for repeating in ("Below is a task.\n\n### Task:\nSum  up.\n\n### Reply:\nShort.", "short"):
+        for repeating in (
+            "Below is an instruction that describes a task. Write a response that appropriately "
+            "completes the request.\n\n### Instruction:\nSum  up.\n\n### Response:Short.",
+            "<s>[INST] Sum up. [/INST] Short.</s>",
+            "short",
+        ):
             assert self.read({**row, column: repeating}).output == "Short."
+        for more in ("Sum up. Ferries sail.", "Is it short. or long?", "Sum up.渡船。Short."):
+            with pytest.raises(FieldError, match="rename it"):
+                self.read({**row, column: more})
 
 
 @pytest.mark.parametrize("column", ["conversations", "messages", "conversation"])

@@ -216,6 +216,12 @@ def test_a_models_folder_beside_the_study_goes_before_a_name_of_the_hub(
     assert [model.name for model in study.models] == ["mine", "theirs"]
 
 
+def test_a_data_set_of_the_hub_without_its_prefix_is_told_so(tmp_path: Path) -> None:
+    text = MINIMAL.replace('builtin:tiny"', 'someone/set-{language}"')
+    problems = _problems(_write(tmp_path, text))
+    assert any("a data set of the Hub is written hf:NAME" in problem for problem in problems)
+
+
 def test_a_missing_file_is_looked_for_beside_the_study(tmp_path: Path) -> None:
     text = MINIMAL.replace('builtin:tiny"', 'data/alpaca.{language}.json"')
     assert any(

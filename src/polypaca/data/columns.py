@@ -35,11 +35,9 @@ _UNUSABLE = {
     "pixelvalues": _PICTURE,
     "video": _FILM,
     "audio": _SOUND,
-    "speech": _SOUND,
     "tools": _TOOLS,
-    "tool": _TOOLS,
-    "toolcalls": _TOOLS,
-    "function": _TOOLS,
+    "toolcall": _TOOLS,
+    "functions": _TOOLS,
     "functioncall": _TOOLS,
 }
 _FILE_OF = re.compile(r"(?:s|paths?|urls?|files?|bytes|base64)$")
@@ -51,6 +49,17 @@ _MEANT = {
 }
 # Often what the task is about, and read by no format.
 _PASSAGES = ("text", "passage", "document", "article", "paragraph")
+
+
+# What prompt templates write around the texts of a row: in a column that holds a whole prompt, this
+# is all that there is beside them. The sentence is Alpaca's.
+_TEMPLATE = re.compile(
+    r"below is an instruction that describes a task(?:, paired with an input that provides further "
+    r"context)?\. write a response that appropriately completes the request\.|"
+    r"<[^<>]{1,30}>|\[/?\w+\]|"
+    r"\b(?:instruction|input|context|response|output|human|user|assistant|question|answer|system|"
+    r"prompt|q|a)\s*:"
+)
 
 
 def refuse_unusable(row: Mapping[str, Any]) -> None:
@@ -110,7 +119,7 @@ def refuse_unread(
 ) -> None:
     """Refuse a row with a text that seems to belong to its task and was not read.
 
-    What only repeats a text that was read, or is repeated by it, is none.
+    What stands in a text that was read, or holds such texts and a template around them, is none.
 
     Args:
         row: the row.
@@ -121,13 +130,12 @@ def refuse_unread(
     Raises:
         FieldError: naming the column and what to do.
     """
-    known = [_folded(text) for text in texts if text.strip()]
+    known = sorted((_folded(text) for text in texts if text.strip()), key=len, reverse=True)
     for column in (*REQUESTS, *ANSWERS, *_PASSAGES):
         value = row.get(column)
         if column in used or not isinstance(value, str) or is_empty(value) or is_placeholder(value):
             continue
-        text = _folded(value)
-        if not any(text in other or other in text for other in known):
+        if not _repeats(_folded(value), known):
             read = ", ".join(name for name in used if not is_empty(row.get(name)))
             raise FieldError(
                 column,
@@ -153,6 +161,14 @@ def _text_at(value: Any, place: int) -> str:
         return text_field({where: value}, where)
     except FieldError as error:
         raise FieldError(where, error.reason) from None
+
+
+def _repeats(text: str, known: Collection[str]) -> bool:
+    if any(text in other for other in known):
+        return True
+    for other in known:
+        text = text.replace(other, " ")
+    return not re.search(r"\w", _TEMPLATE.sub(" ", text))
 
 
 def _folded(text: str) -> str:

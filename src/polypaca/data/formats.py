@@ -220,7 +220,8 @@ def _checked(row: Mapping[str, Any], exchange: Exchange, name: str) -> Exchange:
 
     A conversation beside it that begins with the same exchange tells how many turns are left out.
     """
-    texts = (exchange.instruction, joined(row, INPUTS)[0], exchange.output)
+    beside = (joined(row, columns)[0] for columns in (INPUTS, SYSTEM))
+    texts = (exchange.instruction, exchange.output, *beside)
     refuse_unread(row, exchange.used, texts, name)
     column = column_of(row)
     if column is None or column in exchange.used or is_empty(row[column]):
