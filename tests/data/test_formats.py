@@ -341,6 +341,10 @@ class TestWhatBelongsToTheTask:
             "Be kind.\n\nHi.", "", "Hello.",
         )  # fmt: skip
         assert exchange.further_messages == 4
+        messages = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
+        exchange = self.read({**row, "history": messages})
+        assert (exchange.instruction, exchange.output) == ("Be kind.\n\nHi.", "Hello.")
+        assert exchange.further_messages == 2
         for nothing in ([], None, "", [["", ""]]):
             exchange = self.read({**row, "history": nothing})
             assert (exchange.output, exchange.further_messages) == ("Short.", 0)
@@ -350,7 +354,7 @@ class TestWhatBelongsToTheTask:
         [
             ("Hi. Hello.", "history", "must be a list of pairs, not str"),
             ([["Hi."]], "history[0]", "must be a pair"),
-            ([{"role": "user", "content": "Hi."}], "history[0]", "must be a pair"),
+            ([{"role": "user", "content": "Hi."}], "history", "has no reply"),
             ([["Hi.", None]], "history[0][1]", "is null"),
             ([["", "Hello."]], "history[0][0]", "is empty"),
         ],
@@ -448,6 +452,15 @@ class TestColumnsOfConversations:
         with pytest.raises(FieldError, match=r"another exchange than instruction and output"):
             read_exchange({**row, "output": "3"}, "alpaca", found=True)
         assert read_exchange({**row, "output": "3"}, "alpaca").output == "3"
+
+
+def test_an_answer_by_another_name_is_to_be_renamed() -> None:
+    row = {"id": 1, "instruction": "Add.", "input": "1 1", "chosen": "2", "rejected": "3"}
+    name = find_format([row])
+    assert name == "alpaca"
+    assert refused(row, name) == (
+        "output", "is missing: rename the answer's column to it; there are chosen, rejected",
+    )  # fmt: skip
 
 
 def test_two_answers_are_not_chosen_between() -> None:

@@ -126,6 +126,7 @@ class TestItemsOfLists:
             ("models.-1.source=x", "models is a list, and '-1' is no number of an item"),
             ("languages.test.first=fr", "languages.test is a list"),
             ("sweep.english=[2]", "sweep is 'controls', which has no keys (give the whole: sweep="),
+            ("seeds.0=4", "seeds has no items in the file (give the whole: seeds=[...])"),
             ("name.first=x", "name is 'lists', which has no keys"),
         ],
     )

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from polypaca.data.conversations import COLUMNS as CONVERSATIONS
+from polypaca.data.conversations import first_exchange
 from polypaca.data.fields import FieldError, text_field
 from polypaca.data.placeholders import is_placeholder
 
@@ -97,7 +98,7 @@ def joined(row: Mapping[str, Any], columns: Collection[str]) -> tuple[str, list[
 def first_of_history(row: Mapping[str, Any]) -> tuple[str, str, int] | None:
     """The first request and answer of Alpaca's `history`, and how many messages stand behind them.
 
-    None where there is no history. A history is a list of pairs.
+    None where there is no history. A history is a list of pairs, or of messages.
 
     Raises:
         FieldError: if it is none.
@@ -107,6 +108,10 @@ def first_of_history(row: Mapping[str, Any]) -> tuple[str, str, int] | None:
         return None
     if not isinstance(value, list):
         raise FieldError(HISTORY, f"must be a list of pairs, not {type(value).__name__}")
+    if isinstance(value[0], dict):
+        first = first_exchange(row, HISTORY)
+        request = "\n\n".join(part for part in (first.system, first.request) if part)
+        return request, first.answer, first.further
     for number, pair in enumerate(value):
         if not (isinstance(pair, list) and len(pair) == 2):
             raise FieldError(f"{HISTORY}[{number}]", "must be a pair of a request and its answer")

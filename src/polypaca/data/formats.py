@@ -152,11 +152,19 @@ def _pair(request: str, answers: Sequence[str]) -> Format:
     def exchange(row: Mapping[str, Any]) -> Exchange:
         answer = next((name for name in answers if row.get(name) is not None), None)
         answer = answer or next((name for name in answers if name in row), answers[0])
-        return Exchange(
-            text_field(row, request), "", text_field(row, answer), used=(request, answer)
-        )
+        asked = text_field(row, request)
+        if answer not in row:
+            raise _no_answer(row, request, answer)
+        return Exchange(asked, "", text_field(row, answer), used=(request, answer))
 
     return Format(tuple((request, answer) for answer in answers), exchange)
+
+
+def _no_answer(row: Mapping[str, Any], request: str, answer: str) -> FieldError:
+    own = ("id", request, *INPUTS, *SYSTEM, HISTORY)
+    others = [str(name) for name, value in row.items() if name not in own and not is_empty(value)]
+    hint = f": rename the answer's column to it; there are {', '.join(others)}" if others else ""
+    return FieldError(answer, f"is missing{hint}")
 
 
 def _conversation(row: Mapping[str, Any], preferred: str) -> Exchange:

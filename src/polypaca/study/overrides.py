@@ -103,9 +103,11 @@ def _with_keys(value: Any, place: Location, word: str) -> dict[str, Any] | list[
         return {str(recipe): {} for recipe in value}
     if isinstance(value, dict | list):
         return value
+    name = ".".join(map(str, place))
+    if value is None and word.isdecimal():
+        raise _OverrideError(f"{name} has no items in the file", f"give the whole: {name}=[...]")
     if value is None:
         return {}
-    name = ".".join(map(str, place))
     key = _short_form(place) if isinstance(value, str) else None
     if key is None:
         raise _OverrideError(
