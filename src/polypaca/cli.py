@@ -223,7 +223,10 @@ def compare_command(
 def langid(
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="JSONL or CSV, or a text a line; - is standard input."),
+        typer.Argument(
+            metavar="FILE",
+            help="JSON, JSONL, Parquet or CSV, or a text a line; - is standard input.",
+        ),
     ],
     expect: Annotated[
         str | None,
@@ -242,7 +245,8 @@ def langid(
     as_json: Json = False,
 ) -> None:
     """Tell the languages of a file's texts, and whether they pass the gate."""
-    from polypaca.langid.files import identify, to_json, to_text
+    from polypaca.langid.files import to_json, to_text
+    from polypaca.stages.langid import identify
 
     found = identify(file, expect=expect, detector=detector, model=model, field=field)
     typer.echo(to_json(found) if as_json else to_text(found))

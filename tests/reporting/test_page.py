@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from polypaca.core.results import Interval, JudgeAgreement, MarginTest, Preferences
+from polypaca.core.results import (
+    Interval,
+    JudgeAgreement,
+    LanguageData,
+    MarginTest,
+    Preferences,
+)
 from polypaca.reporting.page import render_page
 from polypaca.reporting.reader import reader_data, safe_json
 
@@ -166,6 +172,15 @@ def test_a_cell_without_a_record_of_speed_has_dashes(analysis: Analysis) -> None
     assert "MFU (model" not in html
     assert 'id="held-out"' not in html
     assert "#held-out" not in html
+
+
+def test_how_rows_were_matched_stands_below_the_training_data(analysis: Analysis) -> None:
+    data = [
+        LanguageData(language="en", rows=9, source_rows=None, engine=None, rejected={}, flagged=0)
+    ]
+    notes = ["Rows were matched by their ids: 7 are in all 2 languages.", "<noinput> read as none."]
+    html = render_page(analysis.model_copy(update={"data": data, "data_notes": notes}), [])
+    assert " ".join(notes) in Page(_section(html, "training-data")).text
 
 
 def test_held_out_losses_are_those_of_the_analysis(analysis: Analysis, html: str) -> None:

@@ -170,6 +170,22 @@ def test_numbers_by_hand(analysis: tuple[Analysis, list[ScoredResponse]]) -> Non
     assert totals["m.base", "en"] == (50, 25, 0.5)
 
 
+def test_how_given_rows_were_matched_is_said(inputs: dict[str, Any]) -> None:
+    folder = inputs["instructions"]
+    folder.mkdir()
+    facts = {
+        "rows": {"en": 9, "es": 8}, "matched_by": "id", "shared_sources": 7, "further_turns": 0,
+        "no_input": {"en": 2, "es": 1},
+        "columns_not_read": {"en": ["lang", "topic"], "es": ["topic"]},
+    }  # fmt: skip
+    seal(folder, stage="prepare", format_number=1, settings={}, inputs={}, facts=facts)
+    assert _analyze(inputs)[0].data_notes == [
+        "Rows were matched by their ids: 7 are in all 2 languages.",
+        "3 inputs such as <noinput> were read as none.",
+        "Columns of the data that were not read: lang, topic.",
+    ]
+
+
 def test_controls_are_compared_where_the_row_was_not_tuned(
     analysis: tuple[Analysis, list[ScoredResponse]],
 ) -> None:

@@ -295,6 +295,9 @@ class Analysis(Result):
     ledger: list[CellCost]
     budgets: BudgetLedger | None = Field(default=None, description="what the cells were to cost")
     data: list[LanguageData] = []
+    data_notes: list[str] = Field(
+        default=[], description="how rows of languages were matched, and what was not read of them"
+    )
     preferences: list[Preferences] = Field(default=[], description="of a judge of pairs")
     judges: list[JudgeAgreement] = Field(default=[], description="where there are several")
     signature: dict[str, Any] = Field(description="what made the numbers: versions, seed, judge, …")

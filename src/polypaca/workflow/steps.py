@@ -33,8 +33,8 @@ class Step:
 
 
 STEPS = {
-    "instructions": Step("prepare", "prepare:prepare_instructions", 2),
-    "prompts": Step("prepare", "prepare:prepare_prompts", 1),
+    "instructions": Step("prepare", "prepare:prepare_instructions", 3),
+    "prompts": Step("prepare", "prepare:prepare_prompts", 2),
     "base": Step("prepare", "prepare:prepare_base", 1),
     "given": Step("translate", "translate:given", 1),
     "translate": Step("translate", "translate:translate", 2),
