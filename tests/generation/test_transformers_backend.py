@@ -119,6 +119,16 @@ def test_every_end_token_of_a_chat_model_ends_an_answer(tiny_model: Callable[[st
     assert found.finish_reason == "stop"
 
 
+def test_the_end_of_a_turn_ends_an_answer_though_the_model_does_not_say_so(
+    tiny_model: Callable[[str], Path],
+) -> None:
+    model, tokenizer, rows = _loaded(tiny_model("llama3"))
+    word, turn = encode(tokenizer, ["cat"])[0][-1], encode(tokenizer, ["dog"])[0][-1]
+    _force(model, [word, word, turn, word], len(rows[0]))
+    (found,) = answer_batch(model, tokenizer, rows[:1], GREEDY, ends=[turn])
+    assert (found.tokens, found.finish_reason) == ((word, word), "stop")
+
+
 def test_special_tokens_are_no_text_and_the_length_limit_is_told(
     tiny_model: Callable[[str], Path],
 ) -> None:
@@ -173,12 +183,14 @@ def test_rows_end_at_the_stop_string_and_their_answers_stay(
     # A string that random weights write somewhere, alone and across two tokens.
     text = whole[1].text
     for stop in (text[10:11], text[10:14]):
+        several = answer_batch(model, tokenizer, rows, ends, stop=("never", stop), seed=3)
         stopped = answer_batch(model, tokenizer, rows, ends, stop=stop, seed=3)
         for long, short in zip(whole, stopped, strict=True):
             assert short.text.split(stop)[0] == long.text.split(stop)[0]
             assert (stop in short.text) == (stop in long.text)
             assert short.finish_reason == ("stop" if stop in long.text else long.finish_reason)
         assert len(stopped[1].tokens) < len(whole[1].tokens)
+        assert several == stopped
 
 
 def test_beams_go_on_past_the_stop_string(tiny_model: Callable[[str], Path]) -> None:

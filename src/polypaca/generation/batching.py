@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import UserError
+from polypaca.core.tokens import encoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def encode(tokenizer: Any, texts: Sequence[str], special_tokens: bool = True) -> list[list[int]]:
-    """Each text's token ids, without an end-of-sequence token: a prompt is not at its end.
+    """The token ids that answers to texts are asked with, as they stand before them in training.
 
     Args:
         tokenizer: a fast tokenizer of Transformers.
@@ -24,11 +25,7 @@ def encode(tokenizer: Any, texts: Sequence[str], special_tokens: bool = True) ->
     Raises:
         UserError: if a text has no tokens at all.
     """
-    if not texts:
-        return []
-    encoded = tokenizer(list(texts), add_special_tokens=special_tokens)["input_ids"]
-    end = tokenizer.eos_token_id
-    prompts = [list(ids[:-1] if ids and ids[-1] == end else ids) for ids in encoded]
+    prompts = [ids for ids, _ in encoder_of(tokenizer, special_tokens).prompts(texts)]
     empty = next((number for number, ids in enumerate(prompts) if not ids), None)
     if empty is not None:
         raise UserError(f"prompt {empty + 1} has no tokens: there is nothing to continue")

@@ -147,6 +147,7 @@ def _pass(parts: dict[int, Part], progress: Callable[[int, float, str], None]) -
                 adapters=adapters,
                 names=[row.adapter for row in batch],
                 stop=batch[0].template.stop,
+                ends=tokenizer.convert_tokens_to_ids(list(batch[0].template.ends)),
                 seed=int(sha256_text(f"{first.seed}|{number}")[:12], 16),
             )
             batches.add(number, batch, answers)
