@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import GenerationConfig
 
 from polypaca.core.errors import StageError, UserError
@@ -60,6 +62,22 @@ def test_nothing_asked_is_nothing_answered(tiny_model: Callable[[str], Path]) ->
 
 def test_batches_are_of_like_lengths_and_the_longest_comes_first() -> None:
     assert plan_batches([3, 9, 3, 5, 9], 2) == [[1, 4], [3, 0], [2]]
+
+
+@given(
+    lengths=st.lists(st.integers(1, 300), max_size=40),
+    rows=st.integers(1, 9),
+    tokens=st.integers(1, 500),
+)
+def test_a_batch_is_bounded_by_rows_and_by_tokens_with_padding(
+    lengths: list[int], rows: int, tokens: int
+) -> None:
+    batches = plan_batches(lengths, rows, tokens)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) <= rows
+        assert len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= tokens
+    assert plan_batches(lengths, rows) == plan_batches(lengths, rows, 300 * 9)
 
 
 def test_padding_is_on_the_left() -> None:
