@@ -147,7 +147,9 @@ def train(
         data,
         validation,
         folder=checkpoints,
-        pad_token_id=loading.pad_token_id(tokenizer),
+        pad_token_id=loading.pad_token_id(
+            tokenizer, causal_model(model).get_input_embeddings().num_embeddings
+        ),
         learning_rate=learning_rate,
         batch_size=batch_size,
         epochs=epochs,
