@@ -324,7 +324,7 @@ def _run(
         return
     if planned.reasons:
         tasks = [task for task in planned.tasks if task.id in planned.reasons]
-        preflight.check(loaded, tasks)
+        preflight.check(loaded, tasks, folder)
         if not yes:
             _ask_before_spending(preflight.spending(loaded, tasks))
         console.print(

@@ -27,7 +27,7 @@ def test_a_prompt_that_is_too_long_is_named_with_what_to_do(tokenizer_file: Path
     with pytest.raises(UserError) as caught:
         asked(tokenizer, PROMPTS, ALPACA.render, Limit(200, "the limit", "Raise it"))
     said = str(caught.value)
-    assert f"prompt b (es) has {size:,} tokens with its template, more than 200: the limit" in said
+    assert f"prompt b (es) has {size:,} tokens, more than 200: the limit" in said
     assert "Too long: b (es)." in said
     assert "Raise it, set generate.on_long_prompt to cut" in said
 

@@ -32,6 +32,12 @@ class Limit:
     on_long: OnLong = "error"
 
 
+def study_limit(tokens: int, on_long: OnLong) -> Limit:
+    """The limit that a study sets."""
+    more = "Raise it where the model and memory allow that"
+    return Limit(tokens, "generate.max_prompt_tokens", more, on_long)
+
+
 @dataclass(frozen=True)
 class Asked:
     """Prompts as tokens.
@@ -77,7 +83,7 @@ def asked(
             raise UserError(f"prompt {name} has no tokens: there is nothing to continue")
     long = [number for number, ids in enumerate(tokens) if len(ids) > limit.tokens]
     if long and limit.on_long == "error":
-        raise _too_long({names[number]: len(tokens[number]) for number in long}, limit)
+        raise too_long({names[number]: len(tokens[number]) for number in long}, limit)
     for number in long:
         tokens[number] = _cut(encoder, *prompts[number], render, limit)
     special = [name for name, (_, misread) in zip(names, read, strict=True) if misread]
@@ -90,10 +96,11 @@ def named(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _too_long(lengths: dict[str, int], limit: Limit) -> UserError:
+def too_long(lengths: dict[str, int], limit: Limit) -> UserError:
+    """The error for prompts of too many tokens, by their names."""
     longest = max(lengths, key=lambda name: lengths[name])
     return UserError(
-        f"prompt {longest} has {lengths[longest]:,} tokens with its template, more than "
+        f"prompt {longest} has {lengths[longest]:,} tokens, more than "
         f"{limit.tokens:,}: {limit.why}. Too long: {named(list(lengths))}. {limit.more}, set "
         "generate.on_long_prompt to cut, or leave these prompts out"
     )

@@ -23,7 +23,7 @@ from polypaca.generation import transformers_backend as backend
 from polypaca.generation.adapters import with_adapters
 from polypaca.generation.batching import check_room, plan_batches, positions
 from polypaca.generation.contract import Decoding
-from polypaca.generation.prompts import Limit, asked, named
+from polypaca.generation.prompts import asked, named, study_limit
 from polypaca.models import loading
 from polypaca.models.templates import Template, load_template
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from polypaca.core.records import Prompt
     from polypaca.generation.adapters import Adapters
     from polypaca.generation.contract import Answer
-    from polypaca.generation.prompts import Asked, OnLong
+    from polypaca.generation.prompts import Asked, Limit, OnLong
 
     Results = Iterator[tuple[int, dict[str, Any] | Exception]]
 
@@ -215,12 +215,7 @@ def _rows(
 
 
 def _limit(part: Part, positions: int | None) -> Limit:
-    most = Limit(
-        part.max_prompt_tokens,
-        "generate.max_prompt_tokens",
-        "Raise it where the model and memory allow that",
-        part.on_long_prompt,
-    )
+    most = study_limit(part.max_prompt_tokens, part.on_long_prompt)
     new = Decoding(**part.decoding).max_new_tokens
     if positions is None or positions - new >= most.tokens:
         return most
