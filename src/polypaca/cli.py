@@ -156,13 +156,17 @@ def plan(
 def validate(study: StudyFile, overrides: Overrides = None, as_json: Json = False) -> None:
     """Check a study file and report every problem at once."""
     from polypaca.study import cells, systems
+    from polypaca.workflow.schedules import schedule_notes
 
     loaded = _load(study, overrides)
     counts = {"study": loaded.name, "cells": len(cells(loaded)), "systems": len(systems(loaded))}
+    notes = schedule_notes(loaded, _out(loaded, None))
     if as_json:
-        typer.echo(json.dumps(counts))
-    else:
-        typer.echo(f"{study}: valid; {counts['cells']} cells, {counts['systems']} systems")
+        typer.echo(json.dumps({**counts, **({"notes": notes} if notes else {})}))
+        return
+    typer.echo(f"{study}: valid; {counts['cells']} cells, {counts['systems']} systems")
+    for note in notes:
+        typer.echo(f"note: {note}")
 
 
 @app.command()
@@ -326,7 +330,7 @@ def _run(
         return
     if planned.reasons:
         tasks = [task for task in planned.tasks if task.id in planned.reasons]
-        preflight.check(loaded, tasks)
+        preflight.check(loaded, tasks, folder)
         if not yes:
             _ask_before_spending(preflight.spending(loaded, tasks))
         console.print(

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import GenerationConfig
 
 from polypaca.core.errors import StageError, UserError
@@ -59,6 +61,22 @@ def test_nothing_asked_is_nothing_answered(tiny_model: Callable[[str], Path]) ->
 
 def test_batches_are_of_like_lengths_and_the_longest_comes_first() -> None:
     assert plan_batches([3, 9, 3, 5, 9], 2) == [[1, 4], [3, 0], [2]]
+
+
+@given(
+    lengths=st.lists(st.integers(1, 300), max_size=40),
+    rows=st.integers(1, 9),
+    tokens=st.integers(1, 500),
+)
+def test_a_batch_is_bounded_by_rows_and_by_tokens_with_padding(
+    lengths: list[int], rows: int, tokens: int
+) -> None:
+    batches = plan_batches(lengths, rows, tokens)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) <= rows
+        assert len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= tokens
+    assert plan_batches(lengths, rows) == plan_batches(lengths, rows, 300 * 9)
 
 
 def test_padding_is_on_the_left_and_repeats_what_the_row_has() -> None:
@@ -118,6 +136,16 @@ def test_every_end_token_of_a_chat_model_ends_an_answer(tiny_model: Callable[[st
     assert found.finish_reason == "stop"
 
 
+def test_the_end_of_a_turn_ends_an_answer_though_the_model_does_not_say_so(
+    tiny_model: Callable[[str], Path],
+) -> None:
+    model, tokenizer, rows = _loaded(tiny_model("llama3"))
+    word, turn = encode(tokenizer, ["cat"])[0][-1], encode(tokenizer, ["dog"])[0][-1]
+    _force(model, [word, word, turn, word], len(rows[0]))
+    (found,) = answer_batch(model, tokenizer, rows[:1], GREEDY, ends=[turn])
+    assert (found.tokens, found.finish_reason) == ((word, word), "stop")
+
+
 def test_special_tokens_are_no_text_and_the_length_limit_is_told(
     tiny_model: Callable[[str], Path],
 ) -> None:
@@ -172,12 +200,14 @@ def test_rows_end_at_the_stop_string_and_their_answers_stay(
     # A string that random weights write somewhere, alone and across two tokens.
     text = whole[1].text
     for stop in (text[10:11], text[10:14]):
+        several = answer_batch(model, tokenizer, rows, ends, stop=("never", stop), seed=3)
         stopped = answer_batch(model, tokenizer, rows, ends, stop=stop, seed=3)
         for long, short in zip(whole, stopped, strict=True):
             assert short.text.split(stop)[0] == long.text.split(stop)[0]
             assert (stop in short.text) == (stop in long.text)
             assert short.finish_reason == ("stop" if stop in long.text else long.finish_reason)
         assert len(stopped[1].tokens) < len(whole[1].tokens)
+        assert several == stopped
 
 
 @pytest.mark.parametrize("family", FAMILIES)

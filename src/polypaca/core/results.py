@@ -203,6 +203,9 @@ class CellCost(Result):
     wall_seconds: float = Field(description="of the run that ended it, loading and all")
     truncated_rows: int = Field(default=0, description="rows cut at the length limit")
     dropped_rows: int = Field(default=0, description="rows with no response within the limit")
+    special_rows: int = Field(
+        default=0, description="rows whose text has special tokens that could not be kept text"
+    )
     parameters: int | None = Field(default=None, description="of the model, adapters among them")
     trained_parameters: int | None = None
     flops: float | None = Field(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import StoppingCriteria
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # A token of byte-level vocabularies has one byte at least; the others are for special tokens, which
 # no text shows. One missed only means that a row goes on.
@@ -15,20 +18,20 @@ _LEAVING = 4
 
 
 class StopAt(StoppingCriteria):
-    """Tells rows whose new text holds `stop`; what follows would be cut off anyway.
+    """Tells rows whose new text holds one of `stop`; what follows would be cut off anyway.
 
     For one row a prompt: with beams an ended one competes by its score so far, so that to end it
     early makes another one win.
 
     Args:
         tokenizer: decodes, without special tokens.
-        stop: not empty.
+        stop: strings, none of them empty.
         start: the position of the first new token.
     """
 
-    def __init__(self, tokenizer: Any, stop: str, start: int) -> None:
+    def __init__(self, tokenizer: Any, stop: Sequence[str], start: int) -> None:
         self.tokenizer, self.stop, self.start = tokenizer, stop, start
-        self.tail = len(stop.encode()) + _SPARE
+        self.tail = max(len(string.encode()) for string in stop) + _SPARE
         self.ended: list[bool] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
@@ -43,7 +46,8 @@ class StopAt(StoppingCriteria):
         return torch.tensor(self.ended, device=input_ids.device)
 
     def _holds(self, tokens: list[int]) -> bool:
-        return self.stop in self.tokenizer.decode(tokens, skip_special_tokens=True)
+        text = self.tokenizer.decode(tokens, skip_special_tokens=True)
+        return any(string in text for string in self.stop)
 
 
 class EnoughEnded(StoppingCriteria):

@@ -2,7 +2,7 @@
 
 The decoding is Transformers' `generate`. What is ours: prompts are read once and not once a beam,
 with little padding (`reading`), keys and values are written in place (`cache`), n-grams are looked
-up at once (`ngrams`), rows end at the template's stop string and leave the batch (`stopping`), and
+up at once (`ngrams`), rows end at the template's stop strings and leave the batch (`stopping`), and
 adapters are mixed in a batch (`adapters`).
 """
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def end_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """Ids of the tokens that end an answer: the tokenizer's, and the model's own.
+def end_tokens(model: Any, tokenizer: Any, ends: Sequence[int] = ()) -> list[int]:
+    """Ids of the tokens that end an answer: the tokenizer's, the model's own, and the template's.
 
     A chat model's `generation_config.json` may list several, such as `<|eot_id|>` and
     `<|end_of_text|>`. Of these only tokens count that the tokenizer knows as special.
@@ -39,7 +39,7 @@ def end_tokens(model: Any, tokenizer: Any) -> list[int]:
     listed = own if isinstance(own, list) else [own]
     special = set(tokenizer.all_special_ids)
     special |= {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
-    return sorted({tokenizer.eos_token_id, *(token for token in listed if token in special)})
+    return sorted({tokenizer.eos_token_id, *ends, *(token for token in listed if token in special)})
 
 
 def answer_batch(
@@ -50,7 +50,8 @@ def answer_batch(
     *,
     adapters: Adapters | None = None,
     names: Sequence[str | None] = (),
-    stop: str | None = None,
+    stop: str | Sequence[str] = (),
+    ends: Sequence[int] = (),
     seed: int = 0,
 ) -> list[Answer]:
     """Continue the prompts of one batch; answers come in their order.
@@ -66,8 +67,9 @@ def answer_batch(
         decoding: how to decode.
         adapters: what `with_adapters` gave; None without.
         names: with adapters, the one for each row, None for the base alone.
-        stop: the string that ends an answer in the prompt's template. Rows that write it end there
+        stop: strings that end an answer in the prompt's template. Rows that write one end there
             unless there are beams, which it would let win that otherwise lose.
+        ends: ids of the tokens that end an answer in the prompt's template.
         seed: for sampling: a different one for each batch.
 
     Raises:
@@ -75,8 +77,9 @@ def answer_batch(
     """
     if not rows:
         return []
+    stop = (stop,) if isinstance(stop, str) else tuple(stop)
     try:
-        return _answer(model, tokenizer, rows, decoding, adapters, names, stop, seed)
+        return _answer(model, tokenizer, rows, decoding, adapters, names, stop, ends, seed)
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
@@ -93,7 +96,7 @@ def answer_batch(
     for part in (slice(0, half), slice(half, None)):
         answers += answer_batch(
             model, tokenizer, rows[part], decoding, adapters=adapters, names=names[part],
-            stop=stop, seed=seed + len(answers),
+            stop=stop, ends=ends, seed=seed + len(answers),
         )  # fmt: skip
     return answers
 
@@ -105,12 +108,13 @@ def _answer(
     decoding: Decoding,
     adapters: Adapters | None,
     names: Sequence[str | None],
-    stop: str | None,
+    stop: Sequence[str],
+    end_ids: Sequence[int],
     seed: int,
 ) -> list[Answer]:
     import torch
 
-    ends = end_tokens(model, tokenizer)
+    ends = end_tokens(model, tokenizer, end_ids)
     model.eval()
     seeded = torch.random.fork_rng([model.device] if model.device.type == "cuda" else [])
     with torch.inference_mode(), seeded:
@@ -126,7 +130,7 @@ def _decode(
     decoding: Decoding,
     adapters: Adapters | None,
     names: Sequence[str | None],
-    stop: str | None,
+    stop: Sequence[str],
     ends: list[int],
 ) -> list[list[int]]:
     """Each row's new tokens; behind an end may stand anything."""
@@ -225,11 +229,11 @@ def _settings(model: Any, config: Any) -> Iterator[None]:
         model.generation_config = own
 
 
-def _cut(tokenizer: Any, tokens: list[int], ends: list[int], stop: str | None) -> Answer:
+def _cut(tokenizer: Any, tokens: list[int], ends: list[int], stop: Sequence[str]) -> Answer:
     end = next((place for place, token in enumerate(tokens) if token in ends), None)
     kept = tokens[:end]
     text = tokenizer.decode(kept, skip_special_tokens=True)
-    ended = end is not None or bool(stop and stop in text)
+    ended = end is not None or any(string in text for string in stop)
     reason: FinishReason = "stop" if ended else "length"
     return Answer(text, reason, tuple(kept))
 

@@ -59,7 +59,7 @@ def ask(
     outcomes = openai_backend.answer(
         [wording.render(prompt.prompt) if wording else prompt.prompt for prompt in asked],
         raw=wording is not None,
-        stop=wording.stop if wording else None,
+        stop=wording.stop if wording else (),
         max_new_tokens=max_new_tokens,
         temperature=temperature,
         top_p=top_p,

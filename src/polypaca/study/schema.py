@@ -216,7 +216,16 @@ class Generate(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="auto: bf16 where the hardware computes in it"
     )
+    max_prompt_tokens: int = Field(
+        default=4096, ge=1, description="with the template; what to do with longer ones comes next"
+    )
+    on_long_prompt: Literal["error", "cut"] = Field(
+        default="error", description="refuse, or cut the end of the request off, and say which"
+    )
     batch_size: int = Field(default=16, ge=1, description="prompts at once")
+    batch_tokens: int = Field(
+        default=65536, ge=1, description="at once: prompts and answers of all beams, with padding"
+    )
 
     @model_validator(mode="after")
     def _fits_backend(self) -> Generate:
