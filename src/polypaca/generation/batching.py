@@ -62,14 +62,21 @@ def _has_room(rows: int, widest: int, batch_size: int, batch_tokens: int | None)
     return batch_tokens is None or (rows + 1) * widest <= batch_tokens
 
 
-def pad_left(rows: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and mask, both of shape (rows, longest row); the mask is 0 at padding."""
+def pad_left(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask, both of shape (rows, longest row); the mask is 0 at padding.
+
+    A row is padded with its own first token: penalties for repeating what is in a row look at its
+    padding too, and must find nothing there that the row has not.
+    """
     import torch
 
     width = max(map(len, rows))
-    ids = torch.full((len(rows), width), pad, dtype=torch.long)
+    ids = torch.zeros((len(rows), width), dtype=torch.long)
     mask = torch.zeros((len(rows), width), dtype=torch.long)
     for number, row in enumerate(rows):
+        if not row:
+            continue
+        ids[number, : width - len(row)] = row[0]
         ids[number, width - len(row) :] = torch.tensor(row)
         mask[number, width - len(row) :] = 1
     return ids, mask

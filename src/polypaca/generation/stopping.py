@@ -1,4 +1,4 @@
-"""Ends rows at a template's stop strings."""
+"""When rows end, and when those that have ended leave their batch."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 # A token of byte-level vocabularies has one byte at least; the others are for special tokens, which
 # no text shows. One missed only means that a row goes on.
 _SPARE = 8
+# One row in so many must have ended before a batch is made anew, which costs about a step.
+_LEAVING = 4
 
 
 class StopAt(StoppingCriteria):
@@ -46,3 +48,25 @@ class StopAt(StoppingCriteria):
     def _holds(self, tokens: list[int]) -> bool:
         text = self.tokenizer.decode(tokens, skip_special_tokens=True)
         return any(string in text for string in self.stop)
+
+
+class EnoughEnded(StoppingCriteria):
+    """Stops all rows once a quarter of them has ended, so that the others go on without them.
+
+    Args:
+        ends: ids of the tokens that end an answer, shape (tokens,).
+        stop_at: what ends rows beside them.
+    """
+
+    def __init__(self, ends: torch.Tensor, stop_at: StopAt | None) -> None:
+        self.ends, self.stop_at = ends, stop_at
+        self.ended = torch.zeros(0, dtype=torch.bool)  # of shape (rows,) from the first step on
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        """Booleans of shape (rows,)."""
+        now = torch.isin(input_ids[:, -1], self.ends)
+        if self.stop_at:
+            now |= self.stop_at(input_ids, scores)
+        self.ended = self.ended | now if len(self.ended) else now
+        enough = _LEAVING * int(self.ended.sum()) >= len(self.ended)
+        return torch.ones_like(self.ended) if enough else self.ended

@@ -52,7 +52,9 @@ class Data(Section):
     instructions: str = Field(
         description="`builtin:tiny`, `hf:dataset-{language}`, or a path or URL with {language}"
     )
-    format: Literal["auto", "alpaca", "sharegpt", "messages", "prompt-completion"] = "auto"
+    format: Literal[
+        "auto", "alpaca", "dolly", "sharegpt", "messages", "prompt-completion", "question-answer"
+    ] = Field(default="auto", description="given, other columns of the file are left aside")
     sha256: dict[Language, Sha256] = Field(
         default_factory=dict, description="of the files behind a URL, by language"
     )
@@ -79,6 +81,12 @@ class Data(Section):
     )
     truncated: Literal["keep", "flag", "drop"] = Field(
         default="flag", description="rows whose output ends in mid-sentence"
+    )
+    placeholders: Literal["keep", "flag", "drop"] = Field(
+        default="flag", description="rows whose output or instruction says that there is none"
+    )
+    entities: Literal["keep", "flag", "drop", "repair"] = Field(
+        default="flag", description="rows with HTML entities (`&lt;`); repair: outside code"
     )
 
 

@@ -33,8 +33,8 @@ class Step:
 
 
 STEPS = {
-    "instructions": Step("prepare", "prepare:prepare_instructions", 2),
-    "prompts": Step("prepare", "prepare:prepare_prompts", 1),
+    "instructions": Step("prepare", "prepare:prepare_instructions", 3),
+    "prompts": Step("prepare", "prepare:prepare_prompts", 2),
     "base": Step("prepare", "prepare:prepare_base", 1),
     "given": Step("translate", "translate:given", 1),
     "translate": Step("translate", "translate:translate", 2),
@@ -50,8 +50,8 @@ STEPS = {
     "judge": Step("judge", "judge:judge", 2, together=True),
     "pairs": Step("judge", "pairs:pairs", 1, together=True),
     "gate": Step("judge", "gate:gate", 2),
-    "analyze": Step("analyze", "analyze:analyze", 4),
-    "report": Step("report", "report:report", 3),
+    "analyze": Step("analyze", "analyze:analyze", 5),
+    "report": Step("report", "report:report", 4),
 }
 
 
