@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from polypaca.core.tokens import Rendered
 
 # Characters for private use (Unicode, section 23.5) that stand for special tokens of a template.
-_FIRST, _FILL = 0x10F000, "\U0010fffd"
+_FIRST, _FILL = 0xF0000, "\U0010fffd"
 _NOBODY_WRITES = "\U0010fffc"
 
 
