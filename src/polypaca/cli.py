@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from polypaca.study import Study
+    from polypaca.workflow.run import Plan
 
 app = typer.Typer(
     name="polypaca",
@@ -305,7 +306,7 @@ def _run(
     from rich.console import Console
 
     from polypaca.core.errors import UserError
-    from polypaca.workflow import preflight, run_text
+    from polypaca.workflow import run_text
     from polypaca.workflow.run import execute, make_plan
 
     loaded = _load(study, overrides)
@@ -319,10 +320,7 @@ def _run(
             typer.echo(line)
         return
     if planned.reasons:
-        tasks = [task for task in planned.tasks if task.id in planned.reasons]
-        preflight.check(loaded, tasks)
-        if not yes:
-            _ask_before_spending(preflight.spending(loaded, tasks))
+        _make_sure(loaded, planned, console, yes=yes)
         console.print(
             f"{loaded.name}: {len(planned.reasons)} of {len(planned.tasks)} tasks to do "
             f"in {folder}",
@@ -345,6 +343,19 @@ def _run(
         run_text.print_result(folder, _console(), as_json=as_json)
     elif as_json:
         typer.echo(json.dumps({"out": str(folder)}))
+
+
+def _make_sure(study: Study, planned: Plan, console: Console, *, yes: bool) -> None:
+    """What must be so before a run begins: a cache, what jobs will need, leave to spend money."""
+    from polypaca.workflow import preflight
+    from polypaca.workflow.shared_cache import ensure_cache
+
+    if said := ensure_cache(planned.out):
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
+    tasks = [task for task in planned.tasks if task.id in planned.reasons]
+    preflight.check(study, tasks)
+    if not yes:
+        _ask_before_spending(preflight.spending(study, tasks))
 
 
 def _ask_before_spending(phrases: Sequence[str]) -> None:

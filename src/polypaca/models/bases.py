@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -33,11 +34,15 @@ _WANTED = (*_SETTINGS, "*.safetensors")
 _WANTED_PICKLED = ("pytorch_model*.bin",)
 # Model types whose checkpoints Transformers does not read, and which are converted.
 _CONVERTED = ("baichuan",)
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT)
+
+
+CACHE_VARIABLE = "POLYPACA_CACHE"
 
 
 def cache_folder() -> Path:
     """Where built bases and judge replies are shared between studies (`POLYPACA_CACHE`)."""
-    given = os.environ.get("POLYPACA_CACHE")
+    given = os.environ.get(CACHE_VARIABLE)
     return Path(given).expanduser() if given else Path.home() / ".cache" / "polypaca"
 
 
@@ -73,9 +78,16 @@ def _download(source: str, revision: str | None, patterns: Iterable[str]) -> Pat
         return Path(snapshot_download(source, revision=revision, allow_patterns=list(patterns)))
     except Exception as error:  # the library raises a dozen kinds for one cause
         reason = str(error).strip().split("\n")[0]
+        # Errors of the network are OSErrors too, but without a number of their own.
+        local = isinstance(error, OSError) and error.errno in _UNWRITABLE
+        remedy = (
+            "set HF_HOME to a folder that can be written to"
+            if local
+            else "check the name and the network"
+        )
         raise UserError(
             f"{source} could not be downloaded from the Hub: {type(error).__name__}: {reason}; "
-            "check the name and the network, or give a folder"
+            f"{remedy}, or give a folder"
         ) from error
 
 

@@ -1,0 +1,114 @@
+"""Entries of a cache, kept with the hashes of their bytes and read only where these still hold.
+
+An entry is a folder with a file of hashes, or text that ends in a line with its hash. What does not
+fit its hash is set aside under another name, which a notice tells, and is made again. Other studies
+and processes may share a cache.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import re
+import shutil
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from polypaca.core.files import sha256_once, sha256_text, write_json
+from polypaca.core.notices import notice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+HASHES = "hashes.json"
+_ASIDE = ".damaged"
+_SHA256, _SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
+
+
+def keep_hashes(folder: Path) -> None:
+    """Write down the hashes of a folder's files; nothing in it may change afterwards."""
+    write_json(folder / HASHES, {path.name: sha256_once(path) for path in _files(folder)})
+
+
+def damaged(folder: Path) -> list[str]:
+    """What is wrong with a kept folder: files that are missing, changed or more than were kept."""
+    try:
+        hashes = json.loads((folder / HASHES).read_text(encoding="utf-8"))
+        found = {path.name: sha256_once(path) for path in _files(folder)}
+    except (OSError, ValueError):
+        return [HASHES]
+    if not isinstance(hashes, dict):
+        return [HASHES]
+    return sorted(name for name in {*hashes, *found} if hashes.get(name) != found.get(name))
+
+
+def _files(folder: Path) -> list[Path]:
+    """Files that count: the system's own hidden ones come and go."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.name != HASHES and not path.name.startswith(".")
+    )
+
+
+def set_aside(path: Path, wrong: Sequence[str], what: str) -> None:
+    """Take a damaged entry out of use: it is renamed, in place of an earlier one.
+
+    Args:
+        path: the entry.
+        wrong: names of its files that do not fit their hashes; empty for an entry of one file.
+        what: what will happen now, such as `it is built again`.
+    """
+    aside = path.with_name(path.name + _ASIDE)
+    with suppress(FileNotFoundError):  # another process may be at the same
+        if aside.is_dir():
+            shutil.rmtree(aside, ignore_errors=True)
+        path.rename(aside)
+    why = "it has no hashes" if list(wrong) == [HASHES] else "it does not fit its hash"
+    if wrong and why == "it does not fit its hash":
+        why = f"{', '.join(wrong)}: not what was kept"
+    notice(f"damaged in the cache: {path} ({why}); it is set aside as {aside.name}, and {what}")
+
+
+@contextmanager
+def locked(entry: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold an entry's lock; `waiting` is called if another process has it."""
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    with entry.with_name(f"{entry.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def with_hash(text: str) -> str:
+    """Lines of text and one more with their hash."""
+    return f"{text}{json.dumps({'sha256': sha256_text(text)})}\n"
+
+
+def without_hash(text: str) -> str | None:
+    """The lines before the one with their hash; None where it does not fit or is missing."""
+    body, _, last = text.removesuffix("\n").rpartition("\n")
+    body += "\n" if body else ""
+    return body if text == with_hash(body) and last else None
+
+
+def hub_file_is_whole(path: Path) -> bool:
+    """Whether a file of the Hub's cache is what its name says; True for any other file.
+
+    The Hub's cache names large files by their SHA-256 and small ones as git does.
+    """
+    target = path.resolve()
+    if target.parent.name != "blobs":
+        return True
+    if _SHA256.fullmatch(target.name):
+        return sha256_once(target) == target.name
+    if _SHA1.fullmatch(target.name):
+        content = target.read_bytes()
+        digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)
+        return digest.hexdigest() == target.name
+    return True
