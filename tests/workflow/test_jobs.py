@@ -2,8 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from polypaca.core.manifest import MANIFEST, begin, seal
-from polypaca.workflow.jobs import current, inputs_now, jobs_of, pending
+from polypaca.workflow.jobs import current, inputs_now, jobs_of, pending, threads_of
 from polypaca.workflow.steps import STEPS, Task
 
 
@@ -135,3 +139,82 @@ def test_each_cell_that_is_launched_on_several_devices_is_a_job_of_its_own() -> 
     # With all cores each, so that they come one after another.
     assert all(job.all_cores for job in training)
     assert [len(job.tasks) for job in jobs if job.id.startswith("generate")] == [4]
+
+
+def _study(cells: list[int], judged: bool = True) -> list[Task]:
+    """So many cells of each base model, and what comes before and after."""
+    made = []
+    for model, count in enumerate(cells):
+        base = Task(f"base{model}", "base", {}, group=f"base-{model}", all_cores=True)
+        trained = [
+            Task(f"cell{model}.{n}", "train", {}, {"base": base}, group=f"train-{model}")
+            for n in range(count)
+        ]
+        answers = [
+            Task(f"answers{c.id}", "generate", {}, {"c": c}, group=f"generate-{model}",
+                 all_cores=True)
+            for c in trained
+        ]  # fmt: skip
+        made += [base, *trained, *answers]
+    gates = [Task(f"gate{t.id}", "gate", {}, {"a": t}, group="gate")
+             for t in made if t.step == "generate"]  # fmt: skip
+    judging = [Task(f"judge{t.id}", "judge", {}, {"a": t}, group="judge")
+               for t in made if t.step == "generate"] if judged else []  # fmt: skip
+    return [*made, *gates, *judging]
+
+
+def _threads(
+    tasks: list[Task], pending_ids: set[str], processes: int, cores: int
+) -> dict[str, int]:
+    """Threads by task."""
+    jobs = jobs_of(tasks, dict.fromkeys(some, ""), processes)
+    threads = threads_of(tasks, jobs, processes, cores)
+    return {task.id: threads[job.id] for job in jobs for task in job.tasks}
+
+
+@pytest.mark.parametrize(
+    ("cells", "processes", "cores", "expected"),
+    [
+        ([1], 2, 2, 2),  # the study has one cell: it gets the machine
+        ([2], 2, 2, 1),
+        ([1, 1], 2, 2, 1),  # cells of two bases are trained at once
+        ([3], 16, 16, 5),
+        ([40], 16, 16, 1),
+        ([40], 4, 16, 4),
+        ([40], 1, 16, 16),
+        ([1], 8, 2, 2),
+        ([5], 8, 2, 1),
+    ],
+)
+def test_the_jobs_that_a_stage_has_at_once_share_the_cores(
+    cells: list[int], processes: int, cores: int, expected: int
+) -> None:
+    tasks = _study(cells)
+    threads = _threads(tasks, {task.id for task in tasks}, processes, cores)
+    assert {threads[task.id] for task in tasks if task.stage == "train"} == {expected}
+    # Answers of a base, its adapters and its fully tuned models come one after another.
+    assert {threads[task.id] for task in tasks if task.stage == "generate"} == {cores}
+    # The judge and the gate work side by side.
+    both = max(1, cores // min(processes, 2))
+    assert {threads[task.id] for task in tasks if task.stage == "judge"} == {both}
+
+
+@given(
+    cells=st.lists(st.integers(1, 5), min_size=1, max_size=3),
+    processes=st.integers(1, 8),
+    cores=st.integers(1, 16),
+    data=st.data(),
+)
+def test_threads_do_not_depend_on_what_is_pending(
+    cells: list[int], processes: int, cores: int, data: st.DataObject
+) -> None:
+    tasks = _study(cells)
+    everything = {task.id for task in tasks}
+    some = data.draw(st.sets(st.sampled_from(sorted(everything)), min_size=1))
+    of_all = _threads(tasks, everything, processes, cores)
+    assert _threads(tasks, some, processes, cores) == {task: of_all[task] for task in some}
+
+
+def test_a_stage_with_one_job_has_all_cores_whatever_else_the_study_lacks() -> None:
+    tasks = _study([1], judged=False)
+    assert _threads(tasks, {"gateanswerscell0.0"}, 4, 4) == {"gateanswerscell0.0": 4}

@@ -79,8 +79,7 @@ def jobs_of(
     jobs = []
     for group, members in groups.items():
         together = launched and group.startswith("train-")
-        parts = processes if group.startswith("train-") else 1
-        parts = len(members) if together else parts
+        parts = len(members) if together else _parts(group, len(members), processes)
         for number, part in enumerate(_deal(members, parts), start=1):
             job = f"{group}-{number}" if parts > 1 else group
             sources = {source.id for task in part for source in task.before}
@@ -89,6 +88,36 @@ def jobs_of(
             all_cores = together or any(task.all_cores for task in part)
             jobs.append(Job(job, tuple(part), tuple(after), all_cores))
     return jobs
+
+
+def threads_of(
+    tasks: Sequence[Task], jobs: Sequence[Job], processes: int, cores: int
+) -> dict[str, int]:
+    """Threads of each job, of the pending ones, in a study that has all these tasks.
+
+    Numbers may depend on the threads, so these depend on the machine, on `processes` and on the
+    study's own shape, and not on what happens to be pending: the jobs that a stage of the whole
+    study has at once share the cores.
+    """
+    shape: dict[str, dict[str, int]] = {}
+    for task in tasks:
+        if not task.all_cores:
+            groups = shape.setdefault(task.stage, {})
+            groups[task.group] = groups.get(task.group, 0) + 1
+    at_once = {
+        stage: sum(_parts(group, count, processes) for group, count in groups.items())
+        for stage, groups in shape.items()
+    }
+    return {
+        job.id: cores
+        if job.all_cores
+        else max(1, cores // min(processes, at_once[job.tasks[0].stage]))
+        for job in jobs
+    }
+
+
+def _parts(group: str, tasks: int, processes: int) -> int:
+    return min(processes, tasks) if group.startswith("train-") else 1
 
 
 def _deal(tasks: Sequence[Task], parts: int) -> list[list[Task]]:

@@ -18,7 +18,7 @@ from polypaca.study.load import save_study
 from polypaca.workflow import engine
 from polypaca.workflow.events import Event, EventReader
 from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.jobs import Job, current, jobs_of, pending
+from polypaca.workflow.jobs import Job, current, jobs_of, pending, threads_of
 from polypaca.workflow.lease import is_live, lease
 from polypaca.workflow.steps import STAGES, Task
 from polypaca.workflow.tasks import tasks_of
@@ -82,10 +82,7 @@ def make_plan(
     tasks = [task for task in tasks_of(study, fingerprints) if task.stage in wanted]
     reasons = pending(out, tasks)
     jobs = jobs_of(tasks, reasons, processes, launched=bool(launch))
-    # The numbers may depend on the threads of a job, so these depend on nothing but the machine
-    # and --jobs: not on what happens to be pending.
-    each = max(1, cores // processes)
-    threads = {job.id: cores if job.all_cores else each for job in jobs}
+    threads = threads_of(tasks, jobs, processes, cores)
     return Plan(out, tasks, reasons, jobs, threads, cores, launch), fingerprints
 
 
