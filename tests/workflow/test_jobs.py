@@ -163,9 +163,7 @@ def _study(cells: list[int], judged: bool = True) -> list[Task]:
     return [*made, *gates, *judging]
 
 
-def _threads(
-    tasks: list[Task], pending_ids: set[str], processes: int, cores: int
-) -> dict[str, int]:
+def _threads(tasks: list[Task], some: set[str], processes: int, cores: int) -> dict[str, int]:
     """Threads by task."""
     jobs = jobs_of(tasks, dict.fromkeys(some, ""), processes)
     threads = threads_of(tasks, jobs, processes, cores)

@@ -92,9 +92,9 @@ def with_hash(text: str) -> str:
 
 def without_hash(text: str) -> str | None:
     """The lines before the one with their hash; None where it does not fit or is missing."""
-    body, _, last = text.removesuffix("\n").rpartition("\n")
-    body += "\n" if body else ""
-    return body if text == with_hash(body) and last else None
+    body, line_end, _ = text.removesuffix("\n").rpartition("\n")
+    body += line_end
+    return body if text == with_hash(body) else None
 
 
 def hub_file_is_whole(path: Path) -> bool:
