@@ -251,6 +251,7 @@ def langid(
 
 def main() -> None:
     """The console script: errors in words, exit codes as documented."""
+    from polypaca.core.disk import full_disk
     from polypaca.core.errors import PolypacaError
 
     # Jobs inherit these: a base is made ready by `prepare`, nothing else goes to the Hub.
@@ -265,6 +266,12 @@ def main() -> None:
             raise
         typer.echo(f"error: {error}" if "\n" not in str(error) else str(error), err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        full = full_disk(error, [Path()])
+        if full is None or os.environ.get("POLYPACA_DEBUG"):
+            raise
+        typer.echo(f"error: {full}", err=True)
+        sys.exit(1)
 
 
 def _console() -> Console:

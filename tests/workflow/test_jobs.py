@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,40 @@ def test_what_stands_between_a_change_and_a_task_counts(tmp_path: Path) -> None:
     assert inputs_now(tmp_path, tasks[6]) is None
     assert current(tmp_path, tasks[2]) is None
     assert set(pending(tmp_path, tasks)) == {task.id for task in tasks[2:]}
+
+
+def _edit(path: Path) -> None:
+    """Other bytes, as many, of the same time."""
+    stat, content = path.stat(), path.read_bytes()
+    path.write_bytes(content[:-1] + b"!")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_what_a_task_would_read_is_hashed(tmp_path: Path) -> None:
+    tasks = _tasks()
+    _make(tmp_path, tasks)
+    _edit(tmp_path / "data" / "file")
+    # Nothing runs, nothing is read: that would take time on each call. `verify` reads all.
+    assert pending(tmp_path, tasks) == {}
+    tasks[3].settings["n"] = 99
+    reasons = pending(tmp_path, tasks)
+    assert reasons["data"] == "a file of it was changed or removed"
+    assert reasons["cell1"] == "its settings or inputs changed"
+    assert reasons["cell0"] == "follows from data"
+    # What none of them reads is not hashed.
+    assert "base" not in reasons
+
+
+def test_what_is_made_again_reads_hashed_inputs_too(tmp_path: Path) -> None:
+    first = Task("first", "prompts", {}, group="prepare")
+    second = Task("second", "given", {}, {"first": first}, group="translate")
+    third = Task("third", "mix", {}, {"second": second}, group="mix")
+    tasks = [first, second, third]
+    _make(tmp_path, tasks)
+    _edit(tmp_path / "first" / "file")
+    _edit(tmp_path / "second" / "file")
+    (tmp_path / "third" / MANIFEST).unlink()
+    assert list(pending(tmp_path, tasks)) == ["first", "second", "third"]
 
 
 def test_a_guard_comes_first_and_redoes_nothing_that_is_done(tmp_path: Path) -> None:

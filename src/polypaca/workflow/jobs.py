@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from polypaca.core.manifest import Input, State, made_from, read_manifest, state_of
+from polypaca.core.manifest import Input, State, made_from, read_manifest, state_of, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from polypaca.workflow.steps import Task
@@ -48,11 +48,32 @@ def inputs_now(
 
 
 def pending(out: Path, tasks: Sequence[Task]) -> dict[str, str]:
-    """The tasks to run, in order, each with the reason."""
+    """The tasks to run, in order, each with the reason.
+
+    What is done is looked at by size and mtime, but for what a task that runs would read: that is
+    hashed, and made again where it is not what its manifest says.
+    """
+    damaged: set[str] = set()
+    hashed: set[str] = set()
+    while True:
+        reasons = _pending(out, tasks, damaged)
+        read = {
+            source.id for task in tasks if task.id in reasons for source in task.inputs.values()
+        }
+        new = read - reasons.keys() - hashed
+        if not new:
+            return reasons
+        hashed |= new
+        damaged |= {source for source in new if verify(out / source)}
+
+
+def _pending(out: Path, tasks: Sequence[Task], damaged: Collection[str]) -> dict[str, str]:
     reasons: dict[str, str] = {}
     known: dict[str, Input | None] = {}
     for task in tasks:
         state = state_of(out / task.id, task.identity, inputs_now(out, task, known))
+        if state is State.DONE and task.id in damaged:
+            state = State.DAMAGED
         if state is not State.DONE:
             reasons[task.id] = state.value
             continue

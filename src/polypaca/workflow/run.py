@@ -21,8 +21,8 @@ from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.jobs import Job, current, jobs_of, pending, threads_of
 from polypaca.workflow.lease import is_live, lease
 from polypaca.workflow.steps import STAGES, Task
+from polypaca.workflow.task_logs import log_of
 from polypaca.workflow.tasks import tasks_of
-from polypaca.workflow.worker import log_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -120,7 +120,8 @@ def execute(
     told: dict[str, Event] = {}
 
     def note(event: Event) -> None:
-        told[event.task] = event
+        if event.kind != "notice":
+            told[event.task] = event
         show(event)
 
     with lease(run_folder / "lease.json"):
