@@ -171,18 +171,18 @@ def verify(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A study's output folder.")],
 ) -> None:
     """Hash every file of a study's output and compare it with the manifests."""
-    from polypaca.core.errors import UserError
-    from polypaca.core.manifest import MANIFEST
-    from polypaca.core.manifest import verify as verify_folder
+    from polypaca.workflow.verification import verify_output
 
-    manifests = [path for path in sorted(out.rglob(MANIFEST)) if ".run" not in path.parts]
-    if not manifests:
-        raise UserError(f"{out}: no manifest in it; name a study's output folder")
-    wrong = [str(path.parent / name) for path in manifests for name in verify_folder(path.parent)]
-    for name in wrong:
-        typer.echo(f"changed or missing: {name}")
-    typer.echo(f"{len(manifests)} folders, {len(wrong)} files changed or missing")
-    raise typer.Exit(1 if wrong else 0)
+    found = verify_output(out)
+    for line in (*found.problems, *([found.note] if found.note else [])):
+        typer.echo(line)
+    text = f"{found.sealed} folders, {found.changed} files changed or missing"
+    if others := len(found.problems) - found.changed:
+        text += f", {others} other problems"
+    if found.not_made:
+        text += f"; {found.not_made} tasks of the study are not made yet"
+    typer.echo(text)
+    raise typer.Exit(1 if found.problems else 0)
 
 
 @app.command("agree")

@@ -66,9 +66,9 @@ def set_aside(path: Path, wrong: Sequence[str], what: str) -> None:
         if aside.is_dir():
             shutil.rmtree(aside, ignore_errors=True)
         path.rename(aside)
-    why = "it has no hashes" if list(wrong) == [HASHES] else "it does not fit its hash"
-    if wrong and why == "it does not fit its hash":
-        why = f"{', '.join(wrong)}: not what was kept"
+    why = f"{', '.join(wrong)}: not what was kept" if wrong else "it does not fit its hash"
+    if list(wrong) == [HASHES]:
+        why = "its hashes are missing, or it is from before there were any"
     notice(f"damaged in the cache: {path} ({why}); it is set aside as {aside.name}, and {what}")
 
 
