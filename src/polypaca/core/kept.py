@@ -29,28 +29,31 @@ _SHA256, _SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 
 def keep_hashes(folder: Path) -> None:
     """Write down the hashes of a folder's files; nothing in it may change afterwards."""
-    write_json(folder / HASHES, {path.name: sha256_once(path) for path in _files(folder)})
+    write_json(folder / HASHES, _hashes(folder))
 
 
 def damaged(folder: Path) -> list[str]:
-    """What is wrong with a kept folder: files that are missing, changed or more than were kept."""
+    """What is wrong with a kept folder: files that are missing, changed or more than were kept.
+
+    Hidden ones that are more do not count: systems leave them everywhere.
+    """
     try:
-        hashes = json.loads((folder / HASHES).read_text(encoding="utf-8"))
-        found = {path.name: sha256_once(path) for path in _files(folder)}
+        kept = json.loads((folder / HASHES).read_text(encoding="utf-8"))
+        found = _hashes(folder)
     except (OSError, ValueError):
         return [HASHES]
-    if not isinstance(hashes, dict):
+    if not isinstance(kept, dict):
         return [HASHES]
-    return sorted(name for name in {*hashes, *found} if hashes.get(name) != found.get(name))
+    names = {*kept, *(name for name in found if "/." not in f"/{name}")}
+    return sorted(name for name in names if kept.get(name) != found.get(name))
 
 
-def _files(folder: Path) -> list[Path]:
-    """Files that count: the system's own hidden ones come and go."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file() and path.name != HASHES and not path.name.startswith(".")
-    )
+def _hashes(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): sha256_once(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / HASHES
+    }
 
 
 def set_aside(path: Path, wrong: Sequence[str], what: str) -> None:
