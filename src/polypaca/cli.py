@@ -267,7 +267,8 @@ def main() -> None:
         typer.echo(f"error: {error}" if "\n" not in str(error) else str(error), err=True)
         sys.exit(error.exit_code)
     except OSError as error:
-        full = full_disk(error, [Path()])
+        # What names no file was most likely on its way to standard output.
+        full = full_disk(error, [Path("/dev/fd/1").resolve()])
         if full is None or os.environ.get("POLYPACA_DEBUG"):
             raise
         typer.echo(f"error: {full}", err=True)

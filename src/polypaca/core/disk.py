@@ -24,9 +24,10 @@ _SAID = (
     (re.compile(r"(?:disk )?quota exceeded|os error 122\b", re.I), errno.EDQUOT),
     (re.compile(r"file too large|os error 27\b", re.I), errno.EFBIG),
 )
-# PyTorch says that a write failed, and not why.
+# PyTorch and NumPy say that a write failed, and not why.
 _FAILED_WRITE = re.compile(
-    r"PytorchStreamWriter failed|unexpected pos \d+ vs \d+|file write failed", re.I
+    r"PytorchStreamWriter failed|unexpected pos \d+ vs \d+|file write failed|\d+ requested and \d+ written",
+    re.I,
 )
 _PROBE_BYTES = 1 << 18
 
@@ -101,7 +102,7 @@ def _fullest(folders: Sequence[Path]) -> Path:
 def _words(code: int, path: Path) -> str:
     there = _existing(path)
     free, files, total = _room(there)
-    room = f"{_size(free)} of {_size(total)} are free"
+    room = f"{_size(free)} of {_size(total)} are free now"
     if code == errno.ENOSPC and not files:
         room = "it can hold no more files"
     done = "what is done is kept, and the same command goes on from there"
