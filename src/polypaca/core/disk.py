@@ -26,7 +26,8 @@ _SAID = (
 )
 # PyTorch and NumPy say that a write failed, and not why.
 _FAILED_WRITE = re.compile(
-    r"PytorchStreamWriter failed|unexpected pos \d+ vs \d+|file write failed|\d+ requested and \d+ written",
+    r"PytorchStreamWriter failed|unexpected pos \d+ vs \d+|file write failed"
+    r"|\d+ requested and \d+ written",
     re.I,
 )
 _PROBE_BYTES = 1 << 18
