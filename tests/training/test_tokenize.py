@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,25 @@ def test_kept_rows_are_mapped_and_made_once(tokenizer_file: Path, tmp_path: Path
         assert rows.ids.tolist() == made.ids.tolist()
         assert rows.starts.tolist() == made.starts.tolist()
         assert (rows.truncated, rows.dropped) == (made.truncated, made.dropped)
-    assert [path.name for path in (tmp_path / "rows").iterdir()] == ["key"]
+    assert sorted(path.name for path in (tmp_path / "rows").iterdir()) == ["key", "key.lock"]
+
+
+@pytest.mark.parametrize("name", ["ids.npy", "starts.npy", "counts.json"])
+def test_kept_rows_that_were_changed_are_made_again(
+    name: str, tokenizer_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tokenizer = load_tokenizer(tokenizer_file)
+    made = tokenize([(PROMPT, RESPONSE)] * 3, tokenizer, max_length=50, loss_on="all")
+    cached(tmp_path / "key", lambda: made)
+    path = tmp_path / "key" / name
+    stat, content = path.stat(), path.read_bytes()
+    # Another number in its place: what can be read is not what was kept.
+    path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    rows = cached(tmp_path / "key", lambda: made)
+    assert rows.ids.tolist() == made.ids.tolist()
+    assert path.read_bytes() == content
+    assert f"{tmp_path / 'key'} ({name}: not what was kept)" in caplog.text
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)

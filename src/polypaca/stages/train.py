@@ -34,6 +34,7 @@ from polypaca.models.families import adapter_targets
 from polypaca.models.templates import Template, load_template
 from polypaca.training import distributed, speed
 from polypaca.training.card import model_card
+from polypaca.training.checkpoints import last_checkpoint
 from polypaca.training.heldout import held_out
 from polypaca.training.tokenize import Tokenized, cached, tokenize
 from polypaca.training.trainer import (
@@ -41,7 +42,6 @@ from polypaca.training.trainer import (
     causal_model,
     copy_weights,
     fine_tune,
-    last_checkpoint,
     prepare,
     with_adapter,
 )

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from polypaca.core.disk import writing
 from polypaca.core.files import write_json
+from polypaca.core.kept import damaged, keep_hashes, locked, set_aside
 from polypaca.core.tokens import encoder_of
 
 if TYPE_CHECKING:
@@ -134,18 +136,23 @@ def tokenize(
 def cached(folder: Path, make: Callable[[], Tokenized]) -> Tokenized:
     """The rows kept in `folder`, mapped into memory; made and kept there if it does not exist.
 
-    The folder's name must determine what `make` makes. Two that make it at once do no harm.
+    The folder's name must determine what `make` makes. What is there is hashed before it is used;
+    damaged rows are set aside, with a notice, and made again.
     """
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f"{folder.name}.building-", dir=folder.parent))
-        _save(building, make())
-        try:
-            building.rename(folder)
-        except OSError:  # another process was faster
-            shutil.rmtree(building)
-    counts = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+    with locked(folder):
+        if folder.exists() and (wrong := damaged(folder)):
+            set_aside(folder, wrong, "its rows are tokenized again")
+        if not folder.exists():
+            building = Path(tempfile.mkdtemp(prefix=f"{folder.name}.building-", dir=folder.parent))
+            try:
+                with writing(building):
+                    _save(building, make())
+                keep_hashes(building)
+                building.rename(folder)
+            finally:
+                shutil.rmtree(building, ignore_errors=True)
+        counts = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
     return Tokenized(**arrays, **counts)
 
 

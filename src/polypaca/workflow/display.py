@@ -32,8 +32,15 @@ def display(plan: Plan, console: Console) -> Iterator[Callable[[Event], None]]:
     from rich.live import Live
 
     view = _Live(plan, console)
+
+    def note(event: Event) -> None:
+        if event.kind == "notice":
+            _plain(event, console, {})  # above the bars
+        else:
+            view.note(event)
+
     with Live(get_renderable=view.render, console=console, refresh_per_second=5):
-        yield view.note
+        yield note
 
 
 def _plain(event: Event, console: Console, said: dict[str, float]) -> None:
@@ -43,7 +50,8 @@ def _plain(event: Event, console: Console, said: dict[str, float]) -> None:
         return
     if event.kind == "progress" and now - said.setdefault(event.task, now) < _LOG_SECONDS:
         return
-    said[event.task] = now
+    if event.kind != "notice":
+        said[event.task] = now
     seconds = f" in {event.seconds:.1f} s" if event.kind == "done" else ""
     text = f": {event.text}" if event.text else ""
     line = f"{time.strftime('%H:%M:%S')} {event.kind:<9} {event.task}{seconds}{text}"
