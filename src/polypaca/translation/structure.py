@@ -9,8 +9,10 @@ from them, since engines carry numbers over well without help.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
+from itertools import accumulate
 
 from polypaca.core.code_lines import code_lines
 from polypaca.translation import spans
@@ -83,6 +85,18 @@ def split(text: str) -> list[Part]:
         done = end
     _add_lines(parts, text[done:])
     return parts
+
+
+def has_prose(text: str) -> list[bool]:
+    """For each line whether any of it is prose."""
+    starts = [0, *accumulate(map(len, text.splitlines(keepends=True)))]
+    found = [False] * (len(starts) - 1)
+    position = 0
+    for part in split(text):
+        if part.prose:
+            found[bisect_right(starts, position) - 1] = True
+        position += len(part.text)
+    return found
 
 
 def blocks(text: str) -> list[str]:
