@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polypaca.langid import detectors
-from polypaca.translation.filters import FIELDS, FILTERS, Limits, rejection, size
+from polypaca.translation.filters import FIELDS, FILTERS, Limits, rejection
+from polypaca.translation.sizes import size
 
 DETECTOR = detectors.load("lid176")
 

@@ -39,6 +39,8 @@ _MAYBE_CODE = re.compile(
     r"|.*(?:\w\(|\w\s*=\s*\S|<<|->|::).*;$"
     r"|(?:sudo|pip3? install|npm (?:install|run)|docker (?:run|build|pull)|apt(?:-get)? install) \S"
     r"|git (?:clone|commit|add|push|pull|checkout|merge) \S|python3? [\w/.-]+\.py\b|curl -"
+    r"|(?:sudo )?[a-z][\w.+-]* (?:[\w./-]+ )?(?:--[A-Za-z][\w-]*|-[A-Za-z]{1,4}(?![\w-]))"
+    r"(?:[ =]\S+)*$"
     r"|return\b|(?:print|echo|puts|printf)\b\s*[\"'(]|console\.log\("
     r"|(?:if|for|while|switch)\s*\(.*\)$"
     r"|\[[^\[\]]+ for \w+(?:, ?\w+)* in [^\[\]]+\]$|lambda\b[^:]{0,60}:\s*\S",
@@ -49,8 +51,12 @@ _NEAR_CODE = re.compile(
     r"#(?!#)|//|--|/\*|\*/|\"\"\"|'''|[\])}]"
     r"|(?:FROM|WHERE|AND|OR|(?:GROUP|ORDER) BY|(?:LEFT |RIGHT |INNER |OUTER )*JOIN|ON|HAVING|LIMIT"
     r"|VALUES|SET|UNION)\b"
+    r"|(?:cd|ls|mkdir|rm|cp|mv|tar|chmod|chown|wget|curl|unzip|scp|ssh)(?: \S+){1,5}(?<![.?!:])$"
 )
-_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|\s(?:#|//|--)\s.*$")
+_QUOTED = re.compile(
+    r"\"[^\"]*\"|'[^']*'|\s(?:#|//|--)\s.*$"
+    r"|(?<!\S)(?:--[A-Za-z][\w-]*|-[A-Za-z]{1,4}(?![\w-]))"
+)
 _WORD = (
     r"\b(?!(?:if|else|for|in|not|and|or|new|lambda|is|return|await|from|import|as|let|var|const|int"
     r"|print|sudo|pip3?|npm|git|install|apt|run|commit|clone|docker|python3?)\b)[^\W\d_]{2,}"
@@ -63,6 +69,7 @@ _TARGETS = re.compile(r"[a-z_]\w*(?:, ?[a-z_]\w*)+ ?=(?!=)[^=]*$")
 # Without one of these no line can be code.
 _CODE_SIGN = re.compile(r"[=(){}\[\];<>@#$:]")
 _CODE_WORDS = (
+    " -",
     "import ",
     "SELECT",
     "DELETE ",

@@ -119,6 +119,7 @@ def analyze(
     top = TOTAL_PROMPTS * scale[1]
     said = sentences(rows, found, differences, rated=rated, top=top)
     seeds = sorted({system["seed"] for system in systems if system["seed"] is not None})
+    data = [_data(code, path, instructions) for code, path in translations.items()]
     analysis = Analysis(
         study=study,
         sentence=said[0] if said else "The study has no recipe to compare.",
@@ -126,6 +127,7 @@ def analyze(
             *said[1:],
             *control_notes(rows, table, differences),
             *planned.notes,
+            *(f"{seen[0].upper()}{seen[1:]}." for one in data for seen in one.notices),
             *_dropped(ledger),
             *caveats(
                 len(ids),
@@ -159,7 +161,7 @@ def analyze(
         else [],
         ledger=ledger,
         budgets=planned,
-        data=[_data(code, path, instructions) for code, path in translations.items()],
+        data=data,
         signature={
             "polypaca": __version__,
             "judge": judge,
@@ -317,6 +319,7 @@ def _data(language: str, translation: Path, instructions: Path) -> LanguageData:
         engine=None,
         rejected=before.get("rejected_by_kind", {}).get(language, {}),
         flagged=before.get("flagged", {}).get(language, 0),
+        notices=facts.get("notices", []),
     )
 
 

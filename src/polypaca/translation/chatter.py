@@ -76,8 +76,8 @@ _NOTE = (
 )
 _NOTE_WORD = re.compile(rf"(?<!\w)(?:{_NOTE})(?!\w)", re.IGNORECASE)
 _TAIL = re.compile(
-    rf"\s*[(（\[][*_]*(?:{_NOTE})[*_]*\s*[:：].*[)）\]]\W*$"
-    rf"|(?<=[.!?…。！？।\"”»'*)])\s*[*_(]*(?:{_NOTE})[*_]*\s*[:：].*$",
+    rf"[^\S\n]*[(（\[][*_]*(?:{_NOTE})[*_]*\s*[:：].*[)）\]]\W*$"
+    rf"|(?<=[.!?…。！？।\"”»'*)])[^\S\n]*[*_(]*(?:{_NOTE})[*_]*\s*[:：].*$",
     re.IGNORECASE | re.DOTALL,
 )
 _FAREWELL = re.compile(
@@ -214,13 +214,27 @@ def is_refusal(text: str, answer: str) -> bool:
 
 
 def _without_head(text: str, answer: str, names: frozenset[str]) -> str:
-    if answer != text and answer.startswith(text) and len(text.split()) >= _ECHO_WORDS:
-        rest = answer[len(text) :]
-        parted = _ECHO_END.match(rest)
-        if parted and parted.end() < len(rest):
-            return rest[parted.end() :]
-        if rest[0].isspace() and text[-1] in ".!?":
-            return rest.strip()
+    cuts = (_behind_echo(text, answer), _behind_label(text, answer, names), _quoted(text, answer))
+    found = next((cut for cut in cuts if cut is not None), None)
+    if found is not None:
+        return found
+    promise = _PROMISED.match(answer)
+    if promise and answer.count("!") > text.count("!") and not _OPENING.fullmatch(_first(text)):
+        return answer[promise.end() :]
+    return answer
+
+
+def _behind_echo(text: str, answer: str) -> str | None:
+    if answer == text or not answer.startswith(text) or len(text.split()) < _ECHO_WORDS:
+        return None
+    rest = answer[len(text) :]
+    parted = _ECHO_END.match(rest)
+    if parted and parted.end() < len(rest):
+        return rest[parted.end() :]
+    return rest.strip() if rest[0].isspace() and text[-1] in ".!?" else None
+
+
+def _behind_label(text: str, answer: str, names: frozenset[str]) -> str | None:
     head = _HEAD.match(answer)
     if head and _is_beginning(head[1], text, answer, names):
         return answer[head.end() :]
@@ -228,13 +242,14 @@ def _without_head(text: str, answer: str, names: frozenset[str]) -> str:
         label = form.match(answer)
         if label and not form.match(text) and _names_itself(label[1], names):
             return answer[label.end() :]
+    return None
+
+
+def _quoted(text: str, answer: str) -> str | None:
     quoted = _QUOTED.fullmatch(answer)
     if quoted and _TRANSLATION.search(quoted[3]) and not _TRANSLATION.search(text):
         return quoted[2]
-    promise = _PROMISED.match(answer)
-    if promise and answer.count("!") > text.count("!") and not _OPENING.fullmatch(_first(text)):
-        return answer[promise.end() :]
-    return answer
+    return None
 
 
 def _is_beginning(head: str, text: str, answer: str, names: frozenset[str]) -> bool:

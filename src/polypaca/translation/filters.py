@@ -9,22 +9,21 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from polypaca.core import languages
 from polypaca.langid.cleaning import has_letters, prose_lines
-from polypaca.langid.content import in_script_of, word_count
-from polypaca.langid.gate import check
 from polypaca.translation import spans
 from polypaca.translation.loops import loop, signs, variety
+from polypaca.translation.sizes import size
 from polypaca.translation.structure import has_prose
+from polypaca.translation.words import SENTENCE, WORD, letters
+from polypaca.translation.wrong_language import foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from polypaca.langid.contract import Detector
-    from polypaca.langid.gate import Gate
 
 FIELDS = ("instruction", "input", "output")
 
@@ -40,7 +39,7 @@ FILTERS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """Where the filters draw the line. Sizes are in English characters: see `size`.
+    """Where the filters draw the line. Sizes are in English characters: see `sizes.size`.
 
     @RATES@
 
@@ -87,49 +86,11 @@ class Limits:
     very_sure: float = 0.9
 
 
-# How many characters a translation of 1000 English characters has: medians over FLORES-200 dev and
-# test (https://github.com/facebookresearch/flores). Other languages fall back on their script.
-_LENGTH = {
-    "bg": 1040,
-    "bn": 975,
-    "cs": 965,
-    "de": 1160,
-    "en": 1000,
-    "es": 1185,
-    "fi": 1055,
-    "fr": 1185,
-    "hi": 1000,
-    "no": 1005,
-    "ru": 1080,
-}
-
-# Latn: the middle of the languages above. The others: medians over the message catalogues of
-# Django 5.2 (https://github.com/django/django). Where both have a language that is written in
-# letters, catalogues and FLORES are within 8 % of each other.
-_LENGTH_BY_SCRIPT = {"Arab": 920, "Hebr": 830, "Latn": 1060, "Thai": 860}
-
-# Scripts whose characters say more than a letter does, and how many English characters each is
-# worth: fitted to FLORES (zh) and Django's catalogues (ja, ko). Weighing the characters, not the
-# language, keeps the measure right for Chinese sentences with names in Latin letters.
-_DENSE = (
-    (3.4, re.compile("[\u3400-\u9fff\uf900-\ufaff、。，！？；：「」（）]")),  # Han, its punctuation
-    (1.7, re.compile("[\u3041-\u30ff]")),  # kana
-    (2.0, re.compile("[\uac00-\ud7a3]")),  # Hangul
-)
-
-# A word: a run without white space, digits and punctuation. Not \w, which breaks Hindi and Bengali
-# words at their vowel signs.
-_WORD = re.compile(r"[^\s\d!-/:-@\[-`{-~¡¿«»·–—‘’‚“”„…।॥、。《》「」『』【】！（），：；？～]+")
-
 # `prose` may need time in the square of a text's length, so it gets long texts in pieces, at the
 # price that code which crosses a cut may count as prose.
 _PIECE = 4_000
 
-# The detector reads no more of a field than this: enough to be sure of any language.
-_DETECTED = 20_000
-
 _CLAUSE = re.compile(r"[,;:.!?()\n]|\s[-–—]\s")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？।])|\n")
 # Text that drifts in a circle has at most this share of its source's variety.
 _DRIFT = 0.65
 _FEW = 3  # words: too few to say anything by their script or by their being the same
@@ -143,7 +104,7 @@ class _Row:
     translated: dict[str, str]
     source_language: str
     target_language: str
-    target: str  # as it was given, perhaps with a script
+    target: str  # the same as it was given, perhaps with a script
     detector: Detector
     limits: Limits
 
@@ -193,24 +154,9 @@ def rejection(
     return None
 
 
-def size(text: str, language: str) -> float:
-    """How long `text` would be in English, in characters, from how languages usually compare.
-
-    Raises:
-        ValueError: if `language` is not a language code.
-    """
-    dense = [(weight, len(pattern.findall(text))) for weight, pattern in _DENSE]
-    plain = len(text) - sum(count for _, count in dense)
-    return plain * _plain_weight(language) + sum(weight * count for weight, count in dense)
-
-
-@lru_cache(maxsize=256)
-def _plain_weight(language: str) -> float:
-    import langcodes
-
-    code = languages.canonical(language)
-    script = langcodes.Language.get(code).maximize().script or ""
-    return 1000 / _LENGTH.get(code, _LENGTH_BY_SCRIPT.get(script, 1000))
+def prose_of(text: str) -> str:
+    """The prose of a text, a line a line."""
+    return _sides("", text)[1]
 
 
 def _sides(before: str, after: str) -> tuple[str, str]:
@@ -275,9 +221,7 @@ def _copied(row: _Row) -> str | None:
 def _same_row(row: _Row) -> str | None:
     worded = [field for field in FIELDS if has_letters(row.source[field])]
     words = _common_words([row.source[field] for field in worded]).total()
-    if words >= _FEW and all(
-        _letters(row.source[f]) == _letters(row.translated[f]) for f in worded
-    ):
+    if words >= _FEW and all(letters(row.source[f]) == letters(row.translated[f]) for f in worded):
         return "all fields: the translation is the source"
     return None
 
@@ -285,10 +229,10 @@ def _same_row(row: _Row) -> str | None:
 def _same_field(row: _Row) -> str | None:
     for field in FIELDS:
         text = row.source[field]
-        if _letters(text) != _letters(row.translated[field]):
+        if letters(text) != letters(row.translated[field]):
             continue
         for clause in _CLAUSE.split(text):
-            words = _WORD.findall(clause)
+            words = WORD.findall(clause)
             if len(words) >= row.limits.same_words and len(words) - 1 <= _small(words):
                 return f"{field}: the translation is the source: {clause.strip()[:60]!r}"
     return None
@@ -296,10 +240,12 @@ def _same_field(row: _Row) -> str | None:
 
 def _same_sentence(row: _Row) -> str | None:
     for field in FIELDS:
-        after = f" {_letters(row.translated[field])} "
-        for sentence in _SENTENCE.split(row.source[field]):
-            words = _WORD.findall(sentence)
-            if _small(words) >= row.limits.copied_words and f" {_letters(sentence)} " in after:
+        after = f" {letters(row.translated[field])} "
+        for sentence in SENTENCE.split(row.source[field]):
+            words = WORD.findall(sentence)
+            # "Fa la la la la" is no sentence.
+            told = _small(words) >= row.limits.copied_words <= 2 * len(set(words))
+            if told and f" {letters(sentence)} " in after:
                 return f"{field}: a sentence of the source stands there: {sentence.strip()[:60]!r}"
     return None
 
@@ -310,7 +256,7 @@ def _small(words: Sequence[str]) -> int:
 
 def _common_words(texts: Sequence[str]) -> Counter[str]:
     """The words of `texts` that are not names as far as their first letter tells."""
-    words = (word for text in texts for word in _WORD.findall(text))
+    words = (word for text in texts for word in WORD.findall(text))
     return Counter(word for word in words if not word[0].isupper())
 
 
@@ -320,7 +266,7 @@ def _repetition(row: _Row) -> str | None:
         run = signs(after)
         if run >= row.limits.loop_size and run > 2 * signs(before):
             return f"{field}: one sign stands there {run} characters long, not so in the source"
-        reason = _loop(row, _letters(before), _letters(after))
+        reason = _loop(row, letters(before), letters(after))
         if reason is not None:
             return f"{field}: {reason}"
     return None
@@ -340,10 +286,6 @@ def _loop(row: _Row, before: str, after: str) -> str | None:
     if share < limits.variety and share < _DRIFT * variety(before)[0]:
         return f"it goes in circles, not so the source: {part.strip()[:60]!r}"
     return None
-
-
-def _letters(text: str) -> str:
-    return " ".join(_WORD.findall(text)).casefold()
 
 
 def _length_ratio(row: _Row) -> str | None:
@@ -382,61 +324,11 @@ def _bounds(before: float, limits: Limits) -> tuple[float, float]:
 
 def _wrong_language(row: _Row) -> str | None:
     for field in FIELDS:
-        text = row.translated[field][:_DETECTED]
-        length = size(_letters(text), row.target_language)
-        judge = _wrong_script if length < row.limits.language_size else _wrong_field
-        reason = judge(text, row)
+        text = row.translated[field]
+        reason = foreign(text, row.target, row.detector, row.limits, source=row.source_language)
         if reason is not None:
             return f"{field}: {reason}"
     return None
-
-
-def _wrong_script(text: str, row: _Row) -> str | None:
-    """What a short text, whose language cannot be told, shows by its letters."""
-    if word_count(text) < _FEW or in_script_of(text, row.target):
-        return None
-    found = check(text, row.target, row.detector)
-    if found.gate:
-        return None
-    return f"hardly any letter of {languages.name(row.target_language)}'s script"
-
-
-def _wrong_field(text: str, row: _Row) -> str | None:
-    limits = row.limits
-    found = check(text, row.target, row.detector)
-    middle = text.find(" ", len(text) // 2)
-    middle = middle if middle >= 0 else len(text) // 2
-    halves = (text[:middle], text[middle:])
-    if not found.gate and found.detected is not None:
-        # A detector errs on a sentence now and then, more rarely on both its halves as well.
-        if found.confidence >= limits.sure or not any(
-            check(half, row.target, row.detector).gate for half in halves
-        ):
-            return _taken("", found, row)
-        return None
-    for half in halves:
-        other = check(half, row.target, row.detector)
-        if _counts(half, other, row):
-            return _taken(f"{half.strip()[:40]!r} is ", other, row)
-    for sentence in _SENTENCE.split(text):
-        other = check(sentence, row.target, row.detector)
-        if other.detected == row.source_language and _counts(sentence, other, row):
-            return _taken(f"{sentence.strip()[:40]!r} is ", other, row)
-    return None
-
-
-def _counts(part: str, found: Gate, row: _Row) -> bool:
-    if found.gate or found.confidence < row.limits.very_sure:
-        return False
-    return size(_letters(part), row.target_language) >= row.limits.part_size
-
-
-def _taken(what: str, found: Gate, row: _Row) -> str:
-    assert found.detected is not None
-    return (
-        f"{what}taken for {languages.name(found.detected)} by {row.detector.name} "
-        f"({found.confidence:.0%} sure), not {languages.name(row.target_language)}"
-    )
 
 
 _REASONS: dict[str, Callable[[_Row], str | None]] = {
