@@ -41,7 +41,11 @@ FILTERS: dict[str, str] = {
 class Limits:
     """Where the filters draw the line. Sizes are in English characters: see `sizes.size`.
 
-    @RATES@
+    With the defaults, each filter rejects at most 0.3 % of the human translations of FLORES-200
+    (dev and test) from English into eleven languages and of what Bergamot models make of it, except
+    that `wrong-language` rejects 1.7 % in Norwegian: lid.176 errs there. Of Dolly in Finnish, where
+    fields are of all lengths, at most 0.5 % each, of MSVAMP in six languages 0.8 %: loops and
+    answers in the place of questions.
 
     Attributes:
         copied_words: words that the source must have before a row, field or sentence counts as

@@ -85,6 +85,12 @@ def rows_at_hand(study: Study, out: Path, notes: list[str]) -> Rows:
     return Rows(whole, sample)
 
 
+def noticed(study: Study, out: Path) -> list[str]:
+    """What `translate` noticed of the rows that were given."""
+    found = (read_manifest(out / "translations" / code) for code in given(study))
+    return [said for manifest in found if manifest for said in manifest.facts.get("notices", [])]
+
+
 def _in_other_languages(sample: dict[str, list[Any]]) -> Iterator[str]:
     """What is not in the language that it was given for, as far as the packaged detector knows."""
     from polypaca.langid import detectors
