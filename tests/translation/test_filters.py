@@ -241,7 +241,7 @@ CODE = (
 
 
 @pytest.mark.parametrize(
-    "code", [CODE, "let total = 0;\nfor (let one of all) {\n  total += one;\n}\nconsole.log(total);",
+    "code", [CODE, "let sum = 0;\nfor (let one of all) {\n  sum += one;\n}\nconsole.log(sum);",
              "sudo apt install curl\ncurl -O https://x.org/a.tar.gz\ntar -xzf a.tar.gz",
              "sorted(words, key=len, reverse=True)"],
 )  # fmt: skip
