@@ -6,6 +6,7 @@ as they are.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -317,7 +318,7 @@ def _bounds(before: float, limits: Limits) -> tuple[float, float]:
     """The least and the most that a text of this size may become."""
 
     def factor(length: float) -> float:
-        return limits.ratio_base + limits.ratio_slack / length**0.5
+        return limits.ratio_base + limits.ratio_slack / math.sqrt(length)
 
     if before >= limits.ratio_size:
         return before / factor(before), before * factor(before)

@@ -23,9 +23,12 @@ _FEWEST = 2
 
 
 class _Row(Protocol):
-    instruction: str
-    input: str
-    output: str
+    @property
+    def instruction(self) -> str: ...
+    @property
+    def input(self) -> str: ...
+    @property
+    def output(self) -> str: ...
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.tasks import tasks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from polypaca.models.templates import Template
     from polypaca.study import Study
@@ -77,7 +77,6 @@ def rows_at_hand(study: Study, out: Path, notes: list[str]) -> Rows:
             items = read_instructions(source, code, study.data.on_bad_row, study.data.format).items
             sources[code] = [item.source for item in items]
             sample[code] = list(items[:: max(1, len(items) // _SAMPLE)])
-    notes += _in_other_languages(sample)
     if study.data.align == "none":
         whole = min(len(own) for own in sources.values())
     else:
@@ -89,18 +88,6 @@ def noticed(study: Study, out: Path) -> list[str]:
     """What `translate` noticed of the rows that were given."""
     found = (read_manifest(out / "translations" / code) for code in given(study))
     return [said for manifest in found if manifest for said in manifest.facts.get("notices", [])]
-
-
-def _in_other_languages(sample: dict[str, list[Any]]) -> Iterator[str]:
-    """What is not in the language that it was given for, as far as the packaged detector knows."""
-    from polypaca.langid import detectors
-    from polypaca.translation.given_language import look, notice
-
-    detector = detectors.load("lid176")
-    for code, rows in sample.items():
-        said = notice(look(rows, code, detector), code)
-        if said:
-            yield said
 
 
 def _task(study: Study, task_id: str) -> Task:
