@@ -28,6 +28,16 @@ def data_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
+def models_folder() -> Path:
+    """The folder of real small models."""
+    default = Path.home() / ".cache" / "polypaca-models"
+    folder = Path(os.environ.get("POLYPACA_TEST_MODELS", default))
+    if not folder.is_dir():
+        pytest.skip(f"no models at {folder}: set POLYPACA_TEST_MODELS")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small byte-level BPE tokenizer, as a bare tokenizer.json."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers

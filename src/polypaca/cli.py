@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
-    from rich.table import Table
 
+    from polypaca.core.tables import Grid
     from polypaca.study import Study
 
 app = typer.Typer(
@@ -156,13 +156,17 @@ def plan(
 def validate(study: StudyFile, overrides: Overrides = None, as_json: Json = False) -> None:
     """Check a study file and report every problem at once."""
     from polypaca.study import cells, systems
+    from polypaca.workflow.schedules import schedule_notes
 
     loaded = _load(study, overrides)
     counts = {"study": loaded.name, "cells": len(cells(loaded)), "systems": len(systems(loaded))}
+    notes = schedule_notes(loaded, _out(loaded, None))
     if as_json:
-        typer.echo(json.dumps(counts))
-    else:
-        typer.echo(f"{study}: valid; {counts['cells']} cells, {counts['systems']} systems")
+        typer.echo(json.dumps({**counts, **({"notes": notes} if notes else {})}))
+        return
+    typer.echo(f"{study}: valid; {counts['cells']} cells, {counts['systems']} systems")
+    for note in notes:
+        typer.echo(f"note: {note}")
 
 
 @app.command()
@@ -223,7 +227,10 @@ def compare_command(
 def langid(
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="JSONL or CSV, or a text a line; - is standard input."),
+        typer.Argument(
+            metavar="FILE",
+            help="JSON, JSONL, Parquet or CSV, or a text a line; - is standard input.",
+        ),
     ],
     expect: Annotated[
         str | None,
@@ -242,7 +249,8 @@ def langid(
     as_json: Json = False,
 ) -> None:
     """Tell the languages of a file's texts, and whether they pass the gate."""
-    from polypaca.langid.files import identify, to_json, to_text
+    from polypaca.langid.files import to_json, to_text
+    from polypaca.stages.langid import identify
 
     found = identify(file, expect=expect, detector=detector, model=model, field=field)
     typer.echo(to_json(found) if as_json else to_text(found))
@@ -273,11 +281,13 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160)
 
 
-def _print_table(table: Table, lines: Sequence[str]) -> None:
+def _print_table(table: Grid, lines: Sequence[str]) -> None:
+    from polypaca.core.tables import print_line
+
     console = _console()
     console.print(table)
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def _load(study: Path, overrides: list[str] | None) -> Study:
@@ -320,7 +330,7 @@ def _run(
         return
     if planned.reasons:
         tasks = [task for task in planned.tasks if task.id in planned.reasons]
-        preflight.check(loaded, tasks)
+        preflight.check(loaded, tasks, folder)
         if not yes:
             _ask_before_spending(preflight.spending(loaded, tasks))
         console.print(

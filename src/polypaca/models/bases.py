@@ -143,10 +143,18 @@ def ready(folder: Path, source: Path, progress: Callable[[float, str], None]) ->
             return _to_safetensors(target, source, progress)
 
         facts = cached(folder, settings, build, progress)
-    from polypaca.models.loading import load_tokenizer
+    return _with_told(facts, _vocabulary(folder))
 
-    load_tokenizer(folder)
-    return facts
+
+def _vocabulary(folder: Path) -> str:
+    from polypaca.models.loading import load_tokenizer
+    from polypaca.models.vocabulary import check_vocabulary
+
+    return check_vocabulary(folder, load_tokenizer(folder))
+
+
+def _with_told(facts: dict[str, Any], told: str) -> dict[str, Any]:
+    return {**facts, "summary": f"{facts['summary']}; {told}"} if told else facts
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -299,7 +307,8 @@ def initialise(folder: Path, config: dict[str, Any], tokenizer: Path, seed: int)
     if not (tokenizer.is_dir() and add_fast_tokenizer(folder, tokenizer)):
         words.save_pretrained(folder)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return {
+    facts = {
         "parameters": parameters,
         "summary": f"{parameters / 1e6:.1f}M parameters with random weights",
     }
+    return _with_told(facts, _vocabulary(folder))

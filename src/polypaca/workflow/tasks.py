@@ -81,6 +81,8 @@ class _Builder:
                 "contaminated": data.contaminated,
                 "duplicates": data.duplicates,
                 "truncated": data.truncated,
+                "placeholders": data.placeholders,
+                "entities": data.entities,
             },
             {"prompts": prompts} if data.contaminated != "keep" else {},
             pins={**self._pins(data.instructions, languages), **pins},
