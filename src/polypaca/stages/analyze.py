@@ -120,6 +120,7 @@ def analyze(
     unseen = [code for code in test_languages if code not in train_languages]
     said = sentences(rows, found, differences, rated=rated, top=top, unseen=unseen)
     seeds = sorted({system["seed"] for system in systems if system["seed"] is not None})
+    data = [_data(code, path, instructions) for code, path in translations.items()]
     analysis = Analysis(
         study=study,
         sentence=said[0] if said else "The study has no recipe to compare.",
@@ -127,6 +128,7 @@ def analyze(
             *said[1:],
             *control_notes(rows, table, differences),
             *planned.notes,
+            *(f"{seen[0].upper()}{seen[1:]}." for one in data for seen in one.notices),
             *_dropped(ledger),
             *caveats(
                 len(ids),
@@ -160,7 +162,7 @@ def analyze(
         else [],
         ledger=ledger,
         budgets=planned,
-        data=[_data(code, path, instructions) for code, path in translations.items()],
+        data=data,
         data_notes=_data_notes(instructions),
         signature={
             "polypaca": __version__,
@@ -319,6 +321,7 @@ def _data(language: str, translation: Path, instructions: Path) -> LanguageData:
         engine=None,
         rejected=before.get("rejected_by_kind", {}).get(language, {}),
         flagged=before.get("flagged", {}).get(language, 0),
+        notices=facts.get("notices", []),
     )
 
 

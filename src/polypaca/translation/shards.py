@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from polypaca.translation.contract import Engine
 
 FIELDS = ("instruction", "input", "output")
-_FORMAT = 1  # raised when `translate_texts` makes something else of the same engine output
+_FORMAT = 2  # raised when `translate_texts` makes something else of the same engine output
 _MEAN_ROWS, _MOST_ROWS = 64, 256
 
 

@@ -12,7 +12,7 @@ from polypaca.data.budgets import flops_per_token
 from polypaca.study.grid import base_models, cells, recipe_mixtures, recipes, systems
 from polypaca.workflow import costs
 from polypaca.workflow.assumptions import FAMILIES, family_of
-from polypaca.workflow.at_hand import Lengths, config_of, responses, rows_at_hand
+from polypaca.workflow.at_hand import Lengths, config_of, noticed, responses, rows_at_hand
 from polypaca.workflow.estimated import CellEstimate, Estimate, Sum, sums, total
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.jobs import current
@@ -54,7 +54,7 @@ def estimate(
     if price is not None and gpu is None:
         raise UserError("--price needs --gpu: it is the price of an hour of that GPU")
     ledger = _ledger(study, out)
-    notes: list[str] = list(ledger.notes) if ledger else []
+    notes: list[str] = [*ledger.notes, *noticed(study, out)] if ledger else []
     planner = _Planner(study, out, gpu, price, ledger, notes)
     found = [planner.cell(cell) for cell in cells(study)]
     notes += warmup_notes(study, ((cell.cell, cell.method, cell.steps) for cell in found))

@@ -127,7 +127,7 @@ class _Builder:
             yield Task(
                 f"translations/{code}",
                 "given",
-                {"language": code},
+                {"language": code, "detector": self.study.gate.detector},
                 {"instructions": self.made["data/instructions"]},
                 group="translate",
             )
