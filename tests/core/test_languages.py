@@ -73,3 +73,9 @@ def test_names_and_suggestions() -> None:
     assert name("es") == "Spanish"
     assert suggestion("spanish") == "es"
     assert suggestion("blorp") is None
+    for country, meant in (
+        ("cn", "zh"), ("jp", "ja"), ("kr", "ko"), ("ua", "uk"), ("cz", "cs"), ("se", "sv"),
+        ("dk", "da"), ("gr", "el"), ("VN", "vi"), ("kz", "kk"), ("us", "en"), ("xx", None),
+        ("zz", None), ("q1", None),
+    ):  # fmt: skip
+        assert suggestion(country) == meant

@@ -31,9 +31,7 @@ def test_two_of_twenty_are_done_without() -> None:
 
 def test_run_again_is_said_where_it_can_help_alone() -> None:
     assert missing_words([], "failed") == ""
-    assert missing_words([AGAIN], "failed") == (
-        ", 1 of them failed: run again to retry them"
-    )
+    assert missing_words([AGAIN], "failed") == (", 1 of them failed: run again to retry them")
     assert "run again to ask for 1 of those" in missing_words([AGAIN, NEVER], "failed")
     assert missing_words([NEVER], "failed") == ", 1 of them failed: asking again will not help"
     with pytest.raises(StageError) as error:

@@ -39,7 +39,7 @@ class ServedAnswer:
     """What a served model said.
 
     Attributes:
-        text: without its thoughts, and without the stop string, which servers leave out.
+        text: without its thoughts, and without the stop strings, which servers leave out.
         finish_reason: `stop` or `length`.
         model: the version that the server says it was.
         thought: whether thoughts were taken out of the text.
@@ -56,7 +56,7 @@ def answer(
     *,
     raw: bool,
     max_new_tokens: int,
-    stop: str | None = None,
+    stop: str | Sequence[str] = (),
     temperature: float | None = 0.0,
     top_p: float = 1.0,
     seed: int = 0,
@@ -73,7 +73,7 @@ def answer(
         raw: whether a text goes to `/completions` as it is. Otherwise it is the only message of a
             conversation for `/chat/completions`, and the server has the template.
         max_new_tokens: an answer has no more tokens.
-        stop: the string that ends an answer in the texts' template.
+        stop: strings that end an answer in the texts' template.
         temperature: 0 takes the likeliest token; more samples; None sends none, for models that
             take none.
         top_p: sampling is from the likeliest tokens whose probabilities reach this sum.
@@ -101,7 +101,7 @@ def answer(
             prompt=text if raw else None,
             temperature=temperature,
             max_tokens=max_new_tokens,
-            stop=(stop,) if stop else (),
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
             # Without sampling neither changes an answer, and each would be asked again for it.
             top_p=top_p if sampled else None,
             seed=seed if sampled else None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.manifest import read_manifest
 from polypaca.core.missing import TOLERATED, Missing, Wanted, missing_facts, missing_words
 from polypaca.core.records import Response
 from polypaca.data.answers import read_answers
@@ -63,7 +64,7 @@ def ask(
     outcomes = openai_backend.answer(
         [wording.render(prompt.prompt) if wording else prompt.prompt for prompt in asked],
         raw=wording is not None,
-        stop=wording.stop if wording else None,
+        stop=wording.stop if wording else (),
         max_new_tokens=max_new_tokens,
         temperature=temperature,
         top_p=top_p,
@@ -119,27 +120,36 @@ def given(
     threads: int = 1,
     progress: Callable[[float, str], None],
 ) -> dict[str, Any]:
-    """Take over answers that were made elsewhere; prompts without one are counted.
+    """Take over answers that were made elsewhere.
 
-    What a model thought before it answered is taken out, and an answer that ends within its
-    thoughts is none; both are counted.
+    Prompts without one are counted, and answers to prompts that `prompts.count` leaves out. What a
+    model thought before it answered is taken out, and an answer that ends within its thoughts is
+    none; both are counted.
     """
     progress(0.0, "reading")
-    responses, missing = [], 0
+    manifest = read_manifest(prompts)
+    all_ids = manifest.facts.get("ids_before_count", {}) if manifest else {}
+    responses: list[Response] = []
+    missing = not_asked = 0
     for language in languages:
         asked = in_languages(prompts, [language])
-        found = read_answers(file_for(source, language), asked, system=system)
-        missing += len(asked) - len(found)
-        responses += found
+        path = file_for(source, language)
+        found = read_answers(path, asked, system=system, all_ids=all_ids.get(language, ()))
+        missing += len(asked) - len(found.responses)
+        not_asked += found.not_asked
+        responses += found.responses
     told = aired(responses)
     missing += told.unfinished
     summary = f"{len(told.answers)} answers"
     summary += f", {missing} prompts have none" if missing else ""
     summary += f" ({told.unfinished} end within thoughts)" if told.unfinished else ""
+    if not_asked:
+        summary += f", {not_asked} more are to prompts that prompts.count leaves out"
     return {
         **_written(folder, told.answers),
         "missing": missing,
         "unfinished": told.unfinished,
+        "not_asked": not_asked,
         "thoughts": told.thoughts,
         "summary": summary + told.words,
     }
