@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from polypaca.core import languages
+from polypaca.langid.blocks import without_code
 from polypaca.langid.cleaning import has_letters, prose, without_block_quotes, without_passages
-from polypaca.langid.content import in_script_of, is_loop, is_names, is_short, latin_part
+from polypaca.langid.content import is_loop, is_names, is_short, without_names, word_count
 from polypaca.langid.contract import NO_LANGUAGE
+from polypaca.langid.forms import lowered, plain
 from polypaca.langid.neighbours import settle
+from polypaca.langid.neutral import has_words, without_neutral
+from polypaca.langid.scripts import main_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,10 +20,32 @@ if TYPE_CHECKING:
     from polypaca.core.records import GateReason
     from polypaca.langid.contract import Detector
 
-# What is left beside quotations must have so many characters, or the quotation is the answer.
+# What is left beside quotations must have so many characters, and more than a few words, or the
+# quotation is the answer.
 _ENOUGH = 20
 # For the probability of a language that the detector did not put first.
 _RUNNERS_UP = 5
+# So sure of words with capitals, a detector has recognised a heading: of English, in which nearly
+# all headings in a wrong language are, from three words on or of fewer; of any language.
+_SURE_OF_ENGLISH = 0.8
+_SURE_OF_FEW = 0.85
+_SURE = 0.9
+_FEW = 2
+# Less sure, it may have gone by the names in a text.
+_UNSURE = 0.5
+# Fewer words than these are too few to tell Indonesian from Malay.
+_SHORT_FOR_SISTERS = 30
+
+
+class Told(NamedTuple):
+    """What there is to say of the language of an answer's own words.
+
+    `verdict` is `same` or `other` than the expected language, or `undetermined`.
+    """
+
+    detected: str | None
+    confidence: float
+    verdict: Literal["same", "other", "undetermined"]
 
 
 class Gate(NamedTuple):
@@ -67,23 +93,72 @@ def check(
     Raises:
         ValueError: if `expected_language` is not a language code.
     """
-    expected = languages.canonical(expected_language)
-    text = prose(response_text)
+    languages.canonical(expected_language)
+    read = without_code(plain(response_text))
+    text = prose(read)
     if not required:
         return Gate(*detect(text, detector), 1, "exempt")
     no_answer = _no_answer(response_text, text)
     if no_answer is not None:
         return Gate(*detect(text, detector), 0, no_answer)
-    own = own_words(response_text, text, prompt)
-    own = latin_part(own, expected_language) or own
-    detected, confidence = (None, 0.0) if is_names(own) else detect(own, detector)
+    told = tell(own_words(read, text, prompt), expected_language, detector)
+    reason: GateReason = "undetermined" if told.verdict == "undetermined" else "language"
+    return Gate(told.detected, told.confidence, 0 if told.verdict == "other" else 1, reason)
+
+
+def tell(cleaned: str, expected_language: str, detector: Detector) -> Told:
+    """Whether cleaned words are in a language, and whether that is the expected one.
+
+    Raises:
+        ValueError: if `expected_language` is not a language code.
+    """
+    text = without_neutral(cleaned)
+    if not has_words(text):
+        return Told(None, 0.0, "undetermined")
+    part, fits, mixed = main_part(text, expected_language)
+    detected, confidence = detect(part, detector)
     if detected is None:
-        return Gate(None, 0.0, 1, "undetermined")
-    if languages.same_canonical(detected, expected):
-        return Gate(detected, confidence, 1, "language")
-    if is_short(own) and in_script_of(own, expected_language):
-        return Gate(detected, confidence, 1, "undetermined")
-    return Gate(detected, confidence, 0, "language")
+        return Told(None, 0.0, "undetermined" if fits else "other")
+    expected = languages.canonical(expected_language)
+    same = fits and languages.same_canonical(detected, expected)
+    if same and word_count(part) == 1:
+        return Told(detected, confidence, "same")
+    if is_names(part, mixed=mixed) and (mixed or not _is_heading(part, detected, confidence)):
+        return Told(None, 0.0, "undetermined")
+    if same:
+        return Told(detected, confidence, "same")
+    if not fits:
+        return Told(detected, confidence, "other")
+    if is_short(part) or _are_sisters(part, detected, expected):
+        return Told(detected, confidence, "undetermined")
+    return _beside_names(part, Told(detected, confidence, "other"), expected, detector)
+
+
+def _beside_names(text: str, told: Told, expected: str, detector: Detector) -> Told:
+    """What is told of a text, or what is beside its names where they leave the detector unsure."""
+    if told.confidence >= _UNSURE:
+        return told
+    rest = without_names(text)
+    if rest == text:
+        return told
+    if is_short(rest):
+        return told._replace(verdict="undetermined")
+    detected, confidence = detect(rest, detector)
+    if detected is not None and languages.same_canonical(detected, expected):
+        return Told(detected, confidence, "same")
+    return told
+
+
+def _is_heading(names: str, detected: str, confidence: float) -> bool:
+    """Whether what might be names by its capitals is recognised as words of a language."""
+    least = _SURE
+    if detected == "en":
+        least = _SURE_OF_FEW if word_count(names) <= _FEW else _SURE_OF_ENGLISH
+    return confidence >= least
+
+
+def _are_sisters(text: str, detected: str, expected: str) -> bool:
+    return languages.sisters(detected, expected, short=word_count(text) < _SHORT_FOR_SISTERS)
 
 
 def own_words(response_text: str, cleaned: str, prompt: str | None) -> str:
@@ -100,11 +175,12 @@ def own_words(response_text: str, cleaned: str, prompt: str | None) -> str:
     own = cleaned if unquoted == response_text else prose(unquoted)
     if prompt is not None:
         own = without_passages(own, prompt)
-    return own if len(own) >= _ENOUGH else cleaned
+    return own if len(own) >= _ENOUGH and not is_short(own) else cleaned
 
 
 def detect(text: str, detector: Detector) -> tuple[str | None, float]:
     """The language of cleaned text and its probability (0..1); None where it is in none."""
+    text = lowered(text)
     ranked = detector.scores(text, 1) if has_letters(text) else []
     if not ranked or ranked[0][0] == NO_LANGUAGE:
         return None, 0.0
@@ -132,7 +208,7 @@ def best_among(text: str, candidates: Iterable[str], detector: Detector) -> str 
     Raises:
         ValueError: if a candidate is not a language code.
     """
-    cleaned = prose(text)
+    cleaned = lowered(prose(text))
     spelled = {languages.canonical(code): code for code in candidates}
     if not has_letters(cleaned):
         return None
