@@ -111,7 +111,9 @@ def is_names(text: str, *, mixed: bool = False) -> bool:
             continue
         words += 1
         capitals += len(word) > 1 and word.isupper()
-        if not _is_capitalised(word) or words > _MOST_NAMES or capitals > _MOST_CAPITALS:
+        if not _is_capitalised(word):
+            return False
+        if not mixed and (words > _MOST_NAMES or capitals > _MOST_CAPITALS):
             return False
         if not mixed and word.lower() in _NO_NAMES:
             return False

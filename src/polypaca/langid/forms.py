@@ -36,6 +36,16 @@ _HEBREW_LETTERS = re.compile("[\u05d0-\u05f2]")
 _POINTED = 0.3
 # The stress that schoolbooks put on vowels.
 _CYRILLIC_STRESS = re.compile("(?<=[аеиоуыэюяіїєёАЕИОУЫЭЮЯІЇЄЁ])\u0301")
+# Apostrophes and hyphens are parts of words.
+_PUNCTUATION = re.compile(r"[!-&(-,./:-@\[-`{-~]+")
+# One of all these; U+0301 stands for what follows Cyrillic letters.
+_UNUSUAL = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
+    "\U000e0000-\U000e01ef\u249c-\u24e9\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9f"
+    "\ufb00-\ufbb1\ufbd3-\ufdfb\ufe70-\ufefc\U0001d400-\U0001d7ff\U0001ee00-\U0001eef1"
+    "\u0610-\u061a\u0640\u064b-\u0652\u0656-\u0658\u0670\u06d6-\u06ed\u0591-\u05c7\u0301"
+    "\u0085\u2028\u2029]"
+)
 _LINE_ENDS = re.compile("\r\n?|[\u0085\u2028\u2029]")
 
 
@@ -44,26 +54,34 @@ def plain(text: str) -> str:
 
     Line ends become `\n`. `plain(plain(text)) == plain(text)`.
     """
-    if "\r" in text or not text.isascii():
+    if "\r" in text:
         text = _LINE_ENDS.sub("\n", text)
     if text.isascii():
         return text
-    text = _INVISIBLE.sub("", text)
-    composed = unicodedata.normalize("NFC", text)
-    if _COMPATIBLE.search(composed):
-        composed = _COMPATIBLE.sub(lambda match: unicodedata.normalize("NFKC", match[0]), composed)
-        composed = unicodedata.normalize("NFC", composed)
-    unsigned = _CYRILLIC_STRESS.sub("", _ARABIC_SIGNS.sub("", composed))
-    signs = len(unsigned) - len(_HEBREW_SIGNS.sub("", unsigned))
-    if signs and signs > _POINTED * len(_HEBREW_LETTERS.findall(unsigned)):
-        unsigned = _HEBREW_SIGNS.sub("", unsigned)
-    # What stood apart may now stand together, and be written as one.
-    return unsigned if unsigned == composed else plain(unsigned)
+    # Most texts are plain, and this is quick to tell.
+    while _UNUSUAL.search(text) or not unicodedata.is_normalized("NFC", text):
+        # What stood apart may then stand together, and be written as one.
+        before, text = text, _plainer(text)
+        if before == text:
+            break
+    return text
+
+
+def _plainer(text: str) -> str:
+    text = _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text))
+    text = unicodedata.normalize("NFC", text)
+    text = _COMPATIBLE.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
+    text = _CYRILLIC_STRESS.sub("", _ARABIC_SIGNS.sub("", text))
+    signs = len(text) - len(_HEBREW_SIGNS.sub("", text))
+    if signs > _POINTED * len(_HEBREW_LETTERS.findall(text)):
+        text = _HEBREW_SIGNS.sub("", text)
+    return unicodedata.normalize("NFC", text)
 
 
 def lowered(text: str) -> str:
-    """`text` in lower case, as detectors are asked: capitals, headings and sentences alike.
+    """`text` as detectors are asked: in lower case, whatever it was in, without ASCII punctuation.
 
-    On FLORES lid.176 is as often right in lower case as in sentence case (docs/language-gate.md).
+    On FLORES lid.176 is as often right in lower case as in sentence case (docs/language-gate.md),
+    and oftener without what stands for it in tables, lists and around quoted words.
     """
-    return text.lower().replace("i\u0307", "i")
+    return _PUNCTUATION.sub(" ", text.lower().replace("i\u0307", "i")).strip()

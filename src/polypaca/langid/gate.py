@@ -12,7 +12,7 @@ from polypaca.langid.contract import NO_LANGUAGE
 from polypaca.langid.forms import lowered, plain
 from polypaca.langid.neighbours import settle
 from polypaca.langid.neutral import has_words, without_neutral
-from polypaca.langid.scripts import main_part
+from polypaca.langid.scripts import main_part, may_be
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _ENOUGH = 20
 # For the probability of a language that the detector did not put first.
 _RUNNERS_UP = 5
+_RANKED = 20
 # So sure of words with capitals, a detector has recognised a heading: of English, in which nearly
 # all headings in a wrong language are, from three words on or of fewer; of any language.
 _SURE_OF_ENGLISH = 0.8
@@ -186,9 +187,19 @@ def detect(text: str, detector: Detector) -> tuple[str | None, float]:
         return None, 0.0
     detected, confidence = ranked[0]
     settled = settle(text, detected)
+    if not may_be(text, settled):
+        settled = _first_that_may_be(text, detector) or settled
     if settled != detected:
         confidence = dict(detector.scores(text, _RUNNERS_UP)).get(settled, 0.0)
     return settled, confidence
+
+
+def _first_that_may_be(text: str, detector: Detector) -> str | None:
+    """The most probable language that is written in the script of a text, or that alone is."""
+    for language, _ in detector.scores(text, _RANKED):
+        if language != NO_LANGUAGE and may_be(text, language):
+            return settle(text, language)
+    return None
 
 
 def _no_answer(response_text: str, cleaned: str) -> Literal["empty", "degenerate"] | None:

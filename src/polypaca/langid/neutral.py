@@ -8,38 +8,57 @@ from __future__ import annotations
 
 import re
 
-_TAG = r"[#@]\w[\w-]*"
-_FLAG = r"(?<![^\s(\[])--[a-z][\w-]+(?:=\S+)?"
-_PATH = r"(?<![\w.])(?:[A-Za-z]:\\|\.{0,2}/|~/|[\w.-]+/[\w.-]+/)[\w.~-]+(?:[\\/][\w.~-]*)*"
-# e^(2x), N=1, a*b: an operator with a sign of a formula on both sides.
-_TERM = r"(?<![!-~])[!-~]*[A-Za-z0-9)\]][=^*+]+[A-Za-z0-9(\[-][!-~]*"
-# Letters that are no word of any language in Latin letters.
-_LETTER = r"(?<![^\s\"'(\[,;])[B-DF-HJ-NP-Zbcdfghjlmnpqrtx](?![^\s\"')\],.;:])(?!['’])|\"[A-Za-z]\""
-# example.org, notes.txt, os.path.join: a dot with no space behind it.
-_DOTTED = r"\.?[A-Za-z0-9][\w-]*(?:\.[A-Za-z0-9][\w-]*)*\.[a-z][a-z0-9]{1,5}"
+_ALONE = r"(?![A-Za-z0-9_])"
 _ORDINAL = r"(?!(?:st|nd|rd|th|er|e|o|a|s)\b)"
-_WITH_DIGIT = rf"[A-Za-z]+[0-9][A-Za-z0-9]*|[0-9]+{_ORDINAL}[A-Za-z][A-Za-z0-9]*"
-_WITH_UNDERSCORE = r"[A-Za-z0-9]+(?:_+[A-Za-z0-9]+)+"
-_INNER_CAPITAL = r"[A-Z]?[a-z0-9]+[A-Z][A-Za-z0-9]*"
-_TOKEN = re.compile(
-    rf"(?:{_TERM}|{_LETTER}|{_TAG}|{_FLAG}|{_PATH}|(?<![A-Za-z0-9_])(?:{_DOTTED}(?![A-Za-z0-9_-])"
-    rf"|(?:{_WITH_UNDERSCORE}|{_WITH_DIGIT}|{_INNER_CAPITAL})(?![A-Za-z0-9_])))",
-    re.ASCII,
-)
 _UNIT_NAMES = """
     km cm mm nm µm m kg g mg µg t ml l cl dl s ms min h hz khz mhz ghz kb mb gb tb kib mib gib w kw
     mw kwh wh v kv ma mah j kj kcal cal n pa kpa mpa bar hpa mol k c f mph kph rpm ft lb lbs oz yd
     mi px pt em rem dpi ppm db usd eur gbp jpy cny rub inr chf cad aud btc ha
 """
 _UNITS = "|".join(sorted(_UNIT_NAMES.split(), key=len, reverse=True))
-_UNIT = re.compile(
-    rf"(?<=[0-9])\s?°?(?:{_UNITS})(?:[²³]|\^?[23])?(?:\s?/\s?[A-Za-z]{{1,3}}[²³]?)?(?![^\W\d_])",
-    re.IGNORECASE,
-)
-# Without one of these there is nothing to take out: most texts have none.
-_SIGN = re.compile(
-    r"[A-Za-z][0-9_.][0-9A-Za-z_]|[0-9_.][A-Za-z]|[#@/\\]|--|[a-z][A-Z]|[A-Za-z0-9)\]][=^*+]"
-    r"|\"[A-Za-z]\"|[0-9] ?°?[A-Za-zµ]|(?<![\w'’-])[B-DF-HJ-NP-Zb-df-hj-np-rtx](?![\w'’-])"
+# What shows that there may be one, which is quick to tell, and the pattern. In this order.
+_RULES = tuple(
+    (re.compile(sign, re.ASCII), re.compile(pattern, re.ASCII | flags))
+    for sign, pattern, flags in (
+        # A tag or a name: #BlueRiver, @someone.
+        (r"[#@]\w", r"[#@]\w[\w-]*", 0),
+        # A path.
+        (r"/\w", r"(?<![\w.])(?:\.{0,2}/|~/|[\w.-]+/[\w.-]+/)[\w.~-]+(?:/[\w.~-]*)*", 0),
+        # An option of a command.
+        (r"--[a-z]", r"(?<![^\s(\[])--[a-z][\w-]+(?:=\S+)?", 0),
+        # e^(2x), N=1, a*b: an operator with a sign of a formula on both sides.
+        (
+            r"[A-Za-z0-9)\]][=^*+]+[A-Za-z0-9(\[-]",
+            r"(?<![!-~])[!-~]*[A-Za-z0-9)\]][=^*+]+[A-Za-z0-9(\[-][!-~]*",
+            0,
+        ),
+        # example.org, notes.txt, os.path.join: a dot with no space behind it.
+        (
+            r"\w\.[a-z]",
+            r"(?<!\w)\.?[A-Za-z0-9][\w-]*(?:\.[A-Za-z0-9][\w-]*)*\.[a-z][a-z0-9]{1,5}(?![\w-])",
+            0,
+        ),
+        (r"[A-Za-z0-9]_", rf"(?<!\w)[A-Za-z0-9]+(?:_+[A-Za-z0-9]+)+{_ALONE}", 0),
+        (
+            r"[A-Za-z][0-9]|[0-9][A-Za-z]",
+            rf"(?<!\w)(?:[A-Za-z]+[0-9][A-Za-z0-9]*|[0-9]+{_ORDINAL}[A-Za-z][A-Za-z0-9]*){_ALONE}",
+            0,
+        ),
+        # iPhone, NaCl, nRT: a capital inside.
+        (r"[a-z][A-Z]", rf"(?<!\w)[A-Z]?[a-z0-9]+[A-Z][A-Za-z0-9]*{_ALONE}", 0),
+        (
+            r"[0-9] ?°?[A-Za-z]",
+            rf"(?<=[0-9])\s?°?(?:{_UNITS})(?:[²³]|\^?[23])?(?:\s?/\s?[A-Za-z]{{1,3}}[²³]?)?{_ALONE}",
+            re.IGNORECASE,
+        ),
+        # Letters that are no word of any language in Latin letters.
+        (
+            r"\b[B-DF-HJ-NP-Zb-df-hj-np-rtx]\b",
+            r"(?<![^\s\"'(\[,;])[B-DF-HJ-NP-Zb-df-hjl-np-rtx](?![^\s\"')\],.;:])(?!['’])",
+            0,
+        ),
+        (r"\"[A-Za-z]\"", r"\"[A-Za-z]\"", 0),
+    )
 )
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -64,9 +83,10 @@ _LONG = 200
 
 def without_neutral(text: str) -> str:
     """A cleaned text without identifiers, file names, tags, flags, paths, terms and units."""
-    if not _SIGN.search(text):
-        return text
-    left = _UNIT.sub(" ", _TOKEN.sub(" ", text))
+    left = text
+    for sign, pattern in _RULES:
+        if sign.search(left):
+            left = pattern.sub(" ", left)
     return text if left == text else " ".join(left.split())
 
 

@@ -26,6 +26,9 @@ _IDEOGRAPHS = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _KANA_AND_HANGUL = re.compile("[\u3040-\u30ff\uac00-\ud7af]")
 _LATIN = re.compile("[A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff]+")
 _NOT_LATIN = re.compile("[^\\W\\d_A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff]+|[\u0900-\u0dff]+")
+# Most texts are in one of these, and need no look.
+_LATIN_LANGUAGES = frozenset({"cs", "de", "en", "es", "fi", "fr", "it", "no", "pl", "pt", "vi"})
+_PARENTHESES = re.compile(r"[(（][^()（）]*[)）]")
 _IDEOGRAPH = 3
 _SYLLABLE = 2
 
@@ -49,7 +52,8 @@ class Part(NamedTuple):
 def main_part(text: str, language: str) -> Part:
     """What is in a script of the language, or what is not, whichever is more of a text.
 
-    An ideograph counts for three letters, kana and hangul for two; signs and digits for none.
+    An ideograph counts for three letters, kana and hangul for two; signs and digits for none, and
+    neither does what stands in parentheses in another script.
 
     Raises:
         ValueError: if `language` is not a language code.
@@ -64,12 +68,28 @@ def main_part(text: str, language: str) -> Part:
         return Part(text, fits=fits)
     if not side.own.search(text):
         return Part(text, fits=False)
-    own, other = side.foreign.sub(" ", text), side.own.sub(" ", text)
+    bare = _without_glosses(text, side)
+    own, other = side.foreign.sub(" ", bare), side.own.sub(" ", bare)
     if not side.latin:
         other = max(_LATIN.sub(" ", other), _NOT_LATIN.sub(" ", other), key=_weight)
     if _weight(own) >= _weight(other):
         return Part(" ".join(own.split()), side.needed.search(own) is not None, mixed=True)
     return Part(" ".join(other.split()), fits=False, mixed=True)
+
+
+def may_be(text: str, language: str) -> bool:
+    """Whether a text of one script, nearly, may be in a language; True of a code that is none."""
+    if text.isascii() and language in _LATIN_LANGUAGES:
+        return True
+    return not languages.is_language(language) or main_part(text, language).fits
+
+
+def _without_glosses(text: str, side: _Side) -> str:
+    """A text without what stands in parentheses in other scripts, as names and terms do."""
+    if "(" not in text and "（" not in text:
+        return text
+    bare = _PARENTHESES.sub(lambda m: m[0] if side.own.search(m[0]) else " ", text)
+    return bare if side.own.search(bare) else text
 
 
 def in_script_of(text: str, language: str) -> bool:
