@@ -32,6 +32,7 @@ _SURE_OF_ENGLISH = 0.8
 _SURE_OF_FEW = 0.85
 _SURE = 0.9
 _FEW = 2
+_LONGEST_WORD = 60
 # Less sure, it may have gone by the names in a text.
 _UNSURE = 0.5
 # Fewer words than these are too few to tell Indonesian from Malay.
@@ -122,9 +123,9 @@ def tell(cleaned: str, expected_language: str, detector: Detector) -> Told:
         return Told(None, 0.0, "undetermined" if fits else "other")
     expected = languages.canonical(expected_language)
     same = fits and languages.same_canonical(detected, expected)
-    if same and word_count(part) == 1:
-        return Told(detected, confidence, "same")
-    if is_names(part, mixed=mixed) and (mixed or not _is_heading(part, detected, confidence)):
+    one_word = len(part) < _LONGEST_WORD and word_count(part) == 1
+    names = is_names(part, mixed=mixed) and not (same and one_word)
+    if names and (mixed or not _is_heading(part, detected, confidence)):
         return Told(None, 0.0, "undetermined")
     if same:
         return Told(detected, confidence, "same")
