@@ -26,12 +26,13 @@ class _Pair(NamedTuple):
 
 
 def _is_sentence(text: str) -> bool:
-    """Whether what is set as code is a sentence: four words or more, and no code."""
+    """Whether what is set as code is a sentence: four words or more, and no sign of code."""
     words = sum(any(map(str.isalpha, word)) for word in text.split())
-    return words >= _SENTENCE and not is_program(text)
+    return words >= _SENTENCE and not _CODE_SIGN.search(text) and not is_program(text)
 
 
 _SENTENCE = 4
+_CODE_SIGN = re.compile(r"[={};<>\[\]|\\]|\w\(|--\w|\$\w")
 _RUN = re.compile(r"`+")
 _DISPLAY = re.compile(r"\$\$")
 

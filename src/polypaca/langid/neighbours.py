@@ -36,13 +36,15 @@ _BULGARIAN_WORDS = """
 """
 _RUSSIAN_WORDS = """
     что чтобы это эти этот также только была были было быть был который которая которые его их если
-    есть уже для очень когда где вы вам нет она они он у
+    есть уже для очень когда где вы вам нет она они он
 """
 _MACEDONIAN_WORDS = """
-    во дека ќе оваа овој со нема многу бидејќи кој сѐ вашиот вашата еден една
+    во дека ќе оваа овој со нема многу бидејќи кој сѐ вашиот вашата еден една повеќе помалку биде
+    денес
 """
 _SERBIAN_WORDS = """
     је ће није који које шта због већ бити али један јер у са као нисте
+    ово овом овај више мање буде данас
 """
 _SLOVENE_WORDS = """
     in ki tudi bo bodo če še ni kot ter več lahko ali so sem
@@ -82,9 +84,10 @@ _GROUPS: tuple[dict[str, _Signs], ...] = (
         "ru": _signs(_RUSSIAN_WORDS, "йщъьюяыэё"),
         "uk": _signs("", "йщьюяіїєґ"),
         "be": _signs("", "йьюяыэёўі"),
-        "sr": _signs(_SERBIAN_WORDS, "ђћјљњџ"),
-        "mk": _signs(_MACEDONIAN_WORDS, "ѓѕќјљњџ"),
+        "sr": _signs("", "ђћјљњџ"),
+        "mk": _signs("", "ѓѕќјљњџ"),
     },
+    {"sr": _signs(_SERBIAN_WORDS, "ђћ"), "mk": _signs(_MACEDONIAN_WORDS, "ѓѕќ")},
     {"no": _signs(_NORWEGIAN_WORDS), "da": _signs(_DANISH_WORDS)},
     {"sl": _signs(_SLOVENE_WORDS), "sh": _signs(_SERBO_CROATIAN_WORDS, "ćđ")},
     {"cs": _signs(_CZECH_WORDS, "ěřů"), "sk": _signs(_SLOVAK_WORDS, "ľĺŕôä")},
@@ -114,7 +117,7 @@ def settle(text: str, detected: str) -> str:
         if member in group:
             best = _most(text, group)
             if best and member not in best:
-                return best[0]
+                detected = best[0]
     return detected
 
 

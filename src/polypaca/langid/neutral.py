@@ -111,7 +111,7 @@ def _is_symbol(word: str) -> bool:
 
 
 def _is_abbreviation(word: str) -> bool:
-    if word.lower() in _SPOKEN:
+    if not word.isascii() or word.lower() in _SPOKEN:
         return False
     short = len(word) <= _LONGEST_ACRONYM and word.isupper()
     # Au, Si, pH: two letters of which one is a capital.
