@@ -156,13 +156,17 @@ def plan(
 def validate(study: StudyFile, overrides: Overrides = None, as_json: Json = False) -> None:
     """Check a study file and report every problem at once."""
     from polypaca.study import cells, systems
+    from polypaca.study.notices import notices
 
     loaded = _load(study, overrides)
     counts = {"study": loaded.name, "cells": len(cells(loaded)), "systems": len(systems(loaded))}
+    notes = notices(loaded)
     if as_json:
-        typer.echo(json.dumps(counts))
-    else:
-        typer.echo(f"{study}: valid; {counts['cells']} cells, {counts['systems']} systems")
+        typer.echo(json.dumps({**counts, "notes": notes}))
+        return
+    typer.echo(f"{study}: valid; {counts['cells']} cells, {counts['systems']} systems")
+    for note in notes:
+        typer.echo(f"note: {note}")
 
 
 @app.command()

@@ -44,7 +44,7 @@ _SISTERS = (
     frozenset(_ARABIC.split()),
 )
 # And those that they cannot tell apart where a text is short.
-_SISTERS_IN_SHORT = (frozenset({"id", "ms"}),)
+_SISTERS_IN_SHORT = (frozenset({"id", "ms"}), frozenset({"da", "no"}))
 
 # Scripts that a language is written in beside CLDR's likely one, its own spelling reforms and
 # countries being several.
@@ -197,6 +197,13 @@ def script(code: str) -> str:
     return langcodes.Language.get(code.replace("_", "-")).script or (
         langcodes.Language.get(short).maximize().script or ""
     )
+
+
+def script_name(script: str) -> str:
+    """The English name of a script: `Deva` -> `Devanagari`."""
+    import langcodes
+
+    return langcodes.Language.make(script=script).script_name()
 
 
 def name(code: str) -> str:

@@ -10,7 +10,7 @@ from polypaca.langid.cleaning import has_letters, prose, without_block_quotes, w
 from polypaca.langid.content import is_loop, is_names, is_short, without_names, word_count
 from polypaca.langid.contract import NO_LANGUAGE
 from polypaca.langid.forms import lowered, plain
-from polypaca.langid.neighbours import settle
+from polypaca.langid.neighbours import has_signs, settle
 from polypaca.langid.neutral import has_words, without_neutral
 from polypaca.langid.scripts import main_part, may_be
 
@@ -37,6 +37,8 @@ _LONGEST_WORD = 60
 _UNSURE = 0.5
 # Fewer words than these are too few to tell Indonesian from Malay.
 _SHORT_FOR_SISTERS = 30
+# Fewer than these are too few to tell Danish from Norwegian if no word is spelt differently.
+_SHORT_FOR_NEIGHBOURS = 8
 
 
 class Told(NamedTuple):
@@ -48,6 +50,9 @@ class Told(NamedTuple):
     detected: str | None
     confidence: float
     verdict: Literal["same", "other", "undetermined"]
+
+
+_NOTHING = Told(None, 0.0, "undetermined")
 
 
 class Gate(NamedTuple):
@@ -114,33 +119,33 @@ def tell(cleaned: str, expected_language: str, detector: Detector) -> Told:
     Raises:
         ValueError: if `expected_language` is not a language code.
     """
+    expected = languages.canonical(expected_language)
     text = without_neutral(cleaned)
     if not has_words(text):
-        return Told(None, 0.0, "undetermined")
+        return _NOTHING
     part, fits, mixed = main_part(text, expected_language)
     detected, confidence = detect(part, detector)
     if detected is None:
-        return Told(None, 0.0, "undetermined" if fits else "other")
-    expected = languages.canonical(expected_language)
+        return _NOTHING if fits else _NOTHING._replace(verdict="other")
     same = fits and languages.same_canonical(detected, expected)
     one_word = len(part) < _LONGEST_WORD and word_count(part) == 1
     names = is_names(part, mixed=mixed) and not (same and one_word)
     if names and (mixed or not _is_heading(part, detected, confidence)):
-        return Told(None, 0.0, "undetermined")
-    if same:
-        return Told(detected, confidence, "same")
-    if not fits:
-        return Told(detected, confidence, "other")
-    if is_short(part) or _are_sisters(part, detected, expected):
-        return Told(detected, confidence, "undetermined")
-    return _beside_names(part, Told(detected, confidence, "other"), expected, detector)
+        return _NOTHING
+    told = Told(detected, confidence, "same" if same else "other")
+    return told if same or not fits else _in_doubt(part, told, expected, detector)
+
+
+def _in_doubt(text: str, told: Told, expected: str, detector: Detector) -> Told:
+    """What to make of a text in the right script that the detector takes for another language."""
+    if is_short(text) or _are_sisters(text, told, expected, detector):
+        return told._replace(verdict="undetermined")
+    return _beside_names(text, told, expected, detector)
 
 
 def _beside_names(text: str, told: Told, expected: str, detector: Detector) -> Told:
     """What is told of a text, or what is beside its names where they leave the detector unsure."""
-    if told.confidence >= _UNSURE:
-        return told
-    rest = without_names(text)
+    rest = text if told.confidence >= _UNSURE else without_names(text)
     if rest == text:
         return told
     if is_short(rest):
@@ -159,8 +164,21 @@ def _is_heading(names: str, detected: str, confidence: float) -> bool:
     return confidence >= least
 
 
-def _are_sisters(text: str, detected: str, expected: str) -> bool:
-    return languages.sisters(detected, expected, short=word_count(text) < _SHORT_FOR_SISTERS)
+def _are_sisters(text: str, told: Told, expected: str, detector: Detector) -> bool:
+    """Whether it is of the expected language's sisters, or more probably so than of another."""
+    detected, words = told.detected or "", word_count(text)
+    short = words < _SHORT_FOR_SISTERS
+    if expected in ("da", "no"):
+        # Where spelling says nothing, a detector that knows better takes a sentence to do so.
+        short = words < _SHORT_FOR_NEIGHBOURS and not has_signs(text, expected)
+    if languages.sisters(detected, expected, short=short):
+        return True
+    together = [
+        probability
+        for language, probability in detector.scores(lowered(text), _RANKED)
+        if languages.sisters(language, expected, short=False)
+    ]
+    return sum(together) > told.confidence
 
 
 def own_words(response_text: str, cleaned: str, prompt: str | None) -> str:

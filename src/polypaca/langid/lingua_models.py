@@ -23,6 +23,18 @@ def signature() -> str:
         raise MissingExtraError("the language detector lingua", "lingua") from error
 
 
+def known_languages() -> frozenset[str] | None:
+    """The canonical codes of its languages; None where it is not installed."""
+    try:
+        signature()
+    except MissingExtraError:
+        return None
+    from lingua import Language
+
+    codes = (language.iso_code_639_1.name.lower() for language in Language.all())
+    return frozenset(map(languages.canonical, codes))
+
+
 def load_lingua() -> Detector:
     """Load lingua with all of its 75 languages (about 1 GB of memory).
 

@@ -19,13 +19,15 @@ _KANA = re.compile(r"[\u3040-\u30ff]")
 _NORWEGIAN_WORDS = """
     alltid av bli blir bruke bruker deg dere enn etter fikk gi gikk gir gjennom gjør gjøre hjelp
     hva igjen kjent litt meg mellom mer mot mye noe noen opp oss seg sitt språk sånn tilbake
-    ut ute uten viktig vært åtte
+    ut ute uten viktig vært åtte vet vann veldig kanskje uke uker kjøpe finnes trenger fortsatt lese
+    bok gutt
     berre blei dei eg ein frå ikkje korleis kva kven kvifor mykje nokon vera vere
 """
 _DANISH_WORDS = """
     af altid blev blive bliver bruge bruger dig efter end fik gennem gik giver gør gøre hjælp hvad
     hvornår igen jer jeres kendt lidt lige mellem mere mig mod noget nogen nogle nu op os otte
-    sig sprog sådan tager tilbage ud ude uden vigtig været
+    sig sprog sådan tager tilbage ud ude uden vigtig været måske uge uger købe findes læse vand børn
+    bog dreng
 """
 _NORWEGIAN = frozenset(_NORWEGIAN_WORDS.split())
 _DANISH = frozenset(_DANISH_WORDS.split())
@@ -93,8 +95,18 @@ _GROUPS: tuple[dict[str, _Signs], ...] = (
     {"cs": _signs(_CZECH_WORDS, "ěřů"), "sk": _signs(_SLOVAK_WORDS, "ľĺŕôä")},
     {"id": _signs(_INDONESIAN_WORDS), "ms": _signs(_MALAY_WORDS)},
 )
+# Detectors take Serbo-Croatian for languages that have no such letters.
+_SERBO_CROATIAN = frozenset(_SERBO_CROATIAN_WORDS.split())
+_SERBO_CROATIAN_LETTERS = re.compile("[ćđĆĐ]")
+_WITH_SERBO_CROATIAN_LETTERS = frozenset({"sh", "hr", "sr", "bs", "sl", "pl", "hsb", "dsb", "vi"})
+_LEAST_SIGNS = 0.1
 # What a detector says of them besides.
 _ALSO = {"hr": "sh", "bs": "sh", "sr": "sh"}
+
+
+def has_signs(text: str, language: str) -> bool:
+    """Whether spelling says which language of its group a text is in, as far as there are signs."""
+    return any(len(_most(text, group)) == 1 for group in _GROUPS if language in group)
 
 
 def settle(text: str, detected: str) -> str:
@@ -111,6 +123,8 @@ def settle(text: str, detected: str) -> str:
         return detected if _KANA.search(text) else "zh"
     if detected in ("da", "no", "sv"):
         detected = _scandinavian(text, detected)
+    elif detected not in _WITH_SERBO_CROATIAN_LETTERS and _is_serbo_croatian(text):
+        return "sh"
     for group in _GROUPS:
         # Serbian is in two groups, by its scripts.
         member = _ALSO.get(detected, "") if detected not in group else detected
@@ -119,6 +133,16 @@ def settle(text: str, detected: str) -> str:
             if best and member not in best:
                 detected = best[0]
     return detected
+
+
+def _is_serbo_croatian(text: str) -> bool:
+    """Whether a text has letters that few languages have, and a tenth of it such signs."""
+    if not _SERBO_CROATIAN_LETTERS.search(text):
+        return False
+    words = _LETTERS.findall(text.lower())
+    common = sum(map(_SERBO_CROATIAN.__contains__, words))
+    letters = len(_SERBO_CROATIAN_LETTERS.findall(text))
+    return common > 0 and _LEAST_SIGNS * len(words) <= common + letters
 
 
 def _scandinavian(text: str, detected: str) -> str:

@@ -12,6 +12,7 @@ from polypaca.study.grid import (
     model_folder,
     recipes,
     supported,
+    tested_as,
     translated,
 )
 from polypaca.workflow.evaluation import evaluation_tasks
@@ -143,7 +144,7 @@ class _Builder:
                 options[key] = engine.pop(key)
         inputs = {"instructions": self.made["data/instructions"]}
         # Only prompts in this very language can be found in its translations.
-        if study.data.contaminated != "keep" and code in study.languages.test:
+        if study.data.contaminated != "keep" and tested_as(study, code):
             inputs["prompts"] = self.made["data/prompts"]
         return Task(
             f"translations/{code}",
