@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polypaca.langid import detectors
+from polypaca.langid.content import without_names
 from polypaca.langid.gate import Gate, check
 from polypaca.langid.neutral import has_words, without_neutral
 
@@ -12,10 +13,12 @@ NEUTRAL = [
     "y = ax + b", "4x - 7y + 2 = 0", "k = 5\nm = 8", "dz/dt = 4t", "E = mc^2", "PV = nRT",
     "f(x) = sin(x) + 2", "a^2 + b^2 = c^2", "6 x 7 = 42", "x", "(B)", "A, B, C",
     "Qh4kLm72", "user_id", "maxRetries", "550e8400-e29b-41d4-a716-446655440000", "v2.1.0",
-    "GPT-4", "#BlueRiver", "#sunset #beach", "@blue_river", "river-notes.com",
+    "GPT-4", "#BlueRiver",
+    "#sunset #beach", "@blue_river", "river-notes.com",
     "plan_3.doc", "src/app/main.py",
     "./run.sh", "--dry-run", "report-2024.pdf", "ana@mail.example.org", "https://example.org/a",
-    "XXIV", "NASA", "NaCl", "H2SO4", "Fe", "5 km", "20 °C", "300 mg/dL", "USD 300", "42", "3.14 m/s",
+    "XXIV", "NASA", "NaCl", "H2SO4", "Fe", "5 km", "20 °C", "300 mg/dL", "USD 300", "42",
+    "3.14 m/s",
     "^[a-f]{2}$", "ATGCGTACGA", "#ff8800", "10:30", "\"x\"", "[\"a\", \"b\"]", "$\\alpha + \\beta$",
     "def add(a, b):\n    return a + b",
     "import os\nprint(os.getcwd())", "for (int i = 0; i < n; i++) {\n  sum += i;\n}",
@@ -99,3 +102,15 @@ def test_a_word(text: str, words: bool) -> None:
 @given(st.text(alphabet="ab1_./#@-= A*^+(", max_size=40))
 def test_taking_out_twice_leaves_no_more(text: str) -> None:
     assert len(without_neutral(text)) <= len(text)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "piece",
+    ["a.", "a-", "a_", "a/", "A-", "a=", "1a", "aB", "# ", "--a ", "a^(", '"a', ".a.bc", "~/"],
+)
+@pytest.mark.parametrize("end", ["", "!", "_"])
+def test_long_runs_take_time_in_proportion(piece: str, end: str) -> None:
+    text = piece * (300_000 // len(piece)) + end
+    assert len(without_neutral(text)) <= len(text)
+    assert len(without_names(text)) <= len(text)

@@ -41,7 +41,7 @@ _NO_NAME_LIST = """
 _NO_NAMES = frozenset(_NO_NAME_LIST.split())
 
 _CAPITALISED = r"[A-ZÀ-ÖØ-ÞĀ-ŽΑ-ΩЀ-Я][^\W\d_]*(?:['’-][^\W\d_]+)*"
-_RUN_OF_NAMES = re.compile(rf"(?<!\w){_CAPITALISED}(?:[\s.,:;/&–-]{{1,3}}{_CAPITALISED})+")
+_RUN_OF_NAMES = re.compile(rf"(?<![\w'’-]){_CAPITALISED}(?:[\s.,:;/&–]{{1,3}}{_CAPITALISED})+")
 
 _FEW_WORDS = 3
 

@@ -124,7 +124,7 @@ def tell(cleaned: str, expected_language: str, detector: Detector) -> Told:
     if not has_words(text):
         return _NOTHING
     part, fits, mixed = main_part(text, expected_language)
-    detected, confidence = detect(part, detector)
+    detected, confidence = detect(part, detector, expected if fits else None)
     if detected is None:
         return _NOTHING if fits else _NOTHING._replace(verdict="other")
     same = fits and languages.same_canonical(detected, expected)
@@ -173,6 +173,8 @@ def _are_sisters(text: str, told: Told, expected: str, detector: Detector) -> bo
         short = words < _SHORT_FOR_NEIGHBOURS and not has_signs(text, expected)
     if languages.sisters(detected, expected, short=short):
         return True
+    if has_signs(text, detected):
+        return False
     together = [
         probability
         for language, probability in detector.scores(lowered(text), _RANKED)
@@ -198,15 +200,19 @@ def own_words(response_text: str, cleaned: str, prompt: str | None) -> str:
     return own if len(own) >= _ENOUGH and not is_short(own) else cleaned
 
 
-def detect(text: str, detector: Detector) -> tuple[str | None, float]:
-    """The language of cleaned text and its probability (0..1); None where it is in none."""
+def detect(text: str, detector: Detector, possible: str | None = None) -> tuple[str | None, float]:
+    """The language of cleaned text and its probability (0..1); None where it is in none.
+
+    A language that is not written in the text's script is none of its languages, whatever the
+    detector says; `possible` is one that is known to be written in it.
+    """
     text = lowered(text)
     ranked = detector.scores(text, 1) if has_letters(text) else []
     if not ranked or ranked[0][0] == NO_LANGUAGE:
         return None, 0.0
     detected, confidence = ranked[0]
     settled = settle(text, detected)
-    if not may_be(text, settled):
+    if settled != possible and not may_be(text, settled):
         settled = _first_that_may_be(text, detector) or settled
     if settled != detected:
         confidence = dict(detector.scores(text, _RUNNERS_UP)).get(settled, 0.0)

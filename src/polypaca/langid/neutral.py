@@ -15,52 +15,66 @@ _UNIT_NAMES = """
     mw kwh wh v kv ma mah j kj kcal cal n pa kpa mpa bar hpa mol k c f mph kph rpm ft lb lbs oz yd
     mi px pt em rem dpi ppm db usd eur gbp jpy cny rub inr chf cad aud btc ha
 """
+_DIGITS = "0123456789"
 _UNITS = "|".join(sorted(_UNIT_NAMES.split(), key=len, reverse=True))
-# What shows that there may be one, which is quick to tell, and the pattern. In this order.
+# Signs of which one must be there (none: any text), what shows that there may be one, which is
+# quick to tell, and the pattern. In this order. Each begins where a run of its signs begins, so
+# that the time is in proportion to the length.
 _RULES = tuple(
-    (re.compile(sign, re.ASCII), re.compile(pattern, re.ASCII | flags))
-    for sign, pattern, flags in (
+    (needed, re.compile(sign, re.ASCII), re.compile(pattern, re.ASCII | flags))
+    for needed, sign, pattern, flags in (
         # A tag or a name: #BlueRiver, @someone.
-        (r"[#@]\w", r"[#@]\w[\w-]*", 0),
+        ("#@", r"[#@]\w", r"[#@]\w[\w-]*", 0),
         # A path.
-        (r"/\w", r"(?<![\w.])(?:\.{0,2}/|~/|[\w.-]+/[\w.-]+/)[\w.~-]+(?:/[\w.~-]*)*", 0),
+        (
+            "/",
+            r"/\w",
+            r"(?<![\w.~/-])(?:\.{0,2}/|~/|[\w.-]+/[\w.-]+/)[\w.~-]+(?:/[\w.~-]*)*",
+            0,
+        ),
         # An option of a command.
-        (r"--[a-z]", r"(?<![^\s(\[])--[a-z][\w-]+(?:=\S+)?", 0),
+        ("-", r"--[a-z]", r"(?<![^\s(\[])--[a-z][\w-]+(?:=\S+)?", 0),
         # e^(2x), N=1, a*b: an operator with a sign of a formula on both sides.
         (
+            "=^*+",
             r"[A-Za-z0-9)\]][=^*+]+[A-Za-z0-9(\[-]",
             r"(?<![!-~])[!-~]*[A-Za-z0-9)\]][=^*+]+[A-Za-z0-9(\[-][!-~]*",
             0,
         ),
         # example.org, notes.txt, os.path.join: a dot with no space behind it.
         (
+            ".",
             r"\w\.[a-z]",
-            r"(?<!\w)\.?[A-Za-z0-9][\w-]*(?:\.[A-Za-z0-9][\w-]*)*\.[a-z][a-z0-9]{1,5}(?![\w-])",
+            r"(?<![\w.-])\.?[A-Za-z0-9][\w-]*(?:\.[A-Za-z0-9][\w-]*)*\.[a-z][a-z0-9]{1,5}(?![\w-])",
             0,
         ),
-        (r"[A-Za-z0-9]_", rf"(?<!\w)[A-Za-z0-9]+(?:_+[A-Za-z0-9]+)+{_ALONE}", 0),
+        ("_", r"[A-Za-z0-9]_", rf"(?<!\w)[A-Za-z0-9]+(?:_+[A-Za-z0-9]+)+{_ALONE}", 0),
         (
-            r"[A-Za-z][0-9]|[0-9][A-Za-z]",
+            _DIGITS,
+            r"[0-9](?:(?<=[A-Za-z][0-9])|[A-Za-z])",
             rf"(?<!\w)(?:[A-Za-z]+[0-9][A-Za-z0-9]*|[0-9]+{_ORDINAL}[A-Za-z][A-Za-z0-9]*){_ALONE}",
             0,
         ),
         # iPhone, NaCl, nRT: a capital inside.
-        (r"[a-z][A-Z]", rf"(?<!\w)[A-Z]?[a-z0-9]+[A-Z][A-Za-z0-9]*{_ALONE}", 0),
+        ("", r"[A-Z](?<=[a-z][A-Z])", rf"(?<!\w)[A-Z]?[a-z0-9]+[A-Z][A-Za-z0-9]*{_ALONE}", 0),
         (
+            _DIGITS,
             r"[0-9] ?°?[A-Za-z]",
             rf"(?<=[0-9])\s?°?(?:{_UNITS})(?:[²³]|\^?[23])?(?:\s?/\s?[A-Za-z]{{1,3}}[²³]?)?{_ALONE}",
             re.IGNORECASE,
         ),
         # Letters that are no word of any language in Latin letters.
         (
-            r"\b[B-DF-HJ-NP-Zb-df-hj-np-rtx]\b",
+            "",
+            r"[ ([\"'][B-DF-HJ-NP-Zb-df-hjl-np-rtx][ )\]\"'.,;:]",
             r"(?<![^\s\"'(\[,;])[B-DF-HJ-NP-Zb-df-hjl-np-rtx](?![^\s\"')\],.;:])(?!['’])",
             0,
         ),
-        (r"\"[A-Za-z]\"", r"\"[A-Za-z]\"", 0),
+        ('"', r"\"[A-Za-z]\"", r"\"[A-Za-z]\"", 0),
     )
 )
 
+_NUMBER = re.compile("[0-9]")
 _WORD = re.compile(r"[^\W\d_]+")
 _OPERATOR = re.compile(r"[=+*^<>/|&≈≠≤≥×÷·√∑∏∫∂∈→⇒±-]")
 _FUNCTION_NAMES = """
@@ -84,8 +98,10 @@ _LONG = 200
 def without_neutral(text: str) -> str:
     """A cleaned text without identifiers, file names, tags, flags, paths, terms and units."""
     left = text
-    for sign, pattern in _RULES:
-        if sign.search(left):
+    numbers = _NUMBER.search(text) is not None
+    for needed, sign, pattern in _RULES:
+        some = numbers if needed is _DIGITS else not needed or any(map(left.__contains__, needed))
+        if some and sign.search(left):
             left = pattern.sub(" ", left)
     return text if left == text else " ".join(left.split())
 
