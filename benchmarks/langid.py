@@ -89,7 +89,7 @@ FORMS: dict[str, Callable[[str], str]] = {
     "in capitals": str.upper,
     "in lower case": str.lower,
     "as a heading": str.title,
-    "soft hyphens": lambda text: "\u00ad".join(text),
+    "soft hyphens": "\u00ad".join,
 }
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,9 @@ from polypaca.langid import detectors
 from polypaca.langid.blocks import is_program, read_fences, without_code
 from polypaca.langid.gate import check
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 ENGLISH = "The old house stands by the river, and the children play in its garden all day."
 SPANISH = "La casa vieja está junto al río, y los niños juegan en su jardín todo el día."
 
@@ -18,7 +22,7 @@ def as_json(text: str) -> str:
     return json.dumps({"answer": text, "score": 3, "tags": ["a1"]}, ensure_ascii=False, indent=2)
 
 
-BLOCKS = {
+BLOCKS: dict[str, Callable[[str], str]] = {
     "json fence": lambda text: f"```json\n{as_json(text)}\n```",
     "untagged json": lambda text: f"```\n{as_json(text)}\n```",
     "json on its own": as_json,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,9 @@ from hypothesis import strategies as st
 from polypaca.langid import detectors
 from polypaca.langid.forms import lowered, plain
 from polypaca.langid.gate import check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TEXTS = {
     "cs": "Příští týden se sejdeme v kavárně u řeky a dáme si něco dobrého k jídlu.",
@@ -23,7 +27,7 @@ TEXTS = {
     "tr": "Yarın sabah trenle büyükannemizin köyüne gideceğiz ve orada kalacağız.",
     "vi": "Bạn nên đi bộ ba mươi phút mỗi ngày.",
 }
-FORMS = {
+FORMS: dict[str, Callable[[str], str]] = {
     "decomposed": lambda text: unicodedata.normalize("NFD", text),
     "compatibly decomposed": lambda text: unicodedata.normalize("NFKD", text),
     "in capitals": str.upper,

@@ -117,7 +117,9 @@ def test_short_answers_pass_in_the_right_script_alone(detector: Detector) -> Non
     assert check("Berlin ist groß", "de", detector)[::2] == ("de", 1)
     assert check("Yes, of course", "ru", detector).gate == 0
     assert check("Yes, it is the capital", "ru", detector).gate == 0
-    # From four words on the detector decides.
+    # Of three words the detector is believed if it is certain, from four on whatever it says.
+    assert check("die Arbeiten behindert", "es", detector)[2:] == (0, "language")
+    assert check("el sol brilla", "fi", detector)[2:] == (1, "undetermined")
     assert check("the old house stands", "es", detector)[2:] == (0, "language")
 
 

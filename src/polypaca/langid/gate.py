@@ -31,6 +31,9 @@ _RANKED = 20
 _SURE_OF_ENGLISH = 0.8
 _SURE_OF_FEW = 0.85
 _SURE = 0.9
+# So sure, it is believed of three words too: for eleven of FLORES' twelve languages it is wrong of
+# at most one in 200 of their sentences' first three words.
+_CERTAIN = 0.98
 _FEW = 2
 _LONGEST_WORD = 60
 # Less sure, it may have gone by the names in a text.
@@ -138,7 +141,8 @@ def tell(cleaned: str, expected_language: str, detector: Detector) -> Told:
 
 def _in_doubt(text: str, told: Told, expected: str, detector: Detector) -> Told:
     """What to make of a text in the right script that the detector takes for another language."""
-    if is_short(text) or _are_sisters(text, told, expected, detector):
+    certain = told.confidence >= _CERTAIN and word_count(text) > _FEW
+    if (is_short(text) and not certain) or _are_sisters(text, told, expected, detector):
         return told._replace(verdict="undetermined")
     return _beside_names(text, told, expected, detector)
 

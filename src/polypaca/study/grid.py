@@ -108,7 +108,7 @@ def recipe_mixtures(study: Study, recipe: str) -> list[Mixture]:
     train, body = study.languages.train, recipes(study)[recipe]
     if recipe == "monolingual":
         # A model that answers no test prompt would be trained for nothing.
-        chosen = body.languages or [code for code in train if tested_as(study, code)]
+        chosen = body.languages or [code for code in train if as_tested(study, code)]
         return [_mixture(f"monolingual-{code}", [code], body) for code in chosen]
     if recipe == "english":
         return [_mixture("monolingual-en", ["en"], body)]
@@ -121,7 +121,7 @@ def recipe_mixtures(study: Study, recipe: str) -> list[Mixture]:
     return [mixture]
 
 
-def tested_as(study: Study, code: str) -> str | None:
+def as_tested(study: Study, code: str) -> str | None:
     """The test language that a training language is, as it is spelled there; None if none is.
 
     `nb` in the data and `no` in the prompts are one (`core.languages.matching`).
@@ -131,7 +131,7 @@ def tested_as(study: Study, code: str) -> str | None:
 
 def in_test_codes(study: Study, codes: Iterable[str]) -> list[str]:
     """Training languages by the codes of the test languages where they are such."""
-    return [tested_as(study, code) or code for code in codes]
+    return [as_tested(study, code) or code for code in codes]
 
 
 def _mixture(name: str, codes: Sequence[str], body: Recipe, default: float = 1.0) -> Mixture:

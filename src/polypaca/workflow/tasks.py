@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from polypaca.study.grid import (
     Cell,
+    as_tested,
     base_models,
     cells,
     given,
     model_folder,
     recipes,
     supported,
-    tested_as,
     translated,
 )
 from polypaca.workflow.evaluation import evaluation_tasks
@@ -144,7 +144,7 @@ class _Builder:
                 options[key] = engine.pop(key)
         inputs = {"instructions": self.made["data/instructions"]}
         # Only prompts in this very language can be found in its translations.
-        if study.data.contaminated != "keep" and tested_as(study, code):
+        if study.data.contaminated != "keep" and as_tested(study, code):
             inputs["prompts"] = self.made["data/prompts"]
         return Task(
             f"translations/{code}",
