@@ -288,3 +288,23 @@ def test_malay_and_indonesian_are_sisters_in_short_texts(detector: Detector) -> 
     )
     assert check(long, "id", detector).gate == 1
     assert check(long, "ms", detector).gate == 0
+
+
+def test_a_title_in_quotation_marks_does_not_count(detector: Detector) -> None:
+    title = '"Deep-Aligned Neural Network for Action Recognition and Segmentation"'
+    assert check(
+        f"{title} में आर्किटेक्चर डिज़ाइन का सारांश करते हुए एक गहन अध्ययन किया गया है।", "hi", detector
+    )[::2] == ("hi", 1)
+    # But more of it is no quotation.
+    assert check(f"Конечно: {title} {title} «{ENGLISH}»", "ru", detector).gate == 0
+
+
+def test_of_two_languages_in_one_script_the_one_with_more_sentences_decides(
+    detector: Detector,
+) -> None:
+    spanish = "La casa está junto al río. Los niños juegan en el jardín todos los días."
+    for more in range(2, 4):
+        mostly_english = f"{ENGLISH} {ENGLISH} " * more + spanish
+        assert check(mostly_english, "es", detector).gate == 0
+        mostly_spanish = f"{spanish} {spanish} " * more + ENGLISH
+        assert check(mostly_spanish, "es", detector).gate == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from polypaca.core import languages
@@ -36,6 +37,10 @@ _SURE = 0.9
 _CERTAIN = 0.98
 _FEW = 2
 _LONGEST_WORD = 60
+# Less sure, it may have seen two languages: then each sentence of so many words is looked at.
+_HALF_SURE = 0.7
+_SENTENCE = 5
+_SENTENCE_END = re.compile(r"(?<=[.!?…。！？])\s*(?=\S)|\s[-*•]\s|\s(?=\d+[.)]\s)")
 # Less sure, it may have gone by the names in a text.
 _UNSURE = 0.5
 # Fewer words than these are too few to tell Indonesian from Malay.
@@ -136,7 +141,35 @@ def tell(cleaned: str, expected_language: str, detector: Detector) -> Told:
     if names and (mixed or not _is_heading(part, detected, confidence)):
         return _NOTHING
     told = Told(detected, confidence, "same" if same else "other")
-    return told if same or not fits else _in_doubt(part, told, expected, detector)
+    if not fits:
+        return told
+    if confidence < _HALF_SURE and not is_short(part):
+        told = _by_sentences(part, told, expected, detector)
+    return told if told.verdict == "same" else _in_doubt(part, told, expected, detector)
+
+
+def _by_sentences(text: str, told: Told, expected: str, detector: Detector) -> Told:
+    """Whether a text of which the detector is not sure is mixed, and if so, which part is more."""
+    found: dict[str, float] = {}
+    for sentence in _SENTENCE_END.split(text):
+        if word_count(sentence) < _SENTENCE:
+            continue
+        detected, confidence = detect(sentence, detector)
+        if detected is not None and confidence >= _HALF_SURE:
+            found[detected] = found.get(detected, 0) + len(sentence)
+    own = sum(n for language, n in found.items() if languages.same_canonical(language, expected))
+    other = sum(n for language, n in found.items() if not _is_near(language, expected))
+    if not found or 2 * (own + other) < len(text) or (own > other) == (told.verdict == "same"):
+        return told
+    if own > other:
+        return told._replace(detected=expected, verdict="same")
+    return told._replace(detected=max(found, key=found.__getitem__), verdict="other")
+
+
+def _is_near(language: str, expected: str) -> bool:
+    return languages.same_canonical(language, expected) or languages.sisters(
+        language, expected, short=True
+    )
 
 
 def _in_doubt(text: str, told: Told, expected: str, detector: Detector) -> Told:

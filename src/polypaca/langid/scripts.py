@@ -28,7 +28,11 @@ _LATIN = re.compile("[A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff]+")
 _NOT_LATIN = re.compile("[^\\W\\d_A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff]+|[\u0900-\u0dff]+")
 # Most texts are in one of these, and need no look.
 _LATIN_LANGUAGES = frozenset({"cs", "de", "en", "es", "fi", "fr", "it", "no", "pl", "pt", "vi"})
-_PARENTHESES = re.compile(r"[(（][^()（）]*[)）]")
+_GLOSS = re.compile(
+    r'[(（][^()（）]{0,120}[)）]|"[^"]{0,120}"|[“„][^“”„]{0,120}[”“]|«[^«»]{0,120}»'
+    r"|「[^「」]{0,120}」|『[^『』]{0,120}』|《[^《》]{0,120}》"
+)
+_MOST_GLOSSES = 2
 _IDEOGRAPH = 3
 _SYLLABLE = 2
 
@@ -53,7 +57,7 @@ def main_part(text: str, language: str) -> Part:
     """What is in a script of the language, or what is not, whichever is more of a text.
 
     An ideograph counts for three letters, kana and hangul for two; signs and digits for none, and
-    neither does what stands in parentheses in another script.
+    neither do titles and terms in parentheses or quotation marks in another script.
 
     Raises:
         ValueError: if `language` is not a language code.
@@ -85,11 +89,16 @@ def may_be(text: str, language: str) -> bool:
 
 
 def _without_glosses(text: str, side: _Side) -> str:
-    """A text without what stands in parentheses in other scripts, as names and terms do."""
-    if "(" not in text and "（" not in text:
+    """A text without titles and terms that it quotes in other scripts.
+
+    What stands in parentheses or quotation marks, 120 characters at most, all of it in another
+    script; but no more than twice of what is in the language's own.
+    """
+    bare = _GLOSS.sub(lambda gloss: gloss[0] if side.own.search(gloss[0]) else " ", text)
+    if bare == text:
         return text
-    bare = _PARENTHESES.sub(lambda m: m[0] if side.own.search(m[0]) else " ", text)
-    return bare if side.own.search(bare) else text
+    own = _weight(side.foreign.sub(" ", bare))
+    return bare if _MOST_GLOSSES * own >= _weight(text) - _weight(bare) else text
 
 
 def in_script_of(text: str, language: str) -> bool:
