@@ -116,9 +116,10 @@ def has_words(text: str) -> bool:
         return any(map(str.isalpha, text))
     if not text.isascii() and _SYLLABLES.search(text):
         return True
-    words = [word for word in _WORD.findall(text) if len(word) > 1]
-    if not words or (_OPERATOR.search(text) and all(map(_is_symbol, words))):
-        return False
+    formula = _OPERATOR.search(text) is not None
+    words = [
+        word for word in _WORD.findall(text) if len(word) > 1 and not (formula and _is_symbol(word))
+    ]
     return len(words) > _MOST_ACRONYMS or not all(map(_is_abbreviation, words))
 
 
