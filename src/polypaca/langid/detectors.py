@@ -136,9 +136,8 @@ def signature(name: str, model: Path | str | None = None) -> str:
 def known_languages(name: str) -> frozenset[str] | None:
     """The canonical codes that a detector may say; None where that takes a large file to know."""
     if name == "lid176":
-        scores = load(name).scores("a", 10_000)
-        return frozenset(language for language, _ in scores)
-    return lingua_models.known_languages() if name == "lingua" else None
+        return fasttext_models.LID176_LANGUAGES
+    return lingua_models.LANGUAGES if name == "lingua" else None
 
 
 def unknown_script(name: str, code: str) -> str | None:

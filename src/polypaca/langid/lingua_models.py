@@ -10,6 +10,14 @@ from polypaca.langid.contract import Detector
 
 _PACKAGE = "lingua-language-detector"
 
+# What it may say, by canonical code: to know it without loading it.
+_CODES = """
+    af ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fil fr ga gu he hi hr hu hy id
+    is it ja ka kk ko la lg lt lv mi mk mn mr ms nl no pa pl pt ro ru sk sl sn so sq sr st sv sw
+    ta te th tn tr ts uk ur vi xh yo zh zu
+"""
+LANGUAGES = frozenset(_CODES.split())
+
 
 def signature() -> str:
     """Name and version; the package's models change with its version alone.
@@ -21,18 +29,6 @@ def signature() -> str:
         return f"lingua-{metadata.version(_PACKAGE)}"
     except metadata.PackageNotFoundError as error:
         raise MissingExtraError("the language detector lingua", "lingua") from error
-
-
-def known_languages() -> frozenset[str] | None:
-    """The canonical codes of its languages; None where it is not installed."""
-    try:
-        signature()
-    except MissingExtraError:
-        return None
-    from lingua import Language
-
-    codes = (language.iso_code_639_1.name.lower() for language in Language.all())
-    return frozenset(map(languages.canonical, codes))
 
 
 def load_lingua() -> Detector:
