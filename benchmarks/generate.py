@@ -125,7 +125,7 @@ def generate(bench: Bench, batch: Tokens, model: Any = None, **more: Any) -> Tok
 
     model = bench.model if model is None else model
     ends = end_tokens(bench.model, bench.tokenizer)
-    ids, mask = (part.to(bench.model.device) for part in pad_left(batch, ends[0]))
+    ids, mask = (part.to(bench.model.device) for part in pad_left(batch))
     config = GenerationConfig(  # type: ignore[no-untyped-call]
         max_new_tokens=bench.decoding.max_new_tokens,
         num_beams=bench.decoding.num_beams,

@@ -1,5 +1,9 @@
 """What keeping a text's structure costs: python benchmarks/translate.py LINES.txt [sentences].
 
+With `--bergamot FOLDER ROWS.json [ROWS]` the rows of an instruction file, such as Alpaca's, go
+through Bergamot's real model in FOLDER (English into the language of its name), in shards as the
+stage sends them, with one process; beside it `fxtranslate` alone on the very same sentences.
+
 Takes a file of English lines, such as FLORES (minutes for the default 200 sentences), and prints
 how fast each engine translates their sentences when it is called directly, and through
 `translate_texts`. Medians of runs that take turns, on one thread. CTranslate2 gets a model of
@@ -15,6 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,16 +27,18 @@ from typing import TYPE_CHECKING
 from polypaca.core.errors import UserError
 from polypaca.translation import engines
 from polypaca.translation.sentences import split_sentences
+from polypaca.translation.shards import Source, translate_rows
 from polypaca.translation.structure import is_special
 from polypaca.translation.texts import translate_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from polypaca.translation.contract import Engine
+    from polypaca.translation.contract import Engine, Untranslated
 
 RUNS = 3
 SENTENCES = 200
+ROWS = 120
 VOCABULARY = 32_000
 # Noise does not end by itself; translations of FLORES have about 30 tokens.
 TOKENS = 32
@@ -116,8 +123,68 @@ def chosen(file: Path, count: int) -> tuple[list[str], list[str]]:
     return lines, sentences
 
 
+def against_fxtranslate(folder: Path, file: Path, count: int) -> None:
+    """Print how fast rows go through Bergamot, and the engine alone with all their sentences."""
+    from polypaca.translation import bergamot_files, bergamot_worker
+
+    target = folder.name[2:]
+    rows = [
+        Source(str(number), row["instruction"], row.get("input", ""), row["output"])
+        for number, row in enumerate(json.loads(file.read_text(encoding="utf-8"))[:count])
+    ]
+    files = bergamot_files.find(folder, "en", target)
+    assert files.shortlist is not None
+    paths = [files.model, files.source, files.target, files.shortlist]
+    alone, vocabulary = bergamot_worker.load(paths)
+    engine = engines.load("bergamot", "en", target, model=str(folder))
+    sent: list[str] = []
+
+    def record(texts: Sequence[str]) -> list[str | Untranslated]:
+        sent.extend(texts)
+        return engine.translate(texts)
+
+    recorded = replace(engine, translate=record)
+
+    def through(translator: Engine) -> int:
+        with tempfile.TemporaryDirectory() as cache:
+            done = translate_rows(
+                rows,
+                len(rows),
+                translator,
+                source_language="en",
+                target_language=target,
+                on_lost="pieces",
+                cache=Path(cache),
+                progress=lambda fraction, text: None,
+            )
+            return sum(row.sentences for row in done)
+
+    used = through(recorded)
+    # What the engine would cut must not cost it its place in the comparison.
+    parts = [
+        part
+        for text in sent
+        for part in bergamot_worker.split(
+            text, lambda words: bergamot_worker.count_pieces(words, vocabulary)
+        )
+    ]
+    direct, all_of_it = [], []
+    for _ in range(RUNS):
+        direct.append(seconds(lambda: [alone.translate(part) for part in parts]))
+        all_of_it.append(seconds(partial(through, engine)))
+    engine.close()
+    one, two = statistics.median(direct), statistics.median(all_of_it)
+    print(f"{len(rows)} rows, {used} sentences, {len(sent)} of them sent to the engine\n")
+    print("| fxtranslate alone, sentences/s | polypaca, sentences/s | ratio |\n|---|---|---|")
+    print(f"| {len(sent) / one:.1f} | {len(sent) / two:.1f} | {one / two:.2f} |")
+
+
 def main() -> None:
     """Print the table."""
+    if sys.argv[1] == "--bergamot":
+        count = int(sys.argv[4]) if len(sys.argv) > 4 else ROWS
+        against_fxtranslate(Path(sys.argv[2]).expanduser(), Path(sys.argv[3]), count)
+        return
     file = Path(sys.argv[1])
     every = file.read_text(encoding="utf-8").splitlines()
     lines, sentences = chosen(file, int(sys.argv[2]) if len(sys.argv) > 2 else SENTENCES)

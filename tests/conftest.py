@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from .models.tiny_families import FAMILIES, train_spm, write_baichuan, write_pickled
+
+SMALL_DISK_KB = 512
 
 TEXT = [
     "Name three animals. The cat, the dog and the horse are animals that people know well.",
@@ -24,6 +27,32 @@ def data_folder() -> Path:
     folder = Path(os.environ.get("POLYPACA_TEST_DATA", beside)).resolve()
     if not folder.is_dir():
         pytest.skip(f"no data folder at {folder}: set POLYPACA_TEST_DATA")
+    return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of half a megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={SMALL_DISK_KB}k", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(["mount", *options], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("a full disk needs `mount`")
+    if mounted.returncode:
+        pytest.skip(f"a full disk needs leave to mount one: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def models_folder() -> Path:
+    """The folder of real small models."""
+    default = Path.home() / ".cache" / "polypaca-models"
+    folder = Path(os.environ.get("POLYPACA_TEST_MODELS", default))
+    if not folder.is_dir():
+        pytest.skip(f"no models at {folder}: set POLYPACA_TEST_MODELS")
     return folder
 
 

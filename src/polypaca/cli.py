@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
-    from rich.table import Table
 
+    from polypaca.core.tables import Grid
     from polypaca.study import Study
+    from polypaca.workflow.run import Plan
 
 app = typer.Typer(
     name="polypaca",
@@ -157,12 +158,13 @@ def validate(study: StudyFile, overrides: Overrides = None, as_json: Json = Fals
     """Check a study file and report every problem at once."""
     from polypaca.study import cells, systems
     from polypaca.study.notices import notices
+    from polypaca.workflow.schedules import schedule_notes
 
     loaded = _load(study, overrides)
     counts = {"study": loaded.name, "cells": len(cells(loaded)), "systems": len(systems(loaded))}
-    notes = notices(loaded)
+    notes = [*notices(loaded), *schedule_notes(loaded, _out(loaded, None))]
     if as_json:
-        typer.echo(json.dumps({**counts, "notes": notes}))
+        typer.echo(json.dumps({**counts, **({"notes": notes} if notes else {})}))
         return
     typer.echo(f"{study}: valid; {counts['cells']} cells, {counts['systems']} systems")
     for note in notes:
@@ -174,18 +176,18 @@ def verify(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A study's output folder.")],
 ) -> None:
     """Hash every file of a study's output and compare it with the manifests."""
-    from polypaca.core.errors import UserError
-    from polypaca.core.manifest import MANIFEST
-    from polypaca.core.manifest import verify as verify_folder
+    from polypaca.workflow.verification import verify_output
 
-    manifests = [path for path in sorted(out.rglob(MANIFEST)) if ".run" not in path.parts]
-    if not manifests:
-        raise UserError(f"{out}: no manifest in it; name a study's output folder")
-    wrong = [str(path.parent / name) for path in manifests for name in verify_folder(path.parent)]
-    for name in wrong:
-        typer.echo(f"changed or missing: {name}")
-    typer.echo(f"{len(manifests)} folders, {len(wrong)} files changed or missing")
-    raise typer.Exit(1 if wrong else 0)
+    found = verify_output(out)
+    for line in (*found.problems, *([found.note] if found.note else [])):
+        typer.echo(line)
+    text = f"{found.sealed} folders, {found.changed} files changed or missing"
+    if others := len(found.problems) - found.changed:
+        text += f", {others} other problems"
+    if found.not_made:
+        text += f"; {found.not_made} tasks of the study are not made yet"
+    typer.echo(text)
+    raise typer.Exit(1 if found.problems else 0)
 
 
 @app.command("agree")
@@ -227,7 +229,10 @@ def compare_command(
 def langid(
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="JSONL or CSV, or a text a line; - is standard input."),
+        typer.Argument(
+            metavar="FILE",
+            help="JSON, JSONL, Parquet or CSV, or a text a line; - is standard input.",
+        ),
     ],
     expect: Annotated[
         str | None,
@@ -246,7 +251,8 @@ def langid(
     as_json: Json = False,
 ) -> None:
     """Tell the languages of a file's texts, and whether they pass the gate."""
-    from polypaca.langid.files import identify, to_json, to_text
+    from polypaca.langid.files import to_json, to_text
+    from polypaca.stages.langid import identify
 
     found = identify(file, expect=expect, detector=detector, model=model, field=field)
     typer.echo(to_json(found) if as_json else to_text(found))
@@ -254,6 +260,7 @@ def langid(
 
 def main() -> None:
     """The console script: errors in words, exit codes as documented."""
+    from polypaca.core.disk import full_disk
     from polypaca.core.errors import PolypacaError
 
     # Jobs inherit these: a base is made ready by `prepare`, nothing else goes to the Hub.
@@ -268,6 +275,13 @@ def main() -> None:
             raise
         typer.echo(f"error: {error}" if "\n" not in str(error) else str(error), err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        # What names no file was most likely on its way to standard output.
+        full = full_disk(error, [Path("/dev/fd/1").resolve()])
+        if full is None or os.environ.get("POLYPACA_DEBUG"):
+            raise
+        typer.echo(f"error: {full}", err=True)
+        sys.exit(1)
 
 
 def _console() -> Console:
@@ -277,11 +291,13 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160)
 
 
-def _print_table(table: Table, lines: Sequence[str]) -> None:
+def _print_table(table: Grid, lines: Sequence[str]) -> None:
+    from polypaca.core.tables import print_line
+
     console = _console()
     console.print(table)
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def _load(study: Path, overrides: list[str] | None) -> Study:
@@ -309,7 +325,7 @@ def _run(
     from rich.console import Console
 
     from polypaca.core.errors import UserError
-    from polypaca.workflow import preflight, run_text
+    from polypaca.workflow import run_text
     from polypaca.workflow.run import execute, make_plan
 
     loaded = _load(study, overrides)
@@ -323,10 +339,7 @@ def _run(
             typer.echo(line)
         return
     if planned.reasons:
-        tasks = [task for task in planned.tasks if task.id in planned.reasons]
-        preflight.check(loaded, tasks)
-        if not yes:
-            _ask_before_spending(preflight.spending(loaded, tasks))
+        _make_sure(loaded, planned, console, yes=yes)
         console.print(
             f"{loaded.name}: {len(planned.reasons)} of {len(planned.tasks)} tasks to do "
             f"in {folder}",
@@ -349,6 +362,19 @@ def _run(
         run_text.print_result(folder, _console(), as_json=as_json)
     elif as_json:
         typer.echo(json.dumps({"out": str(folder)}))
+
+
+def _make_sure(study: Study, planned: Plan, console: Console, *, yes: bool) -> None:
+    """What must be so before a run begins: a cache, what jobs will need, leave to spend money."""
+    from polypaca.workflow import preflight
+    from polypaca.workflow.shared_cache import ensure_cache
+
+    if said := ensure_cache(planned.out):
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
+    tasks = [task for task in planned.tasks if task.id in planned.reasons]
+    preflight.check(study, tasks, planned.out)
+    if not yes:
+        _ask_before_spending(preflight.spending(study, tasks))
 
 
 def _ask_before_spending(phrases: Sequence[str]) -> None:

@@ -76,6 +76,12 @@ def test_names_and_suggestions() -> None:
     assert name("es") == "Spanish"
     assert suggestion("spanish") == "es"
     assert suggestion("blorp") is None
+    for country, meant in (
+        ("cn", "zh"), ("jp", "ja"), ("kr", "ko"), ("ua", "uk"), ("cz", "cs"), ("se", "sv"),
+        ("dk", "da"), ("gr", "el"), ("VN", "vi"), ("kz", "kk"), ("us", "en"), ("xx", None),
+        ("zz", None), ("q1", None),
+    ):  # fmt: skip
+        assert suggestion(country) == meant
 
 
 def test_a_language_among_others_by_any_of_its_codes() -> None:

@@ -21,6 +21,7 @@ from polypaca.data.formats import (
 # A row of each format that asks "Add." and answers "2".
 ROWS: dict[str, dict[str, Any]] = {
     "alpaca": {"instruction": "Add.", "output": "2"},
+    "dolly": {"instruction": "Add.", "response": "2"},
     "sharegpt": {
         "conversations": [{"from": "human", "value": "Add."}, {"from": "gpt", "value": "2"}]
     },
@@ -28,13 +29,16 @@ ROWS: dict[str, dict[str, Any]] = {
         "messages": [{"role": "user", "content": "Add."}, {"role": "assistant", "content": "2"}]
     },
     "prompt-completion": {"prompt": "Add.", "completion": "2"},
+    "question-answer": {"question": "Add.", "answer": "2"},
 }
 # Where the answer stands in each.
 ANSWERS = {
     "alpaca": "output",
+    "dolly": "response",
     "sharegpt": "conversations[1].value",
     "messages": "messages[1].content",
     "prompt-completion": "completion",
+    "question-answer": "answer",
 }
 # The two shapes of a conversation: field, key of the speaker, key of the text, user, assistant.
 SHAPES = {
@@ -46,10 +50,8 @@ WORDS = st.text(min_size=1).filter(str.strip)
 
 
 def with_answer(name: str, answer: Any) -> dict[str, Any]:
-    if name == "alpaca":
-        return {"instruction": "Add.", "output": answer}
-    if name == "prompt-completion":
-        return {"prompt": "Add.", "completion": answer}
+    if name not in SHAPES:
+        return {**ROWS[name], ANSWERS[name]: answer}
     return talk(name, ("user", "Add."), ("assistant", answer))
 
 
@@ -104,10 +106,9 @@ class TestEveryFormat:
         assert read_exchange(with_answer(name, "\tpass\r\n"), name).output == "\tpass\r\n"
 
     def test_rows_of_other_formats_are_refused(self, name: str) -> None:
-        first = FORMATS[name].fields[0][0]
         for other in FORMATS.keys() - {name}:
             field, reason = refused(ROWS[other], name)
-            assert field == first
+            assert field == next(key for key in FORMATS[name].fields[0] if key not in ROWS[other])
             assert reason == f"is missing: the file is read as {name}, and this row is {other}"
 
     def test_it_is_described(self, name: str) -> None:
@@ -155,7 +156,7 @@ def test_names() -> None:
         assert known_format(name) == name
     with pytest.raises(UserError, match="'sharegtp'; did you mean sharegpt"):
         known_format("sharegtp")
-    with pytest.raises(UserError, match="there are: auto, alpaca, sharegpt"):
+    with pytest.raises(UserError, match="there are: auto, alpaca, dolly, sharegpt"):
         known_format("csv")
 
 
@@ -297,3 +298,182 @@ class TestParts:
     def test_others_are_refused(self, parts: Any, where: str, reason: str) -> None:
         found = refused(self.row(parts), "messages")
         assert found == (f"messages[0].content{where}", reason)
+
+
+# Every way to write one request with its answer in columns of their own.
+PAIRS = [pair for name in FORMATS.keys() - SHAPES.keys() for pair in FORMATS[name].fields]
+
+
+@pytest.mark.parametrize(("request_column", "answer"), sorted(PAIRS))
+class TestWhatBelongsToTheTask:
+    def row(self, request_column: str, answer: str, **others: Any) -> dict[str, Any]:
+        return {request_column: "Sum up.", answer: "Short.", **others}
+
+    def read(self, row: dict[str, Any]) -> Exchange:
+        name = find_format([row])
+        assert name is not None
+        return read_exchange(row, name, found=True)
+
+    @pytest.mark.parametrize("column", ["input", "context"])
+    def test_its_input_is_read(self, request_column: str, answer: str, column: str) -> None:
+        row = self.row(request_column, answer, **{column: "A long text."})
+        exchange = self.read(row)
+        assert (exchange.instruction, exchange.input) == ("Sum up.", "A long text.")
+        assert set(row) == set(exchange.used)
+        assert self.read({**row, column: None}).input == ""
+
+    @pytest.mark.parametrize("column", ["system", "system_prompt"])
+    def test_a_system_message_stands_before_it(
+        self, request_column: str, answer: str, column: str
+    ) -> None:
+        row = self.row(request_column, answer, input="T")
+        exchange = self.read({**row, column: "Be brief."})
+        assert (exchange.instruction, exchange.input) == ("Be brief.\n\nSum up.", "T")
+        assert self.read(self.row(request_column, answer, system="")).instruction == "Sum up."
+
+    def test_of_a_history_the_first_exchange_is_read(
+        self, request_column: str, answer: str
+    ) -> None:
+        history = [["Hi.", "Hello."], ["And you?", "Fine."]]
+        row = self.row(request_column, answer, history=history, input="T", system="Be kind.")
+        exchange = self.read(row)
+        assert (exchange.instruction, exchange.input, exchange.output) == (
+            "Be kind.\n\nHi.", "", "Hello.",
+        )  # fmt: skip
+        assert exchange.further_messages == 4
+        messages = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
+        exchange = self.read({**row, "history": messages})
+        assert (exchange.instruction, exchange.output) == ("Be kind.\n\nHi.", "Hello.")
+        assert exchange.further_messages == 2
+        for nothing in ([], None, "", [["", ""]]):
+            exchange = self.read({**row, "history": nothing})
+            assert (exchange.output, exchange.further_messages) == ("Short.", 0)
+
+    @pytest.mark.parametrize(
+        ("history", "field", "reason"),
+        [
+            ("Hi. Hello.", "history", "must be a list of pairs, not str"),
+            ([["Hi."]], "history[0]", "must be a pair"),
+            ([{"role": "user", "content": "Hi."}], "history", "has no reply"),
+            ([["Hi.", None]], "history[0][1]", "is null"),
+            ([["", "Hello."]], "history[0][0]", "is empty"),
+        ],
+    )
+    def test_a_history_that_cannot_be_read(
+        self, request_column: str, answer: str, history: Any, field: str, reason: str
+    ) -> None:
+        with pytest.raises(FieldError) as caught:
+            self.read(self.row(request_column, answer, history=history))
+        assert caught.value.field == field
+        assert caught.value.reason.startswith(reason)
+
+    @pytest.mark.parametrize(
+        "column",
+        ["image", "images", "image_path", "Image URL", "videos", "audio", "tools", "functions"],
+    )
+    def test_what_no_text_can_say_is_refused(
+        self, request_column: str, answer: str, column: str
+    ) -> None:
+        for value in ("a.png", [{"name": "find"}], {"bytes": "iVBO", "path": None}):
+            with pytest.raises(FieldError, match="holds") as caught:
+                self.read(self.row(request_column, answer, **{column: value}))
+            assert caught.value.field == column
+        empty: list[Any] = [None, "", "[]", [], {"bytes": None, "path": None}]
+        for nothing in empty:
+            row = self.row(request_column, answer, **{column: nothing})
+            assert self.read(row).output == "Short."
+
+    @pytest.mark.parametrize(
+        ("column", "meant"),
+        [("Input", "input"), ("inputs", "input"), (" context", "context"), ("System", "system"),
+         ("systemPrompt", "system_prompt"), ("History", "history")],
+    )  # fmt: skip
+    def test_a_known_column_by_another_name_is_refused(
+        self, request_column: str, answer: str, column: str, meant: str
+    ) -> None:
+        with pytest.raises(FieldError, match=f"rename it to `{meant}`"):
+            self.read(self.row(request_column, answer, **{column: "A long text."}))
+
+    @pytest.mark.parametrize("column", ["text", "passage", "document"])
+    def test_a_text_that_was_not_read_is_refused(
+        self, request_column: str, answer: str, column: str
+    ) -> None:
+        row = self.row(request_column, answer, **{column: "A long text."})
+        with pytest.raises(FieldError, match="rename it to `input` if it belongs") as caught:
+            self.read(row)
+        assert caught.value.field == column
+        name = find_format([row])
+        assert name is not None
+        # A format that is given says what is to be read.
+        assert read_exchange(row, name).input == ""
+        for repeating in (
+            "Below is an instruction that describes a task. Write a response that appropriately "
+            "completes the request.\n\n### Instruction:\nSum  up.\n\n### Response:Short.",
+            "<s>[INST] Sum up. [/INST] Short.</s>",
+            "short",
+        ):
+            assert self.read({**row, column: repeating}).output == "Short."
+        for more in ("Sum up. Ferries sail.", "Is it short. or long?", "Sum up.渡船。Short."):
+            with pytest.raises(FieldError, match="rename it"):
+                self.read({**row, column: more})
+
+
+@pytest.mark.parametrize("column", ["conversations", "messages", "conversation"])
+@pytest.mark.parametrize("name", SHAPES)
+class TestColumnsOfConversations:
+    def row(self, name: str, column: str, *messages: tuple[str, str]) -> dict[str, Any]:
+        return {column: next(iter(talk(name, *messages).values()))}
+
+    def test_the_messages_tell_the_format(self, name: str, column: str) -> None:
+        said = ("system", "Be brief."), ("user", "Why?"), ("assistant", "So.")
+        row = self.row(name, column, *said)
+        assert find_format([row]) == name
+        exchange = read_exchange(row, name, found=True)
+        assert (exchange.instruction, exchange.output) == ("Be brief.\n\nWhy?", "So.")
+        assert exchange.used == (column,)
+
+    def test_a_column_may_hold_the_system_message(self, name: str, column: str) -> None:
+        row = self.row(name, column, ("user", "Why?"), ("assistant", "So."))
+        said = read_exchange({**row, "system": "Be brief."}, name)
+        assert said.instruction == "Be brief.\n\nWhy?"
+        inside = ("system", "Be brief."), ("user", "Why?"), ("assistant", "S")
+        both = {**self.row(name, column, *inside), "system": "Be brief."}
+        assert read_exchange(both, name).instruction == "Be brief.\n\nWhy?"
+
+    def test_beside_a_pair_it_tells_what_is_left_out(self, name: str, column: str) -> None:
+        row = {
+            **ROWS["alpaca"],
+            **self.row(
+                name, column, ("user", "Add."), ("assistant", "2"), ("user", "Why?"),
+                ("assistant", "So."),
+            ),
+        }  # fmt: skip
+        assert read_exchange(row, "alpaca", found=True).further_messages == 2
+        with pytest.raises(FieldError, match=r"another exchange than instruction and output"):
+            read_exchange({**row, "output": "3"}, "alpaca", found=True)
+        assert read_exchange({**row, "output": "3"}, "alpaca").output == "3"
+
+
+def test_an_answer_by_another_name_is_to_be_renamed() -> None:
+    row = {"id": 1, "instruction": "Add.", "input": "1 1", "chosen": "2", "rejected": "3"}
+    name = find_format([row])
+    assert name == "alpaca"
+    assert refused(row, name) == (
+        "output", "is missing: rename the answer's column to it; there are chosen, rejected",
+    )  # fmt: skip
+
+
+def test_two_answers_are_not_chosen_between() -> None:
+    row = {"instruction": "Add.", "output": "2", "response": "3"}
+    with pytest.raises(FieldError, match="is not read, instruction, output being there"):
+        read_exchange(row, "alpaca", found=True)
+    assert read_exchange({**row, "response": "2"}, "alpaca", found=True).output == "2"
+
+
+@pytest.mark.parametrize("column", ["input", "context", "system"])
+@pytest.mark.parametrize("text", ["<noinput>", "No input", "N/A", "nan", "None", "无输入"])
+def test_a_text_that_says_there_is_none_is_none_on_record(column: str, text: str) -> None:
+    row = {**ROWS["alpaca"], column: text}
+    exchange = read_exchange(row, "alpaca")
+    assert (exchange.instruction, exchange.input) == ("Add.", "")
+    assert exchange.repairs == (f"{column} {text!r} read as none",)

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from polypaca.core.errors import DataError, UserError
-from polypaca.data.instructions import instructions_from_rows, load_instructions
+from polypaca.data.instructions import (
+    instructions_from_rows,
+    load_instructions,
+    without_entities,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,7 +109,7 @@ def test_bad_fields(tmp_path: Path, change: dict[str, Any], field: str, reason: 
 
 def test_a_missing_field_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="field output: is missing"):
-        load(tmp_path, [{"instruction": "A", "response": "b"}])
+        load(tmp_path, [{"instruction": "A", "reply": "b"}])
 
 
 def test_the_readers_findings_are_kept(tmp_path: Path) -> None:
@@ -204,14 +208,15 @@ class TestFormats:
         row = {**TALK, **GOOD}
         reads = {
             name: instructions_from_rows([row], "en", on_bad_row="error", label="x", format=name)
-            for name in ("auto", "alpaca", "messages")
+            for name in ("alpaca", "messages")
         }
         assert {name: (r.format, r.items[0].output) for name, r in reads.items()} == {
-            "auto": ("alpaca", "2"),
             "alpaca": ("alpaca", "2"),
             "messages": ("messages", "A."),
         }
         assert reads["alpaca"].items[0].others["messages"] == TALK["messages"]
+        with pytest.raises(DataError, match=r"say data\.format: alpaca, or messages"):
+            instructions_from_rows([row], "en", on_bad_row="error", label="x")
 
     def test_an_unknown_format(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="'alpacca'; did you mean alpaca"):
@@ -227,7 +232,8 @@ class TestFormats:
             load(tmp_path, [{"id": "a", "text": "b"}] * 2, on_bad_row)
         message = str(caught.value)
         assert "x.en.jsonl:1: no instruction format has its fields (id, text)" in message
-        assert "alpaca (instruction, output), sharegpt (conversations), messages" in message
+        assert "alpaca (instruction, output), dolly (instruction, response), sharegpt" in message
+        assert "from `input` or `context`" in message
         assert "on_bad_row" not in message
 
     def test_a_table_of_conversations(self, tmp_path: Path) -> None:
@@ -238,6 +244,51 @@ class TestFormats:
         pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
         read = load_instructions(tmp_path / "x.parquet", "en", on_bad_row="error")
         assert (read.format, read.items[0].output, read.further_turns) == ("messages", "A.", 1)
+
+
+class TestColumns:
+    def test_what_is_not_read_is_listed_once_and_kept(self, tmp_path: Path) -> None:
+        rows = [
+            {**GOOD, "id": "a", "category": "maths", "note": ""},
+            {**GOOD, "id": "b", "category": "maths", "topic": "book", "note": None},
+        ]
+        read = load(tmp_path, rows)
+        assert read.not_read == ("category", "topic")
+        assert read.items[1].others == {"category": "maths", "topic": "book", "note": None}
+
+    def test_rows_that_cannot_be_trained_on_are_set_aside(self, tmp_path: Path) -> None:
+        rows = [{**GOOD, "image": "a.png"}, {**GOOD, "id": "b", "image": None}]
+        with pytest.raises(DataError, match=r"jsonl:1, field image: holds a picture"):
+            load(tmp_path, rows)
+        read = load(tmp_path, rows, "reject")
+        assert [item.source for item in read.items] == ["b"]
+        assert [row.line for row in read.rejected] == [1]
+
+    def test_no_input_is_on_record_whatever_the_policy(self, tmp_path: Path) -> None:
+        rows = [{**GOOD, "input": "<noinput>"}, {**GOOD, "id": "b"}]
+        policies: list[OnBadRow] = ["error", "reject", "repair"]
+        for on_bad_row in policies:
+            read = load(tmp_path, rows, on_bad_row)
+            assert [item.input for item in read.items] == ["", "1 1"]
+            assert [(r.line, r.repair) for r in read.repaired] == [
+                (1, "input '<noinput>' read as none")
+            ]
+            assert read.no_input == 1
+
+
+def test_entities_are_replaced_on_record(tmp_path: Path) -> None:
+    rows = [
+        {**GOOD, "input": "1 &lt; 2", "output": "Yes, it&#39;s less."},
+        {**GOOD, "id": "b", "output": "Write `&lt;`."},
+    ]
+    read = without_entities(load(tmp_path, rows))
+    assert [item.texts() for item in read.items] == [
+        ("Add.", "1 < 2", "Yes, it's less."),
+        ("Add.", "1 1", "Write `&lt;`."),
+    ]
+    assert [(r.line, r.repair) for r in read.repaired] == [
+        (1, "HTML entities replaced (&lt;, &#39;)")
+    ]
 
 
 @pytest.mark.data
@@ -259,7 +310,20 @@ def test_published_files(data_folder: Path, pattern: str, sizes: dict[str, int])
         assert not read.rejected
         assert read.numbered == pattern.startswith("alpaca")
         assert read.format == "alpaca"
-        assert read.further_turns == 0
+        # Their conversations go on behind the exchange that stands in columns of its own.
+        assert read.further_turns == (80 if pattern.startswith("mt_bench") else 0)
+
+
+@pytest.mark.data
+def test_published_rows_without_input_say_so_in_many_ways(data_folder: Path) -> None:
+    pattern = data_folder / "instructions" / "alpaca.{language}.json"
+    read = load_instructions(pattern, "en", on_bad_row="error")
+    assert read.no_input == 8
+    written = {
+        "noinput", "Noinput", "No input", "No Input", "NoInput", "No input.", "< noinput >",
+        "`<noinput>`",
+    }  # fmt: skip
+    assert {row.repair for row in read.repaired} == {f"input {t!r} read as none" for t in written}
 
 
 @pytest.mark.data

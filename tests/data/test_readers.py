@@ -80,7 +80,7 @@ BROKEN = {
     "array": (b"[1, 2]", "is an array, not an object"),
     "null": (b"null", "is null, not an object"),
     "number": (b"12", "is a number, not an object"),
-    "too deep": (b"[" * 100_000, "nested too deeply"),
+    "too deep": (b"[" * 100_000, "nested more than 100 deep"),
     "huge number": (b'{"id": ' + b"1" * 5000 + b"}", "is not valid JSON"),
     "field named twice": (b'{"id": 1, "id": 2}', "names a field twice"),
 }
@@ -293,3 +293,22 @@ def test_files_that_cannot_be_read(read: Read, tmp_path: Path) -> None:
         read(b"a,b", name="rows.csv")
     with pytest.raises(DataError, match=r"is UTF-16.*iconv"):
         read('{"id": 1}'.encode("utf-16"), "repair")
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a": ', "}")])
+@pytest.mark.parametrize("depth", [100, 900, 3000, 100_000])
+def test_a_row_that_nests_too_deeply_is_one_bad_row(
+    tmp_path: Path, opening: str, closing: str, depth: int
+) -> None:
+    value = opening * depth + "1" + closing * depth
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"a": 1}}\n{{"b": {value}}}\n{{"c": 3}}\n')
+    with pytest.raises(DataError, match=r"a\.jsonl:2: is nested more than 100 deep"):
+        read_rows(path, on_bad_row="error")
+    read = read_rows(path, on_bad_row="reject")
+    assert [row.line for row in read.rows] == [1, 3]
+    assert [row.reason for row in read.rejected] == ["is nested more than 100 deep"]
+    array = tmp_path / "a.json"
+    array.write_text(f'[{{"b": {value}}}]')
+    with pytest.raises(DataError, match="nested more than 100 deep"):
+        read_rows(array, on_bad_row="error")

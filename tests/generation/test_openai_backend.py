@@ -24,14 +24,14 @@ def _ask(server: MockServer, texts: list[str], **changes: Any) -> list[ServedAns
 
 def test_a_rendered_text_is_gone_on_from() -> None:
     with serve(lambda number, text: Answer(text.upper())) as server:
-        found = _ask(server, ["a", "b"], stop="\n### ", concurrency=1)
+        found = _ask(server, ["a", "b"], stop=("\n### A:", "\n### B:"), concurrency=1)
         assert found == [
             ServedAnswer("A", "stop", MODEL_VERSION),
             ServedAnswer("B", "stop", MODEL_VERSION),
         ]
         assert server.requests[0] == {
             "model": "es.s1", "prompt": "a", "max_tokens": 9, "temperature": 0.0,
-            "stop": ["\n### "],
+            "stop": ["\n### A:", "\n### B:"],
         }  # fmt: skip
 
 

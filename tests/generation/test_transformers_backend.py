@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import GenerationConfig
 
 from polypaca.core.errors import StageError, UserError
-from polypaca.generation import transformers_backend as backend
 from polypaca.generation.batching import check_room, encode, pad_left, plan_batches
 from polypaca.generation.contract import Decoding
 from polypaca.generation.transformers_backend import answer_batch, end_tokens
@@ -62,9 +63,25 @@ def test_batches_are_of_like_lengths_and_the_longest_comes_first() -> None:
     assert plan_batches([3, 9, 3, 5, 9], 2) == [[1, 4], [3, 0], [2]]
 
 
-def test_padding_is_on_the_left() -> None:
-    ids, mask = pad_left([[5, 6, 7], [8]], 0)
-    assert ids.tolist() == [[5, 6, 7], [0, 0, 8]]
+@given(
+    lengths=st.lists(st.integers(1, 300), max_size=40),
+    rows=st.integers(1, 9),
+    tokens=st.integers(1, 500),
+)
+def test_a_batch_is_bounded_by_rows_and_by_tokens_with_padding(
+    lengths: list[int], rows: int, tokens: int
+) -> None:
+    batches = plan_batches(lengths, rows, tokens)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) <= rows
+        assert len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= tokens
+    assert plan_batches(lengths, rows) == plan_batches(lengths, rows, 300 * 9)
+
+
+def test_padding_is_on_the_left_and_repeats_what_the_row_has() -> None:
+    ids, mask = pad_left([[5, 6, 7], [8]])
+    assert ids.tolist() == [[5, 6, 7], [8, 8, 8]]
     assert mask.tolist() == [[1, 1, 1], [0, 0, 1]]
 
 
@@ -117,6 +134,16 @@ def test_every_end_token_of_a_chat_model_ends_an_answer(tiny_model: Callable[[st
     (found,) = answer_batch(model, tokenizer, rows[:1], GREEDY)
     assert found.tokens == (word, word)
     assert found.finish_reason == "stop"
+
+
+def test_the_end_of_a_turn_ends_an_answer_though_the_model_does_not_say_so(
+    tiny_model: Callable[[str], Path],
+) -> None:
+    model, tokenizer, rows = _loaded(tiny_model("llama3"))
+    word, turn = encode(tokenizer, ["cat"])[0][-1], encode(tokenizer, ["dog"])[0][-1]
+    _force(model, [word, word, turn, word], len(rows[0]))
+    (found,) = answer_batch(model, tokenizer, rows[:1], GREEDY, ends=[turn])
+    assert (found.tokens, found.finish_reason) == ((word, word), "stop")
 
 
 def test_special_tokens_are_no_text_and_the_length_limit_is_told(
@@ -173,12 +200,42 @@ def test_rows_end_at_the_stop_string_and_their_answers_stay(
     # A string that random weights write somewhere, alone and across two tokens.
     text = whole[1].text
     for stop in (text[10:11], text[10:14]):
+        several = answer_batch(model, tokenizer, rows, ends, stop=("never", stop), seed=3)
         stopped = answer_batch(model, tokenizer, rows, ends, stop=stop, seed=3)
         for long, short in zip(whole, stopped, strict=True):
             assert short.text.split(stop)[0] == long.text.split(stop)[0]
             assert (stop in short.text) == (stop in long.text)
             assert short.finish_reason == ("stop" if stop in long.text else long.finish_reason)
         assert len(stopped[1].tokens) < len(whole[1].tokens)
+        assert several == stopped
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rows_that_have_ended_leave_the_batch_and_change_no_answer(
+    family: str, tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenizer, rows = _loaded(tiny_model(family))
+    decoding = Decoding(40, 1, 3, repetition_penalty=1.2)
+    whole = [
+        tokenizer.decode(alone(model, tokenizer, row, decoding), skip_special_tokens=True)
+        for row in rows
+    ]
+    # A letter that random weights write in some answers early, in others late or never.
+    stop = max(
+        "abcdefghijklmnopqrstuvwxyz", key=lambda letter: len({w.find(letter) for w in whole})
+    )
+    generate, sizes = model.generate, []
+
+    def counted(**inputs: Any) -> Any:
+        if "cache" in inputs:
+            sizes.append(len(inputs["input_ids"]))
+        return generate(**inputs)
+
+    monkeypatch.setattr(model, "generate", counted)
+    found = answer_batch(model, tokenizer, rows, decoding, stop=stop)
+    assert [a.text.split(stop)[0] for a in found] == [text.split(stop)[0] for text in whole]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(sizes) > 1
 
 
 def test_beams_go_on_past_the_stop_string(tiny_model: Callable[[str], Path]) -> None:
@@ -200,9 +257,10 @@ def test_a_batch_that_does_not_fit_is_halved(
     generate, sizes = model.generate, []
 
     def scarce(**inputs: Any) -> Any:
-        sizes.append(len(inputs["input_ids"]))
-        if sizes[-1] > 2:
-            torch.empty(1 << 60, dtype=torch.uint8)  # what no machine has
+        if "cache" in inputs:  # it decodes
+            sizes.append(len(inputs["input_ids"]))
+            if sizes[-1] > 2:
+                torch.empty(1 << 60, dtype=torch.uint8)  # what no machine has
         return generate(**inputs)
 
     monkeypatch.setattr(model, "generate", scarce)
@@ -226,7 +284,7 @@ def test_other_errors_are_not_taken_for_lack_of_memory(
     tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, tokenizer, rows = _loaded(tiny_model("gpt_neox"))
-    monkeypatch.setattr(backend, "_read", lambda *_: {"cache": "none"})
+    monkeypatch.setattr("polypaca.generation.cache.for_beams", lambda *_: "none")
     with pytest.raises((ValueError, AttributeError, TypeError)):
         answer_batch(model, tokenizer, rows, GREEDY)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from polypaca.core.errors import DataError, UserError
-from polypaca.langid.files import identify, summary, to_json, to_text
+from polypaca.langid.files import summary, to_json, to_text
+from polypaca.stages.langid import identify
 
 SPANISH = "La casa vieja está junto al río, y los niños juegan en el jardín."
 ENGLISH = "The old house stands by the river, and the children play in it."
@@ -66,6 +67,7 @@ def test_the_summary_counts(tmp_path: Path) -> None:
     found = identify(_write(tmp_path / "a.txt", f"{SPANISH}\n{ENGLISH}\n42\n..."), expect="es")
     assert summary(found) == {
         "texts": 4,
+        "missing": 0,
         "detected": {"none": 2, "es": 1, "en": 1},
         "expected": 4,
         "passed": 2,
@@ -89,10 +91,10 @@ def test_the_summary_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "field", "message"),
     [
-        ("a.jsonl", '{"text": "a"}\n{"text"', None, r"a\.jsonl:2: is not JSON"),
-        ("a.jsonl", "[1]", None, r"a\.jsonl:1: is not a JSON object"),
+        ("a.jsonl", '{"text": "a"}\n{"text"', None, r"a\.jsonl:2: is not valid JSON"),
+        ("a.jsonl", "[1]", None, r"a\.jsonl:1: is an array, not an object"),
         ("a.jsonl", '{"text": 3}', None, r"a\.jsonl:1, field text: is not text: 3"),
-        ("a.jsonl", '{"txt": "a"}', None, r"a\.jsonl:1: no column .*--field; there are: txt"),
+        ("a.jsonl", '{"txt": "a"}', None, r"a\.jsonl: no column .*--field; there are: txt"),
         ("a.jsonl", '{"text": "a"}', "txet", r"no column 'txet'; did you mean text"),
         (
             "a.jsonl",
@@ -121,6 +123,68 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         identify(str(tmp_path / "a.txt"))
     with pytest.raises(UserError, match=r"'spanish'; did you mean es\?"):
         identify(str(tmp_path / "a.txt"), expect="spanish")
+
+
+ROWS = [{"id": 1, "output": SPANISH}, {"id": 2, "output": None}, {"id": 3, "output": ENGLISH}]
+
+
+def _tables(folder: Path) -> dict[str, str]:
+    """The same three rows in every form that data comes in."""
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), folder / "a.parquet")
+    lines = "".join(json.dumps(row) + "\n" for row in ROWS)
+    return {
+        "array": _write(folder / "array.json", json.dumps(ROWS, indent=1)),
+        "lines": _write(folder / "lines.json", lines),
+        "jsonl": _write(folder / "a.JSONL", lines),
+        "marked": _write(folder / "marked.jsonl", "\ufeff" + lines.replace("\n", "\r\n")),
+        "parquet": str(folder / "a.parquet"),
+        "array without an ending": _write(folder / "array", json.dumps(ROWS)),
+        "lines in a text file": _write(folder / "lines.txt", lines),
+        "a row without it": _write(
+            folder / "b.jsonl", lines.replace('"output": null', '"other": "x"')
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["array", "lines", "jsonl", "marked", "parquet", "array without an ending",
+     "lines in a text file", "a row without it"],
+)  # fmt: skip
+def test_what_prepare_reads_is_read_and_nulls_are_counted(tmp_path: Path, form: str) -> None:
+    found = identify(_tables(tmp_path)[form], expect="es")
+    assert [(row.detected, row.gate, row.missing) for row in found] == [
+        ("es", 1, False),
+        (None, 0, True),
+        ("en", 0, False),
+    ]
+    assert "1 of them are null or not there, and count as empty" in to_text(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", ""), ("a.json", "[]"), ("a.json", "\n \n"), ("a.jsonl", ""), ("a.txt", ""),
+        ("a.txt", "\n\n"), ("a.csv", ""), ("a.csv", "text\n"), ("a", "[]"), ("a.json", "{}"),
+        ("a.json", '{"rows": []}'), ("a.json", '"text"'), ("a.json", '[["a"]]'),
+        ("a.jsonl", "[" * 3000), ("a.json", "[" * 100000 + "]" * 100000), ("a.parquet", "PAR1"),
+    ],
+)  # fmt: skip
+def test_a_file_without_texts_is_no_success(tmp_path: Path, name: str, content: str) -> None:
+    with pytest.raises(DataError):
+        identify(_write(tmp_path / name, content))
+
+
+@pytest.mark.parametrize("form", ["array", "lines"])
+def test_json_on_standard_input_is_known_by_its_beginning(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
+) -> None:
+    data = Path(_tables(tmp_path)[form]).read_bytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    assert [row.detected for row in identify("-")] == ["es", None, "en"]
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,6 +168,24 @@ def test_a_damaged_cache_file_is_asked_for_again(tmp_path: Path) -> None:
     assert json.loads(file.read_text(encoding="utf-8"))["asked"]["model"] == "m"
 
 
+def test_a_kept_reply_with_other_words_is_asked_for_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serve(echo) as server:
+        complete([ask("a")], at(server), cache=tmp_path)
+        (path,) = tmp_path.rglob("*.json")
+        kept = path.read_text()
+        path.write_text(kept.replace("you said a", "you said b"))
+        assert texts(complete([ask("a")], at(server), cache=tmp_path)) == ["you said a"]
+        assert f"damaged in the cache: {path}" in caplog.text
+        # Kept by a version without hashes: it may have cost money, and is believed.
+        earlier = json.loads(kept)
+        del earlier["sha256"]
+        path.write_text(json.dumps(earlier))
+        assert texts(complete([ask("a")], at(server), cache=tmp_path)) == ["you said a"]
+    assert len(server.requests) == 2
+
+
 # What another process does; its argument is the cache's folder.
 WRITE_OFTEN = """
 import sys

@@ -1,4 +1,4 @@
-"""A server that others wrote, with a tiny model: chat, plain completions, judging, pairs."""
+"""Servers that others wrote: chat, plain completions, answers, judging, pairs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from polypaca.generation.openai_backend import ServedAnswer, answer
 from polypaca.judging import judges, pairwise
 from polypaca.judging.contract import Item, PairItem
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete
 from polypaca.llm.records import Endpoint, Failure, Reply, Request
+from polypaca.models.loading import load_tokenizer
+from polypaca.models.templates import load_template
 
-from ..translation.serving import chat_model, transformers_serve  # noqa: TID252
+from ..translation.serving import (  # noqa: TID252
+    chat_model,
+    llama_cpp_serve,
+    transformers_serve,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,15 +30,34 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def server(
+def transformers_server(
     tiny_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, str]]:
-    """The URL of a running `transformers serve`, and its model's name."""
+    """The URL of a running `transformers serve` with a tiny model, and the model's name."""
     if importlib.util.find_spec("uvicorn") is None or importlib.util.find_spec("fastapi") is None:
         pytest.skip("no fastapi or uvicorn: pip install 'polypaca[test]'")
     folder = tmp_path_factory.mktemp("served")
     with transformers_serve(chat_model(tiny_model("llama"), folder), folder) as served:
         yield served
+
+
+@pytest.fixture(scope="module")
+def llama_cpp_server(models_folder: Path) -> Iterator[tuple[str, str]]:
+    """The URL of a running llama.cpp server with SmolLM2 135M Instruct, and the model's name."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        pytest.skip("no xllamacpp: pip install 'polypaca[test]'")
+    gguf = models_folder / "smollm2-135m-instruct.gguf"
+    if not gguf.is_file():
+        pytest.skip(f"{gguf} is not there")
+    with llama_cpp_serve(gguf) as served:
+        yield served
+
+
+@pytest.fixture(params=["transformers_server", "llama_cpp_server"])
+def server(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Each of them in turn."""
+    served: tuple[str, str] = request.getfixturevalue(request.param)
+    return served
 
 
 @pytest.mark.parametrize(
@@ -72,9 +98,9 @@ def test_a_reply_with_its_tokens_counted(
     assert account.spent(endpoint) == spent
 
 
-def test_a_model_that_the_server_does_not_have(server: tuple[str, str]) -> None:
+def test_a_model_that_the_server_does_not_have(transformers_server: tuple[str, str]) -> None:
     request = Request((("user", "Hello"),), max_tokens=2)
-    endpoint = Endpoint(server[0], "no/such-model", max_retries=0)
+    endpoint = Endpoint(transformers_server[0], "no/such-model", max_retries=0)
     (outcome,) = complete([request], endpoint)  # 404 would stop all; this server answers 400
     assert isinstance(outcome, Failure)
     assert outcome.status == 400
@@ -93,3 +119,25 @@ def test_a_judge_that_knows_nothing_rates_nothing(server: tuple[str, str]) -> No
     )
     assert (compared.status, compared.outcome) == ("failed", None)
     assert len(compared.explanations) == 2
+
+
+def test_a_served_model_answers_in_the_template_and_stops_where_it_says(
+    llama_cpp_server: tuple[str, str], models_folder: Path
+) -> None:
+    url, model = llama_cpp_server
+    template = load_template("chat", load_tokenizer(models_folder / "smollm2-135m-instruct"))
+    asked = "What is the capital of France? Answer in one short sentence."
+    settings: dict[str, Any] = {"base_url": url, "model": model, "api_key_env": None}
+    raw, chat = (
+        answer([text], raw=raw, max_new_tokens=24, **settings)[0]
+        for text, raw in ((template.render(asked), True), (asked, False))
+    )
+    (cut,) = answer([template.render(asked)], raw=True, max_new_tokens=24, stop="Par", **settings)
+    assert isinstance(raw, ServedAnswer)
+    assert isinstance(chat, ServedAnswer)
+    assert isinstance(cut, ServedAnswer)
+    assert "Paris" in raw.text
+    # Both ways the model is given the same text, and without sampling it says the same.
+    assert chat.text.strip() == raw.text.strip()
+    assert raw.finish_reason == "stop"
+    assert cut.text == raw.text.split("Par")[0]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,9 @@ from typing import Any
 import pytest
 
 from polypaca.core.errors import UserError
-from polypaca.models.bases import cached, initialise, link, locate
+from polypaca.core.files import sha256_file
+from polypaca.core.kept import HASHES
+from polypaca.models.bases import cached, initialise, link, locate, ready
 from polypaca.models.loading import load_model, load_tokenizer, pad_token_id
 
 
@@ -74,8 +78,6 @@ def test_folders_without_a_model_are_refused(tmp_path: Path) -> None:
 
 
 def test_pickled_weights_are_not_read(tmp_path: Path, tiny_model: Callable[[str], Path]) -> None:
-    import shutil
-
     import torch
 
     shutil.copytree(tiny_model("llama"), tmp_path / "m")
@@ -103,6 +105,58 @@ def test_a_base_is_built_once_for_all_studies(
     assert len(built) == 1
     cached(tmp_path / "three", {"base": "y"}, build, _ignore)
     assert len(built) == 2
+
+
+@pytest.mark.parametrize("change", ["zeroed", "removed", "cut", "without hashes"])
+def test_a_damaged_base_is_set_aside_and_built_again(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("POLYPACA_CACHE", str(tmp_path / "cache"))
+    weights = bytes(range(1, 200)) * 50
+
+    def build(folder: Path) -> dict[str, Any]:
+        (folder / "config.json").write_text("{}")
+        (folder / "model.safetensors").write_bytes(weights)
+        return {"loss": 1.5}
+
+    cached(tmp_path / "one", {"base": "x"}, build, _ignore)
+    file = (tmp_path / "one" / "model.safetensors").resolve()
+    stat = file.stat()
+    if change == "zeroed":
+        file.write_bytes(weights[:1000] + bytes(1000) + weights[2000:])
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    elif change == "removed":
+        file.unlink()
+    elif change == "cut":
+        file.write_bytes(weights[:1000])
+    else:
+        (file.parent / HASHES).unlink()
+    facts = cached(tmp_path / "two", {"base": "x"}, build, _ignore)
+    assert facts["summary"] == "built again, since what the cache held was damaged"
+    assert f"damaged in the cache: {file.parent}" in caplog.text
+    assert file.parent.with_name(f"{file.parent.name}.damaged").is_dir()
+    # The first study's links lead to what was built again.
+    assert (tmp_path / "one" / "model.safetensors").read_bytes() == weights
+    again = cached(tmp_path / "three", {"base": "x"}, build, _ignore)
+    assert again["summary"] == "taken from the cache"
+
+
+def test_a_damaged_download_of_the_hub_is_refused(
+    tmp_path: Path, tiny_source: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLYPACA_CACHE", str(tmp_path / "cache"))
+    source = tiny_source("llama")
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "snapshot").mkdir()
+    for file in source.iterdir():
+        blob = tmp_path / "blobs" / sha256_file(file)
+        shutil.copyfile(file, blob)
+        (tmp_path / "snapshot" / file.name).symlink_to(blob)
+    assert ready(tmp_path / "base", tmp_path / "snapshot", _ignore)["files"]
+    blob = (tmp_path / "snapshot" / "model.safetensors").resolve()
+    blob.write_bytes(bytes(blob.stat().st_size))
+    with pytest.raises(UserError, match=rf"model.safetensors: damaged .* delete {blob}"):
+        ready(tmp_path / "base", tmp_path / "snapshot", _ignore)
 
 
 def test_a_build_that_fails_leaves_nothing_that_counts(

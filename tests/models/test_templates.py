@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
 import pytest
+from tokenizers import AddedToken
 
 from polypaca.core.errors import UserError
 from polypaca.models.loading import load_tokenizer
@@ -30,6 +32,9 @@ def test_rendering_puts_texts_in_as_they_are() -> None:
         (" An answer.\n", "An answer."),
         ("An answer.\n\n### Instruction:\nAnother", "An answer."),
         ("# Title\n## Section\n#### deep", "# Title\n## Section\n#### deep"),
+        ("### Look\nRed.\n\n### Use\nPlay.", "### Look\nRed.\n\n### Use\nPlay."),
+        ("\n### Input\nis a heading of its own", "### Input\nis a heading of its own"),
+        ("Text.\n\n### Response:\nMore\n\n### Instruction:\nNo", "Text."),
         ("\n### Input:\nnothing before", ""),
     ],
 )
@@ -90,3 +95,48 @@ def test_a_chat_template_that_changes_the_messages_is_refused(tokenizer_file: Pa
             load_template("chat", tokenizer)
     finally:
         tokenizer.chat_template = None
+
+
+TURNS = {
+    # template: (tokens that end an answer, texts that do)
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}": (
+        ("<|im_end|>",), (),
+    ),
+    "{% for m in messages %}{% if m.role == 'user' %}USER: {{ m.content }} {% else %}"
+    "ASSISTANT: {{ m.content }}</s>{% endif %}{% endfor %}": (("</s>",), ()),
+    # Marks that the tokenizer has not: the text of the turn that follows.
+    "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}\n{% endfor %}": (
+        (), ("\n<|user|>",),
+    ),
+    "{% for m in messages %}[{{ m.role }}] {{ m.content }}[end]\n{% endfor %}": ((), ("[end]",)),
+    "{% for m in messages %}{% if m.role == 'user' %}### Human: {{ m.content }}\n{% else %}"
+    "### Assistant: {{ m.content }}\n{% endif %}{% endfor %}": ((), ("\n### Human:",)),
+    # Some allow no second question; their answers end with the sequence.
+    "{% if messages | length > 2 %}{{ raise_exception('one') }}{% endif %}"
+    "{% for m in messages %}<|im_start|>{{ m.content }}\n{% endfor %}": ((), ()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("chat", TURNS)
+def test_a_chat_template_knows_how_an_answer_ends(chat: str, tokenizer_file: Path) -> None:
+    # A copy, since the marks of turns become special tokens of it.
+    tokenizer = copy.deepcopy(load_tokenizer(tokenizer_file))
+    tokenizer.add_tokens([AddedToken("<|im_start|>"), AddedToken("<|im_end|>")])
+    tokenizer.chat_template = chat
+    template = load_template("chat", tokenizer)
+    assert (template.ends, template.stop) == TURNS[chat]
+    for mark in template.ends:
+        number = tokenizer.convert_tokens_to_ids(mark)
+        assert tokenizer.added_tokens_decoder[number].special
+        assert tokenizer.decode([number], skip_special_tokens=True) == ""
+
+
+def test_todays_date_is_the_same_on_every_day(tokenizer_file: Path) -> None:
+    tokenizer = copy.deepcopy(load_tokenizer(tokenizer_file))
+    chat = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    tokenizer.chat_template = chat
+    assert load_template("chat", tokenizer).date is None
+    tokenizer.chat_template = "It is {{ strftime_now('%A, %-d %B %Y') }}.\n" + chat
+    template = load_template("chat", tokenizer)
+    assert template.without_input == "It is Friday, 26 July 2024.\nuser: {instruction}\nassistant: "
+    assert template.date == "2024-07-26"

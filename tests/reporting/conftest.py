@@ -246,6 +246,22 @@ def make_analysis(rated: bool = True) -> Analysis:
     )
 
 
+LONG_NAMES = {
+    "untuned base": "untuned base of organisation/model-family-8B-v0.3, WWWWWWWWWWW",
+    "shuffled answers": "english, answers shuffled · tiny-neox · lora",
+    "monolingual": "контрольная модель без дообучения",
+    "english": "对照组：未经指令微调的基础模型和另一些很长的名字",
+}
+
+
+def with_long_names(analysis: Analysis) -> Analysis:
+    """The same with names such as studies have, and worse."""
+    rows = [
+        row.model_copy(update={"name": LONG_NAMES.get(row.name, row.name)}) for row in analysis.rows
+    ]
+    return analysis.model_copy(update={"rows": rows})
+
+
 def make_responses(rated: bool = True, prompts: int = 5) -> list[ScoredResponse]:
     """All systems' answers to five prompts; the five hostile texts go round."""
     responses: list[ScoredResponse] = []

@@ -9,7 +9,7 @@ import pytest
 
 from polypaca.reporting.page import render_page
 
-from .conftest import make_responses
+from .conftest import make_responses, with_long_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +51,7 @@ def files(
     pages = {
         "rated": render_page(analysis, make_responses(), max_prompts=4),
         "unrated": render_page(unrated, make_responses(rated=False)),
+        "long": render_page(with_long_names(analysis), make_responses(), max_prompts=1),
     }
     for name, html in pages.items():
         (folder / f"{name}.html").write_text(html, encoding="utf-8")
@@ -156,6 +157,24 @@ def test_the_tabs_switch_the_table(opened: Any) -> None:
         visible = page.locator(".tab:visible")
         assert visible.count() == 1
         assert visible.get_attribute("data-measure") == measure
+
+
+@pytest.mark.parametrize("name", ["rated", "long"])
+@pytest.mark.parametrize("font", ["DejaVu Sans", "Noto Sans", "serif"])
+def test_names_of_bars_are_whole_in_any_font(opened: Any, name: str, font: str) -> None:
+    for width in (390, 1280):
+        page = opened(name, width)
+        page.evaluate(f"document.documentElement.style.setProperty('--sans', '{font}')")
+        outside = page.evaluate(
+            """[...document.querySelectorAll('.panel svg')].flatMap((svg) => {
+              const box = svg.getBoundingClientRect();
+              return [...svg.querySelectorAll('text')].filter((text) => {
+                const own = text.getBoundingClientRect();
+                return own.left < box.left || own.right > box.right;
+              }).map((text) => text.textContent);
+            })"""
+        )
+        assert outside == []
 
 
 def test_figures_are_drawn_large_enough_to_read_on_a_phone(opened: Any) -> None:

@@ -5,7 +5,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from polypaca.reporting import figures
+from polypaca.reporting import figures, labels
+
+from .conftest import LONG_NAMES, with_long_names
 
 if TYPE_CHECKING:
     from polypaca.core.results import Analysis
@@ -96,3 +98,33 @@ def test_an_analysis_without_scores_still_has_a_figure(analysis: Analysis) -> No
     nothing = analysis.model_copy(update={"scores": []})
     assert "No scores" in texts(figures.to_svg(figures.score_figure(nothing)))
     assert figures.robustness_figure(nothing) is None
+
+
+@pytest.mark.parametrize("name", [*LONG_NAMES.values(), "downsampled", "m", "x" * 300])
+def test_a_name_is_on_as_many_lines_as_it_needs(name: str) -> None:
+    lines = labels.label_lines(name)
+    assert all(labels.text_width(line) <= 150 for line in lines)
+    assert len(lines) <= 5
+    if len(name) < 300:
+        assert "".join("".join(lines).split()) == "".join(name.split())
+    else:
+        assert lines[2] == "…"
+
+
+def test_long_names_are_drawn_whole(analysis: Analysis) -> None:
+    panel = figures.score_panels(with_long_names(analysis))[0]
+    found = " ".join(texts(figures.to_svg(panel.chart)))
+    assert "…" not in found
+    for word in ("shuffled", "tiny-neox", "дообучения", "downsampled"):
+        assert word in found
+
+
+def test_rows_whose_lines_are_alike_stay_two(analysis: Analysis) -> None:
+    names = {
+        "untuned base": "a" * 200 + "1" + "b" * 200,
+        "shuffled answers": "a" * 200 + "2" + "b" * 200,
+    }
+    rows = [r.model_copy(update={"name": names.get(r.name, r.name)}) for r in analysis.rows]
+    panel = figures.score_panels(analysis.model_copy(update={"rows": rows}))[0]
+    found = texts(figures.to_svg(panel.chart))
+    assert {"16.1", "64.6"} <= set(found)

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from polypaca.core.results import Interval, JudgeAgreement, MarginTest, Preferences
+from polypaca.core.results import (
+    Interval,
+    JudgeAgreement,
+    LanguageData,
+    MarginTest,
+    Preferences,
+)
 from polypaca.reporting.page import render_page
 from polypaca.reporting.reader import reader_data, safe_json
 
-from .conftest import HOSTILE, OLD_CELL, make_responses
+from .conftest import HOSTILE, OLD_CELL, TRAIN, make_responses
 
 if TYPE_CHECKING:
     from polypaca.core.results import Analysis, ScoredResponse
@@ -145,13 +151,36 @@ def test_the_cost_table_says_what_training_took(html: str) -> None:
     assert "2,240,532 1,680 14 2.1e+13 – 7 min 24 s" in text, "a part is not given out for the sum"
 
 
+def test_losses_of_cells_are_in_bits_per_byte_of_their_own_languages(analysis: Analysis) -> None:
+    text = Page(_section(render_page(analysis, []), "cost")).text
+    assert "compares only within a language" in text
+    for cell in analysis.ledger:
+        tuned = TRAIN if ".monolingual-" not in cell.cell else [cell.cell.split("-")[-1][:2]]
+        own = [cell.heldout[code] for code in tuned if code in cell.heldout]
+        size = sum(loss.bytes for loss in own)
+        bits = sum((loss.bits_per_byte or 0) * loss.bytes for loss in own)
+        told = f"{bits / size:.3f}" if own else "–"
+        assert f"{told} {cell.validation_loss:.3f}" in text
+
+
 def test_a_cell_without_a_record_of_speed_has_dashes(analysis: Analysis) -> None:
     old = [cell for cell in analysis.ledger if cell.cell == OLD_CELL]
     html = render_page(analysis.model_copy(update={"ledger": old, "budgets": None}), [])
-    assert "120 1 – – – – – 32 s 0.801" in Page(_section(html, "cost")).text.replace("\u00a0", " ")
+    assert "120 1 – – – – – 32 s – 0.801" in Page(_section(html, "cost")).text.replace(
+        "\u00a0", " "
+    )
     assert "MFU (model" not in html
     assert 'id="held-out"' not in html
     assert "#held-out" not in html
+
+
+def test_how_rows_were_matched_stands_below_the_training_data(analysis: Analysis) -> None:
+    data = [
+        LanguageData(language="en", rows=9, source_rows=None, engine=None, rejected={}, flagged=0)
+    ]
+    notes = ["Rows were matched by their ids: 7 are in all 2 languages.", "<noinput> read as none."]
+    html = render_page(analysis.model_copy(update={"data": data, "data_notes": notes}), [])
+    assert " ".join(notes) in Page(_section(html, "training-data")).text
 
 
 def test_held_out_losses_are_those_of_the_analysis(analysis: Analysis, html: str) -> None:

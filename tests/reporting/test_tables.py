@@ -9,8 +9,11 @@ import pytest
 
 from polypaca.reporting import layout
 from polypaca.reporting.tables import score_table, to_csv, to_text
+from polypaca.stats.compare import rank
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from polypaca.core.results import Analysis
 
 
@@ -39,6 +42,20 @@ def test_csv_holds_the_numbers_of_the_analysis(analysis: Analysis) -> None:
         assert float(row["gate_high"]) == pytest.approx(score.gate.high, abs=1e-6)
         assert int(row["n"]) == score.prompts
     assert {row["control"] for row in rows} == {"true", "false"}
+
+
+def test_compare_reads_the_csv(analysis: Analysis, tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text(to_csv(analysis), encoding="utf-8")
+    found = rank(path)
+    scores = {(s.row, s.language): s for s in analysis.scores if s.scope == "language"}
+    assert {place.model for place in found.places} == {"tiny-neox · lora", "tiny-neox · full"}
+    for place in found.places:
+        for recipe, score in place.scores.items():
+            row = ".".join([*place.model.split(" · "), recipe])
+            own = scores[row, place.language].after
+            assert own is not None
+            assert score == pytest.approx(own.value, abs=1e-6)
 
 
 def test_unrated_csv_has_no_empty_columns(unrated: Analysis) -> None:

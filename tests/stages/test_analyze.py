@@ -170,6 +170,22 @@ def test_numbers_by_hand(analysis: tuple[Analysis, list[ScoredResponse]]) -> Non
     assert totals["m.base", "en"] == (50, 25, 0.5)
 
 
+def test_how_given_rows_were_matched_is_said(inputs: dict[str, Any]) -> None:
+    folder = inputs["instructions"]
+    folder.mkdir()
+    facts = {
+        "rows": {"en": 9, "es": 8}, "matched_by": "id", "shared_sources": 7, "further_turns": 0,
+        "no_input": {"en": 2, "es": 1},
+        "columns_not_read": {"en": ["lang", "topic"], "es": ["topic"]},
+    }  # fmt: skip
+    seal(folder, stage="prepare", format_number=1, settings={}, inputs={}, facts=facts)
+    assert _analyze(inputs)[0].data_notes == [
+        "Rows were matched by their ids: 7 are in all 2 languages.",
+        "3 inputs such as <noinput> were read as none.",
+        "Columns of the data that were not read: lang, topic.",
+    ]
+
+
 def test_controls_are_compared_where_the_row_was_not_tuned(
     analysis: tuple[Analysis, list[ScoredResponse]],
 ) -> None:
@@ -216,6 +232,16 @@ def test_the_headline_is_tested_and_says_what_it_rests_on(inputs: dict[str, Any]
     assert "for these checkpoints; training variance unknown" in found.sentence
     assert "no difference shown to English alone" in found.sentence
     assert found.signature["tests"].endswith("margin of 5 points")
+
+
+def test_unseen_languages_are_in_the_headline_and_its_tests(inputs: dict[str, Any]) -> None:
+    found, _ = _analyze(inputs, train_languages=["en"])
+    headline = [c.scope for c in found.comparisons if c.family == "headline"]
+    assert set(headline) == {"seen", "unseen"}
+    assert "In Spanish, which nothing was tuned on, " in found.sentence
+    seen, _ = _analyze(inputs)
+    assert "unseen" not in seen.sentence
+    assert "which nothing was tuned on" not in seen.sentence
 
 
 def _rewrite(path: Path, record: type[Any], change: Any) -> None:

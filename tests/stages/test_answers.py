@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from polypaca.core.errors import DataError
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.manifest import seal
 from polypaca.core.records import Prompt, Response
 from polypaca.stages.answers import given as take_over
 from polypaca.stages.answers import shuffle
+from polypaca.stages.prepare import prepare_prompts
 
 
 def _ignore(fraction: float, text: str) -> None:
@@ -95,6 +97,57 @@ def test_given_answers_that_cannot_be_used_are_named(
         _given(
             tmp_path, prompts, [{"id": "0", "response": "a"}], [{"id": "0", "response": ""}, row]
         )
+
+
+class TestPilot:
+    """A study of some prompts, and answers to all of them."""
+
+    @pytest.fixture
+    def pilot(self, tmp_path: Path) -> Path:
+        """Two of five prompts, which stand in another order in each language."""
+        for code, order in (("en", "01234"), ("es", "43210")):
+            rows = [{"id": n, "prompt": f"{code} {n}"} for n in order]
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            (tmp_path / f"test.{code}.jsonl").write_text(text)
+        folder = tmp_path / "prompts"
+        folder.mkdir()
+        facts = prepare_prompts(
+            folder, source=str(tmp_path / "test.{language}.jsonl"), languages=["en", "es"],
+            count=2, on_bad_row="error", progress=_ignore,
+        )  # fmt: skip
+        seal(folder, stage="prepare", format_number=1, settings={}, inputs={}, facts=facts)
+        return folder
+
+    @pytest.mark.parametrize("with_ids", [True, False])
+    def test_the_matching_part_is_used_and_the_rest_counted(
+        self, tmp_path: Path, pilot: Path, with_ids: bool
+    ) -> None:
+        rows = {
+            code: [{"response": f"{code} {n}"} | ({"id": n} if with_ids else {}) for n in order]
+            for code, order in (("en", "01234"), ("es", "43210"))
+        }
+        facts = _given(tmp_path, pilot, list(rows["en"]), list(rows["es"]))
+        answers = read_jsonl(tmp_path / "out" / "responses.jsonl", Response)
+        assert sorted((a.prompt_id, a.response) for a in answers) == [
+            ("0", "en 0"), ("0", "es 0"), ("1", "en 1"), ("1", "es 1"),
+        ]  # fmt: skip
+        assert facts["not_asked"] == 6
+        assert facts["summary"] == (
+            "4 answers, 6 more are to prompts that prompts.count leaves out"
+        )
+
+    def test_answers_to_the_asked_prompts_alone_fit_too(self, tmp_path: Path, pilot: Path) -> None:
+        two: list[object] = [{"response": "a"}, {"response": "b"}]
+        facts = _given(tmp_path, pilot, two, two)
+        assert (facts["not_asked"], facts["missing"]) == (0, 0)
+
+    def test_an_id_of_no_prompt_is_still_named(self, tmp_path: Path, pilot: Path) -> None:
+        with pytest.raises(DataError, match="'7' is the id of no prompt"):
+            _given(tmp_path, pilot, [{"id": "7", "response": "a"}], [])
+
+    def test_a_part_without_ids_is_refused(self, tmp_path: Path, pilot: Path) -> None:
+        with pytest.raises(DataError, match=r"3 answers without ids to 2 prompts \(of 5 in"):
+            _given(tmp_path, pilot, [{"response": "a"}] * 3, [])
 
 
 def test_rows_without_ids_must_be_as_many_as_prompts(tmp_path: Path, prompts: Path) -> None:

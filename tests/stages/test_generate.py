@@ -143,5 +143,36 @@ def test_a_prompt_too_long_for_the_model_fails_its_pass_alone(
     for part in (short, parts[1]):
         part.folder.mkdir(parents=True)
     results = dict(generate([short, parts[1]], progress=_ignore))
-    assert "do not fit behind it: the model has 64 positions" in str(results[0])
+    assert "more than 56: the model has 64 positions, and 8 are for the answer" in str(results[0])
     assert isinstance(results[1], dict)
+
+
+def test_a_prompt_that_is_too_long_fails_those_alone_that_are_asked_it(parts: list[Part]) -> None:
+    long = Prompt(id="long", language="es", prompt="es animal " * 500)
+    most = 400
+    path = parts[0].prompts / "es.jsonl"
+    write_jsonl(path, [*read_jsonl(path, Prompt), long])
+    both = [replace(part, max_prompt_tokens=most) for part in parts[1:3]]
+    asked = [replace(both[0], languages=["en"]), both[1]]
+    for part in asked:
+        part.folder.mkdir(parents=True)
+    found = dict(generate(asked, progress=_ignore))
+    assert isinstance(found[0], dict)
+    assert found[0]["responses"] == 6
+    assert isinstance(found[1], UserError)
+    assert "prompt long (es) has" in str(found[1])
+    # What may be cut is, and is told.
+    cut = replace(both[1], on_long_prompt="cut")
+    ((_, facts),) = generate([cut], progress=_ignore)
+    assert isinstance(facts, dict)
+    assert facts["responses"] == 13
+    assert facts["cut_prompts"] == ["long (es)"]
+    assert "1 prompts cut at the limit: long (es)" in facts["summary"]
+
+
+def test_tokens_bound_batches_and_change_no_answer(parts: list[Part]) -> None:
+    whole = _run(parts)
+    narrow = [replace(part, batch_tokens=1) for part in _elsewhere(parts, "narrow")]
+    told: list[str] = []
+    assert _run(narrow, lambda index, fraction, text: told.append(text)) == whole
+    assert told[:2] == ["1/36 answers", "2/36 answers"]

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
 
 import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
 
 from polypaca.core.errors import DataError, UserError
 from polypaca.core.files import read_jsonl
@@ -102,7 +105,125 @@ def test_rows_without_ids_match_by_number_only_in_files_of_one_length(tmp_path: 
         _prepare(tmp_path / "out", source)
     (tmp_path / "d.en.jsonl").write_text((tmp_path / "d.es.jsonl").read_text())
     facts = _prepare(tmp_path / "again", source)
-    assert facts["matched_by_row_number"] == ["en", "es"]
+    assert (facts["matched_by"], facts["shared_sources"]) == ("row number", 7)
+
+
+class TestMatching:
+    """Which row of one language is the translation of which of another."""
+
+    SAYS: ClassVar = {"en": "Name bird {n}.", "es": "Nombra pájaro {n}.", "fr": "Nomme oiseau {n}."}
+
+    def write(self, folder: Path, **ids: list[Any] | None) -> str:
+        """Six parallel rows a language, with the given ids or none."""
+        for code, own in ids.items():
+            rows = [
+                {"instruction": self.SAYS[code].format(n=n), "output": f"{n}."}
+                | ({} if own is None else {"id": own[n]})
+                for n in range(6)
+            ]
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            (folder / f"m.{code}.jsonl").write_text(text)
+        return str(folder / "m.{language}.jsonl")
+
+    @pytest.mark.parametrize(
+        ("en", "es", "what"),
+        [
+            (range(6), None, "en has ids, es has none: it is not known which rows"),
+            (None, ["a", "b", "c", "d", "e", "f"], "es has ids, en has none"),
+            (range(6), range(1, 7), "ids of en count its rows from 0, those of es from 1"),
+            (range(1, 7), range(6), "ids of es count its rows from 0, those of en from 1"),
+            (range(6), [f"{n:04}" for n in range(6)], r"\('0000' for '0'\): 0 .* 6 if written"),
+            ([f"q-{n}" for n in range(6)], [f"Q-{n}" for n in range(6)], "written otherwise"),
+            ([f"{n}.en" for n in range(6)], [f"{n}.es" for n in range(6)], "written otherwise"),
+            ([f"en_{n}" for n in range(6)], [f"es_{n}" for n in range(6)], "written otherwise"),
+            ([f"a{n}" for n in range(6)], [f"b{n}" for n in range(6)], "es shares no id with en"),
+        ],
+    )
+    def test_what_is_not_known_is_not_guessed(
+        self, tmp_path: Path, en: Any, es: Any, what: str
+    ) -> None:
+        ids = {"en": en and list(en), "es": es and list(es)}
+        source = self.write(tmp_path, **ids)
+        with pytest.raises(DataError, match=what):
+            _prepare(tmp_path / "out", source)
+
+    def test_of_three_languages_the_one_without_ids_is_named(self, tmp_path: Path) -> None:
+        source = self.write(tmp_path, en=list(range(6)), es=None, fr=list(range(6)))
+        with pytest.raises(DataError, match="en and fr have ids, es has none"):
+            _prepare(tmp_path / "out", source, languages=["en", "es", "fr"])
+
+    def test_ids_may_be_numbers_in_one_file_and_texts_in_another(self, tmp_path: Path) -> None:
+        source = self.write(tmp_path, en=[5, 3, 1, 9, 7, 8], es=["5", "3", "1", "9", "7", "8"])
+        facts = _prepare(tmp_path / "out", source)
+        assert (facts["matched_by"], facts["shared_sources"]) == ("id", 6)
+
+    @drawn(
+        order=st.permutations(range(6)),
+        ids=st.lists(st.integers(0, 99), min_size=6, max_size=6, unique=True),
+    )
+    def test_matched_rows_are_translations_of_one_another(
+        self, order: list[int], ids: list[int]
+    ) -> None:
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            source = self.write(folder, en=ids, es=[ids[n] for n in order])
+            path = folder / "m.es.jsonl"
+            rows = [json.loads(line) for line in path.read_text().splitlines()]
+            for row, n in zip(rows, order, strict=True):
+                row["instruction"] = self.SAYS["es"].format(n=n)
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            _prepare(folder / "out", source)
+            said: dict[str, list[tuple[str, str]]] = {}
+            for code in ("en", "es"):
+                for row in _examples(folder / "out", code):
+                    said.setdefault(row.source, []).append((row.instruction[-2:], row.split))
+            assert all(one == other for one, other in said.values())
+
+    def test_unaligned_languages_need_no_match(self, tmp_path: Path) -> None:
+        source = self.write(tmp_path, en=list(range(6)), es=None)
+        facts = _prepare(tmp_path / "out", source, align="none", validation=2)
+        assert facts["matched_by"] == "nothing"
+        read = {code: _examples(tmp_path / "out", code) for code in ("en", "es")}
+        assert {e.source for e in read["en"]} == set("012345")
+        assert not {e.source for e in read["en"]} & {e.source for e in read["es"]}
+
+
+def test_tasks_about_different_texts_are_no_duplicates(tmp_path: Path) -> None:
+    rows = [{"prompt": "Sum up.", "context": f"Text {n}.", "completion": f"{n}."} for n in range(4)]
+    (tmp_path / "d.en.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = str(tmp_path / "d.{language}.jsonl")
+    facts = _prepare(tmp_path / "out", source, languages=["en"], duplicates="drop", validation=1)
+    assert (facts["rows"], facts["rejected"]) == ({"en": 4}, 0)
+
+
+def test_answers_that_say_there_is_none_are_flagged_or_dropped(tmp_path: Path) -> None:
+    outputs = ["<nooutput>", "N/A", "Two.", "It&#39;s three.", "4.", "`&lt;`"]
+    rows = [{"instruction": f"Say {n}.", "output": text} for n, text in enumerate(outputs)]
+    (tmp_path / "d.en.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings: dict[str, Any] = {"languages": ["en"], "validation": 1, "contaminated": "keep"}
+    source = str(tmp_path / "d.{language}.jsonl")
+    facts = _prepare(tmp_path / "flag", source, **settings)
+    assert facts["noticed"] == {"duplicate": 0, "truncated": 0, "placeholder": 2, "entities": 1}
+    assert {e.source: e.flags for e in _examples(tmp_path / "flag", "en") if e.flags} == {
+        "1": ["placeholder: says '<nooutput>' as its output"],
+        "2": ["placeholder: says 'N/A' as its output"],
+        "4": ["entities: holds HTML entities (&#39;)"],
+    }
+    changes = {"placeholders": "drop", "entities": "repair"}
+    facts = _prepare(tmp_path / "drop", source, **settings, **changes)
+    assert facts["rejected_by_kind"] == {"en": {"placeholder": 2}}
+    assert [e.output for e in _examples(tmp_path / "drop", "en")][1] == "It's three."
+    assert "HTML entities replaced" in (tmp_path / "drop" / "repaired.jsonl").read_text()
+    assert _prepare(tmp_path / "keep", source, **settings, placeholders="keep", entities="keep")[
+        "noticed"
+    ] == {"duplicate": 0, "truncated": 0}
+
+
+def test_columns_that_were_not_read_are_said(tmp_path: Path) -> None:
+    _write(tmp_path / "d.en.jsonl", list(range(6)))
+    facts = _prepare(tmp_path / "out", str(tmp_path / "d.{language}.jsonl"), languages=["en"])
+    assert facts["columns_not_read"] == {"en": ["topic"]}
+    assert facts["summary"] == "6 rows in 1 languages; columns not read: topic"
 
 
 def test_what_matches_a_test_prompt_is_dropped_in_every_language(tmp_path: Path) -> None:
@@ -150,7 +271,7 @@ def test_duplicates_and_cut_outputs_are_flagged_or_dropped(tmp_path: Path) -> No
     kept = _prepare(
         tmp_path / "keep", source, languages=["en"], duplicates="keep", truncated="keep"
     )
-    assert kept["noticed"] == {"contaminated": 0}
+    assert kept["noticed"] == {"contaminated": 0, "placeholder": 0, "entities": 0}
 
 
 def test_unaligned_files_without_ids_share_no_source(tmp_path: Path) -> None:

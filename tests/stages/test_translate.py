@@ -9,7 +9,7 @@ import pytest
 from polypaca.core.errors import DataError
 from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.records import Example, Prompt, Rejected
-from polypaca.stages.translate import translate
+from polypaca.stages.translate import given, translate
 
 CODE = "Here is a program that prints a greeting:\n\n```python\nprint('hello')  # 5\n```\n\nRun it."
 ROWS = {
@@ -99,3 +99,26 @@ def test_a_translation_that_is_a_test_prompt_is_not_trained_on(
     assert row.reason == "contaminated: is test prompt p (es)"
     _translate(tmp_path / "flag", instructions, prompts=tmp_path / "prompts", contaminated="flag")
     assert _rows(tmp_path / "flag")["cat"].flags == ["contaminated: is test prompt p (es)"]
+
+
+def test_rows_given_in_another_language_are_passed_on_with_a_notice(
+    tmp_path: Path, instructions: Path
+) -> None:
+    english = "A river carries sand and stones from the mountains down to the sea."
+    rows = [
+        Example(id=f"{n}.es", source=f"{n}", split="train", language="es",
+                instruction="Nombra un animal.", output=english)
+        for n in range(1500)
+    ]  # fmt: skip
+    write_jsonl(instructions / "es.jsonl", rows)
+    facts = given(
+        tmp_path / "es", instructions=instructions, language="es", progress=lambda f, t: None
+    )
+    assert facts["rows"] == len(_rows(tmp_path / "es")) == 1500
+    # By hand: every second row is looked at, so that at most 1000 are.
+    assert facts["language_of_rows"] == {
+        "looked_at": 750, "judged": 750, "wrong": 750, "fields": {"output": 750}
+    }  # fmt: skip
+    (notice,) = facts["notices"]
+    assert notice.startswith("most of es is not in Spanish (750 of 750 rows")
+    assert notice in facts["summary"]

@@ -67,8 +67,68 @@ def test_a_lead_is_shown_where_intervals_do_not_overlap(tmp_path: Path) -> None:
         ("en", True, []), ("es", False, ["multi"]), ("fr", None, []),
     ]  # fmt: skip
     assert [c.shown for c in found.overall] == [1, 0, 0]
-    assert "In 1 of 3 the lead is beyond the intervals" in found.sentence
-    assert [(v.a_higher, v.unresolved) for v in found.pairs][:1] == [(3, 1)]
+    assert found.sentence.endswith(
+        "Of 3 leads 1 is beyond the intervals; in 1 no difference is shown to at least one recipe; "
+        "in 1 there are no intervals to tell by."
+    )
+    assert [c.untold for c in found.overall] == [1, 0, 0]
+    assert [(v.a_higher, v.unresolved, v.untold) for v in found.pairs][:1] == [(3, 1, 1)]
+
+
+def test_no_difference_is_spoken_of_only_where_intervals_overlap(tmp_path: Path) -> None:
+    found = _rank(
+        tmp_path,
+        "m,en,mono,100,95,105", "m,en,multi,90,85,94",
+        "m,es,mono,100,,", "m,es,multi,90,,",
+        "m,fr,mono,90,80,100", "m,fr,multi,90,85,94",
+        header=WITH_INTERVALS,
+    )  # fmt: skip
+    assert "no difference" not in found.sentence
+    assert "in 1 there are no intervals to tell by" in found.sentence
+    assert "1 is a tie. Of 2 leads" in found.sentence
+
+
+def test_the_reports_own_scores_are_read(tmp_path: Path) -> None:
+    head = (
+        "row,name,model,method,recipe,control,scope,language,after,after_low,after_high,gate,"
+        "gate_low,gate_high"
+    )
+    found = _rank(
+        tmp_path,
+        "a,mono,m,lora,mono,false,language,en,100,95,105,1,1,1",
+        "b,multi,m,lora,multi,false,language,en,90,85,94,0.9,0.8,1",
+        "b,multi,m,full,multi,false,language,en,99,85,99,0.9,0.8,1",
+        "b,multi,m,lora,multi,false,seen,,90,85,94,0.9,0.8,1",
+        "c,untuned base,m,,,true,language,en,110,85,120,0.9,0.8,1",
+        "d,down,m,lora,down,false,language,en,,,,0.9,0.8,1",
+        header=head,
+    )  # fmt: skip
+    (place,) = found.places
+    assert (place.model, place.scores) == ("m · lora", {"mono": 100, "multi": 90})
+    assert place.shown is True
+    assert found.notes[0] == (
+        "Read as the report's scores.csv: totals after the gate, recipe against recipe; left out: "
+        "1 averages over languages, 1 scores of controls and other systems, 1 without a rating."
+    )
+    unrated = head.replace("after,after_low,after_high,", "")
+    found = _rank(
+        tmp_path,
+        "a,mono,m,lora,mono,false,language,en,0.5,0.4,0.6",
+        "b,multi,m,lora,multi,false,language,en,0.9,0.8,1",
+        header=unrated,
+    )
+    assert found.places[0].leaders == ["multi"]
+    assert "gate pass rates" in found.notes[0]
+
+
+def test_spellings_and_scales_are_told(tmp_path: Path) -> None:
+    found = _rank(tmp_path, "m,en,mono,1", "M,EN,multi,2", "m,nb,mono,3", "m,no,Multi,4")
+    assert [(p.model, p.language, p.leaders) for p in found.places] == [
+        ("m", "en", ["multi"]), ("m", "nb", ["multi"]),
+    ]  # fmt: skip
+    assert sum("two spellings" in note for note in found.notes) == 4
+    found = _rank(tmp_path, "m,en,a,0.8", "m,es,a,0.9", "m,en,b,81", "m,es,b,70")
+    assert any("two scales in one column? recipe a" in note for note in found.notes)
 
 
 def test_without_two_recipes_anywhere_nothing_is_compared(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_differences_are_paired_over_the_prompts_that_both_have() -> None:
     assert found.difference.low < 0
 
 
-def test_only_seen_languages_and_one_model_and_method_make_the_headline() -> None:
+def test_averages_of_seen_and_unseen_languages_of_one_model_and_method_make_the_headline() -> None:
     rows = [
         _row("x"), _row("y"), _row("z", "other"), _row("served", recipe=False),
         _row("base", recipe=False, control=True),
@@ -64,8 +64,8 @@ def test_only_seen_languages_and_one_model_and_method_make_the_headline() -> Non
     recipes = list(recipe_pairs(rows, scopes, "after"))
     assert {(pair.a, pair.b) for pair in recipes} == {("x", "y")}
     assert [(p.scope, p.family) for p in recipes] == [
-        ("language", None), ("language", None), ("seen", "headline"), ("unseen", None),
-        ("all", None),
+        ("language", None), ("language", None), ("seen", "headline"),
+        ("unseen", "headline"), ("all", None),
     ]  # fmt: skip
     systems = list(system_pairs(rows, scopes, "after"))
     assert {(p.a, p.b) for p in systems} == {(name, "served") for name in "xyz"}

@@ -68,6 +68,76 @@ def test_the_sentence_follows_the_adjusted_tests() -> None:
     assert "scores 105.0 of 250 over" in _say(clear, top=250)
 
 
+UNSEEN = ["bg", "ru", "no"]
+
+
+def _unseen(row: str, total: float, **more: Any) -> Score:
+    return _score(row, total, scope="unseen", **more)
+
+
+def _say_unseen(*scores: Score, tests: tuple[Comparison, ...] = (), **more: Any) -> str:
+    over_unseen = [test.model_copy(update={"scope": "unseen"}) for test in tests]
+    seen = [_test("multilingual", o, shown=True) for o in ("monolingual", "english")]
+    given: dict[str, Any] = {"rated": True, "top": 150, "unseen": UNSEEN, **more}
+    (said,) = sentences(ROWS, [*TOTALS, *scores], [*seen, *over_unseen], **given)
+    return said
+
+
+def test_unseen_languages_have_a_sentence_with_tests_of_their_own() -> None:
+    scores = (_unseen("multilingual", 90), _unseen("english", 95))
+    said = _say_unseen(*scores, tests=(_test("english", "multilingual", shown=False),))
+    assert said.endswith(
+        "ahead of one model per language (4 budgets) 100.0 and English alone (1 budget) 40.0. The "
+        "gate takes 60.0 points from English alone (1 budget). Over the 3 unseen languages, "
+        "English alone scores 95.0; no difference shown to one multilingual model 90.0 (a true one "
+        "of 8.2 points would be found 4 times in 5). The gate takes 60.0 points there from English "
+        "alone."
+    )
+    said = _say_unseen(*scores, tests=(_test("english", "multilingual", shown=True),))
+    assert "English alone scores 95.0, ahead of one multilingual model 90.0" in said
+
+
+def test_a_difference_in_seen_languages_is_none_in_unseen_ones() -> None:
+    said = _say_unseen(_unseen("multilingual", 90), _unseen("english", 95))
+    assert said.count("ahead of") == 1
+    assert "95.0; no difference shown to one multilingual model" in said
+
+
+def test_where_nothing_was_tested_unseen_nothing_is_said_of_it() -> None:
+    assert "unseen" not in _say_unseen(unseen=[])
+    assert "unseen" not in _say_unseen(rated=False, unseen=[])
+
+
+def test_one_unseen_language_is_named() -> None:
+    said = _say_unseen(_unseen("multilingual", 90), unseen=["no"])
+    assert ". In Norwegian, which nothing was tuned on, one multilingual model scores 90.0." in said
+
+
+def test_recipes_that_all_score_nothing_have_no_leader() -> None:
+    said = _say_unseen(_unseen("multilingual", 0), _unseen("english", 0.01))
+    assert "Over the 3 unseen languages, no recipe scores more than 0.0. The gate" in said
+    assert "0.0; no difference" not in said
+
+
+def test_with_no_seen_language_tested_the_unseen_ones_come_first() -> None:
+    (said,) = sentences(ROWS, [_unseen("multilingual", 90)], [], rated=True, top=150, unseen=UNSEEN)
+    assert said == (
+        "On m with lora, one multilingual model (4 budgets) scores 90.0 of 150 over the 3 unseen "
+        "languages."
+    )
+
+
+def test_unrated_shares_are_told_in_both() -> None:
+    half = {"gate": Interval(value=0.5, low=0.4, high=0.6)}
+    said = _say_unseen(_unseen("multilingual", 1), _unseen("english", 1, **half), rated=False)
+    assert said == (
+        "On m with lora, answers are in the language of the prompt, over the seen languages: one "
+        "model per language (4 budgets) 90 %, one multilingual model (4 budgets) 90 %, English "
+        "alone (1 budget) 90 %; over the 3 unseen languages: one multilingual model 90 %, English "
+        "alone 50 %. Nothing was rated: this says nothing of quality."
+    )
+
+
 def test_without_a_test_there_is_no_claim() -> None:
     said = _say()
     assert "ahead" not in said

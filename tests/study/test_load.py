@@ -8,6 +8,7 @@ from polypaca.core.errors import StudyError
 from polypaca.study import load_study
 from polypaca.study.load import save_study
 from polypaca.study.methods import Lora
+from polypaca.study.system_entries import GivenSystem
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.tasks import tasks_of
 
@@ -177,3 +178,53 @@ def test_paths_are_relative_to_the_study_file(tmp_path: Path) -> None:
     text = MINIMAL.replace('builtin:tiny"', 'data.{language}.jsonl"')
     study = load_study(_write(tmp_path, text))
     assert study.data.instructions == str(tmp_path / "data.{language}.jsonl")
+
+
+@pytest.mark.parametrize("prefix", ["", "./", "../{folder}/"])
+@pytest.mark.parametrize("name", ["data/all.jsonl", "data/all.{language}.jsonl", "all.jsonl"])
+def test_a_data_path_is_relative_to_the_study_file_however_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str, name: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    for file in ("data/all.jsonl", "data/all.en.jsonl", "all.jsonl"):
+        (tmp_path / file).write_text("{}")
+    written = prefix.replace("{folder}", tmp_path.name) + name
+    text = MINIMAL.replace("[en, es], test: [en, es, no]", "[en], test: [en]")
+    text = text.replace('"builtin:tiny"', f'"{written}"').replace(
+        "prompts: builtin:tiny", f'prompts: "{written}"'
+    )
+    text += f'systems: [{{answers: "{written}", name: given}}]\n'
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    study = load_study(_write(tmp_path, text))
+    (system,) = study.systems
+    assert isinstance(system, GivenSystem)
+    for found in (study.data.instructions, study.prompts.source, system.answers):
+        assert found == str(tmp_path / name)
+
+
+def test_a_models_folder_beside_the_study_goes_before_a_name_of_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path.parent)
+    text = MINIMAL.replace("[builtin:tiny-neox]", "[models/mine, models/theirs]")
+    study = load_study(_write(tmp_path, text))
+    sources = [model.source for model in study.models]
+    assert sources == [str(tmp_path / "models" / "mine"), "models/theirs"]
+    assert [model.name for model in study.models] == ["mine", "theirs"]
+
+
+def test_a_data_set_of_the_hub_without_its_prefix_is_told_so(tmp_path: Path) -> None:
+    text = MINIMAL.replace('builtin:tiny"', 'someone/set-{language}"')
+    problems = _problems(_write(tmp_path, text))
+    assert any("a data set of the Hub is written hf:NAME" in problem for problem in problems)
+
+
+def test_a_missing_file_is_looked_for_beside_the_study(tmp_path: Path) -> None:
+    text = MINIMAL.replace('builtin:tiny"', 'data/alpaca.{language}.json"')
+    assert any(
+        f"looked for {tmp_path}/data/alpaca.en.json" in problem
+        for problem in _problems(_write(tmp_path, text))
+    )

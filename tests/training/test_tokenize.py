@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,25 @@ def test_kept_rows_are_mapped_and_made_once(tokenizer_file: Path, tmp_path: Path
         assert rows.ids.tolist() == made.ids.tolist()
         assert rows.starts.tolist() == made.starts.tolist()
         assert (rows.truncated, rows.dropped) == (made.truncated, made.dropped)
-    assert [path.name for path in (tmp_path / "rows").iterdir()] == ["key"]
+    assert sorted(path.name for path in (tmp_path / "rows").iterdir()) == ["key", "key.lock"]
+
+
+@pytest.mark.parametrize("name", ["ids.npy", "starts.npy", "counts.json"])
+def test_kept_rows_that_were_changed_are_made_again(
+    name: str, tokenizer_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tokenizer = load_tokenizer(tokenizer_file)
+    made = tokenize([(PROMPT, RESPONSE)] * 3, tokenizer, max_length=50, loss_on="all")
+    cached(tmp_path / "key", lambda: made)
+    path = tmp_path / "key" / name
+    stat, content = path.stat(), path.read_bytes()
+    # Another number in its place: what can be read is not what was kept.
+    path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    rows = cached(tmp_path / "key", lambda: made)
+    assert rows.ids.tolist() == made.ids.tolist()
+    assert path.read_bytes() == content
+    assert f"{tmp_path / 'key'} ({name}: not what was kept)" in caplog.text
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
@@ -123,3 +142,35 @@ def test_real_tokenizers_mark_the_response(name: str, data_folder: Path) -> None
     assert tokenizer.decode(ids[labels_from:], skip_special_tokens=True).strip() == "好的，世界。"
     assert ids[-1] == tokenizer.eos_token_id
     assert done.text_bytes[0] == len("好的，世界。".encode())
+
+
+def test_the_space_before_a_response_is_learnt_with_it_and_is_no_byte_of_it(
+    tokenizer_file: Path,
+) -> None:
+    tokenizer = load_tokenizer(tokenizer_file)
+    pair = ("USER: Name animals. ASSISTANT: ", "The cat.")
+    done = tokenize([pair], tokenizer, max_length=100, loss_on="response")
+    ids, labels_from = done.row(0)
+    assert ids.tolist() == [*tokenizer("".join(pair)).input_ids, tokenizer.eos_token_id]
+    assert tokenizer.decode(ids[labels_from:-1]) == " The cat."
+    assert done.text_bytes[0] == len("The cat.")
+
+
+def test_special_tokens_written_in_a_response_are_text(
+    tokenizer_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = load_tokenizer(tokenizer_file)
+    pairs = [(PROMPT, RESPONSE), (PROMPT, "Write <s>it</s>.")]
+    done = tokenize(pairs, tokenizer, max_length=512, loss_on="response")
+    ids, labels_from = done.row(1)
+    assert tokenizer.decode(ids[labels_from:-1]) == "Write <s>it</s>."
+    assert (ids == tokenizer.eos_token_id).sum() == 1
+    assert done.text_bytes[1] == len("Write <s>it</s>.")
+    assert done.special == []
+    # A tokenizer that cannot has its rows counted, in what is kept, too.
+    monkeypatch.setattr("polypaca.core.tokens.without_specials", lambda *_: None)
+    kept = cached(
+        tmp_path / "rows",
+        lambda: tokenize(pairs, tokenizer, max_length=512, loss_on="response"),
+    )
+    assert kept.special == [1]

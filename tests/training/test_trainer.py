@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from polypaca.core.errors import StageError
+from polypaca.core.kept import keep_hashes
 from polypaca.models.families import adapter_targets
 from polypaca.models.loading import load_model, load_tokenizer, pad_token_id
 from polypaca.training.batching import padded_batch
+from polypaca.training.checkpoints import last_checkpoint
 from polypaca.training.tokenize import Tokenized, tokenize
 from polypaca.training.trainer import (
     Trained,
     copy_weights,
     fine_tune,
-    last_checkpoint,
     with_adapter,
 )
 
@@ -258,14 +259,77 @@ def test_activation_checkpointing_changes_nothing_but_memory(
     assert _losses(runs[0], "loss") == pytest.approx(_losses(runs[1], "loss"), rel=1e-5)
 
 
-def test_broken_checkpoints_are_ignored(tmp_path: Path) -> None:
-    for step, text in ((2, '{"global_step": 2}'), (10, '{"global_step": 10}'), (12, '{"glob')):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(text)
-    (tmp_path / "checkpoint-14").mkdir()
-    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
+def _checkpoint(folder: Path, step: int, best: int | None = None) -> Path:
+    made = folder / f"checkpoint-{step}"
+    made.mkdir()
+    # Where the folder was when it was written does not matter.
+    state = {"global_step": step, "best_model_checkpoint": best and f"/elsewhere/checkpoint-{best}"}
+    (made / "trainer_state.json").write_text(json.dumps(state))
+    (made / "model.safetensors").write_bytes(bytes(range(200)))
+    keep_hashes(made)
+    return made
+
+
+def test_broken_checkpoints_are_passed_over(tmp_path: Path) -> None:
+    checkpoints = [_checkpoint(tmp_path, step) for step in (2, 10, 12, 14)]
+    (tmp_path / "checkpoint-16").mkdir()
+    assert last_checkpoint(tmp_path) == checkpoints[3]
+    (checkpoints[3] / "model.safetensors").write_bytes(bytes(range(100)))  # truncated
+    assert last_checkpoint(tmp_path) == checkpoints[2]
+    (checkpoints[2] / "model.safetensors").write_bytes(bytes(200))  # of the right size
+    assert last_checkpoint(tmp_path) == checkpoints[1]
+    (checkpoints[1] / "trainer_state.json").write_text('{"glob')
+    assert last_checkpoint(tmp_path) == checkpoints[0]
     shutil.rmtree(tmp_path)
     assert last_checkpoint(tmp_path) is None
+
+
+def test_a_checkpoint_is_of_no_use_without_the_best_one_before_it(tmp_path: Path) -> None:
+    first, second, third = (_checkpoint(tmp_path, step, best=4) for step in (2, 4, 6))
+    assert last_checkpoint(tmp_path) == third
+    shutil.rmtree(second)
+    assert last_checkpoint(tmp_path) is None
+    _checkpoint(tmp_path, 3, best=3)
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-3"
+    assert first.exists()
+
+
+@pytest.mark.parametrize("lora", [True, False], ids=["lora", "full"])
+@pytest.mark.parametrize("file", ["*.safetensors", "optimizer.pt", "rng_state.pth"])
+@pytest.mark.parametrize("damage", ["truncated", "zeroed"])
+def test_training_goes_on_from_an_older_checkpoint_where_the_newest_is_damaged(
+    damage: str,
+    file: str,
+    lora: bool,
+    tiny_model: Callable[[str], Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    import torch
+
+    def kill(fraction: float, text: str) -> None:
+        if fraction > 0.8:
+            raise KeyboardInterrupt
+
+    base = tiny_model("llama")
+    undisturbed = _train(base, tmp_path / "undisturbed", _ignore, lora=lora)
+    folder = tmp_path / "killed"
+    with pytest.raises(KeyboardInterrupt):
+        _train(base, folder, kill, lora=lora)
+    newest = last_checkpoint(folder)
+    assert newest is not None
+    (path,) = newest.glob(file)
+    content = path.read_bytes()
+    half = content[: len(content) // 2]
+    path.write_bytes(half if damage == "truncated" else half + bytes(len(content) - len(half)))
+    older = last_checkpoint(folder)
+    assert older is not None
+    assert older.name < newest.name
+    resumed = _train(base, folder, _ignore, lora=lora)
+    assert f"{newest.name} is not whole ({path.name}) and is passed over" in caplog.text
+    assert f"goes on from {older.name}" in caplog.text
+    for name, weights in _weights(undisturbed).items():
+        assert torch.equal(weights, _weights(resumed)[name]), name
 
 
 def test_the_history_can_be_written_as_json(

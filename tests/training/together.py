@@ -10,8 +10,9 @@ from typing import Any
 from polypaca.models.families import adapter_targets
 from polypaca.models.loading import load_model, load_tokenizer, pad_token_id
 from polypaca.training import distributed
+from polypaca.training.checkpoints import last_checkpoint
 from polypaca.training.tokenize import tokenize
-from polypaca.training.trainer import fine_tune, last_checkpoint, with_adapter
+from polypaca.training.trainer import fine_tune, with_adapter
 
 
 def main(arguments: dict[str, Any]) -> None:

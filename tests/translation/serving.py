@@ -1,4 +1,4 @@
-"""A real OpenAI-compatible server for the tests: `transformers serve`."""
+"""Real OpenAI-compatible servers for the tests: `transformers serve` and llama.cpp's own."""
 
 from __future__ import annotations
 
@@ -56,6 +56,33 @@ def transformers_serve(model: Path, tmp_path: Path) -> Iterator[tuple[str, str]]
     finally:
         process.terminate()
         process.wait(30)
+
+
+_LLAMA_CPP = """
+import sys, xllamacpp
+params = xllamacpp.CommonParams()
+params.model.path, params.port, params.n_gpu_layers = sys.argv[1], 0, 0
+params.n_parallel, params.n_ctx, params.cpuparams.n_threads = 2, 2048, 2
+server = xllamacpp.Server(params)
+print(server.listening_address, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def llama_cpp_serve(gguf: Path) -> Iterator[tuple[str, str]]:
+    command = [sys.executable, "-c", _LLAMA_CPP, str(gguf)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            address = next((line for line in process.stdout if line.startswith("http")), "")
+            assert address, "llama.cpp's server ended before it listened"
+            yield f"{address.strip()}/v1", gguf.stem
+        finally:
+            process.terminate()
 
 
 def _answers(url: str) -> bool:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polypaca.langid import detectors
-from polypaca.translation.filters import FIELDS, FILTERS, Limits, rejection, size
+from polypaca.translation.filters import FIELDS, FILTERS, Limits, rejection
+from polypaca.translation.sizes import size
 
 DETECTOR = detectors.load("lid176")
 
@@ -177,6 +178,119 @@ def test_another_language_is_caught(target: str, got: str) -> None:
 
 def test_few_letters_may_be_in_any_language() -> None:
     assert judged({"output": "Good morning"}, {"output": "Доброе утро"}, "es") is None
+
+
+PORTUGUESE = "Um rio leva areia e pedras das montanhas até ao mar. Com os anos abre vales fundos."
+
+
+@pytest.mark.parametrize("field", ["instruction", "output"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        PORTUGUESE,
+        "Streams move gravel from the hills to the coast, and dig a valley on their way down.",
+    ],
+)
+def test_one_field_in_another_language_is_enough(field: str, text: str) -> None:
+    row = {"instruction": ENGLISH["output"], "output": ENGLISH["output"]}
+    good = {"instruction": SPANISH["output"], "output": SPANISH["output"]}
+    assert judged(row, good, "es") is None
+    name, reason = judged(row, {**good, field: f"{text} {text[:60]}"}, "es") or ("", "")
+    assert (name, reason.split(":")[0]) == ("wrong-language", field)
+
+
+def test_a_sentence_left_in_the_source_language_is_enough() -> None:
+    english = "Over many years it cuts deep valleys, and where it slows down it leaves the sand."
+    reworded = "In the course of time it digs a valley and drops its load of sand wherever it can."
+    source = {"output": f"A river carries sand. {english} {ENGLISH['output']}"}
+    good = f"Un río lleva arena. {SPANISH['output']}"
+    assert name_of(source, {"output": f"{good} {english}"}, "es") == "copied"
+    assert name_of(source, {"output": f"{good} {reworded}"}, "es") == "wrong-language"
+
+
+@pytest.mark.parametrize(
+    ("source", "same"),
+    [
+        ({"instruction": "Name a bird.", "output": "The wren is small."}, True),
+        ({"instruction": ENGLISH["output"], "output": "Rivers carry salt into it."}, True),
+        ({"instruction": ENGLISH["output"], "output": "The Lord of the Rings"}, False),
+        ({"instruction": ENGLISH["output"], "output": "pizza margherita"}, False),
+    ],
+)
+def test_short_fields_that_stayed_in_english(source: dict[str, str], same: bool) -> None:
+    translated = {**source}
+    if source["instruction"] == ENGLISH["output"]:
+        translated["instruction"] = SPANISH["output"]
+    assert (name_of(source, translated, "es") == "copied") == same
+
+
+def test_short_text_in_another_script_is_in_another_language() -> None:
+    source = {"output": "the big river is cold"}
+    assert name_of(source, {"output": "el río grande es frío"}, "ru") == "wrong-language"
+    assert name_of(source, {"output": "iPhone Pro"}, "ru") is None
+
+
+def test_lists_of_names_are_in_no_other_language() -> None:
+    names = "Glasgow Rangers, Leeds United and Aston Villa, Real Sociedad, Bayern Munich or Ajax"
+    assert judged({"output": names}, {"output": names}, "fi") is None
+
+
+CODE = (
+    "def area(width, height):\n    result = width * height\n    return result\n\nprint(area(3, 4))"
+)
+
+
+@pytest.mark.parametrize(
+    "code", [CODE, "let sum = 0;\nfor (let one of all) {\n  sum += one;\n}\nconsole.log(sum);",
+             "sudo apt install curl\ncurl -O https://x.org/a.tar.gz\ntar -xzf a.tar.gz",
+             "sorted(words, key=len, reverse=True)"],
+)  # fmt: skip
+def test_code_that_stayed_is_no_copy(code: str) -> None:
+    assert judged({**ENGLISH, "output": code}, {**SPANISH, "output": code}, "es") is None
+    mixed = {field: {**row, "output": f"{row['output']}\n\n{code}"} for field, row in
+             (("en", ENGLISH), ("es", SPANISH))}  # fmt: skip
+    assert judged(mixed["en"], mixed["es"], "es") is None
+
+
+@pytest.mark.parametrize(
+    "drift",
+    [
+        "Hay "
+        + "una gran cantidad de casas y una gran cantidad de calles y " * 2
+        + " ".join(
+            f"una gran cantidad de {x} y" for x in ("plazas", "torres", "puentes", "mercados")
+        )
+        + " una gran cantidad de la de la cantidad de la",
+        ", ".join(
+            f"en el año {n} se fundó la ciudad de {'abcdefghijklmnop'[n]}" for n in range(16)
+        ),
+    ],
+)
+def test_texts_that_drift_in_circles_are_caught(drift: str) -> None:
+    source = {"output": ENGLISH["output"] * 4}
+    good = {"output": SPANISH["output"] * 4}
+    assert name_of(source, good, "es") is None
+    assert name_of(source, {"output": f"{SPANISH['output']} {drift}"}, "es") == "repetition"
+
+
+def test_a_row_of_one_sign_is_caught_unless_the_source_has_it() -> None:
+    long = {"output": ENGLISH["output"] * 4}
+    dots = {"output": SPANISH["output"] * 4 + "." * 300}
+    assert name_of(long, dots, "es") == "repetition"
+    assert name_of({"output": long["output"] + "." * 200}, dots, "es") is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Hello.", "Había una vez un rey que vivía en un castillo muy grande con sus tres hijas."),
+        ("Hello.", "Hola" + "." * 300),
+        ("", "Una respuesta que nadie había pedido, y que no está en la fuente."),
+    ],
+)
+def test_short_texts_do_not_become_stories(before: str, after: str) -> None:
+    row = {**ENGLISH, "output": before}
+    assert name_of(row, {**SPANISH, "output": after}, "es") in {"length-ratio", "repetition"}
 
 
 def test_limits_can_be_moved() -> None:

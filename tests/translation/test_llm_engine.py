@@ -84,7 +84,7 @@ def test_what_models_put_around_a_translation_goes(text: str, answer: str, bare:
         (reply("El", "content_filter"), "withheld by the server's content filter"),
         (reply(" \n"), "the model wrote nothing"),
         (reply("<think>Hm.</think>"), "the model wrote nothing"),
-        (reply("Sure!\n\nEl gato."), r"the model wrote 3 lines for 1: 'Sure!\n\nEl gato.'"),
+        (reply("Un.\n\nEl gato."), r"the model wrote 3 lines for 1: 'Un.\n\nEl gato.'"),
         (reply("El\u2028gato."), r"the model wrote 2 lines for 1: 'El\u2028gato.'"),
         (Failure("no"), "no"),
     ],
@@ -178,7 +178,8 @@ def test_the_signature_holds_what_determines_a_translation(tmp_path: Path) -> No
     settings: dict[str, Any] = {"model": "m", "base_url": "http://h/v1", "api_key_env": None}
     signature = llm.make("en", "es", **settings).signature
     assert re.fullmatch(
-        r"llm\|model:m\|en>es\|prompt:packaged-[0-9a-f]{12}\|temperature:0\|max_tokens:1024",
+        r"llm\|model:m\|en>es\|prompt:packaged-[0-9a-f]{12}\|temperature:0\|max_tokens:1024"
+        r"\|reading:2",
         signature,
     )
     others: list[dict[str, Any]] = [

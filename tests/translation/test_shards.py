@@ -113,6 +113,22 @@ def test_damaged_shards_and_other_engines_are_not_used(tmp_path: Path) -> None:
         _translate(other, tmp_path)
 
 
+def test_a_shard_whose_words_were_changed_is_translated_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = _translate(_Counting().engine(), tmp_path)
+    path = sorted(tmp_path.rglob("*.jsonl"))[0]
+    kept = path.read_text()
+    path.write_text(kept.replace("code", "core", 1))
+    assert _translate(_Counting().engine(), tmp_path) == done
+    assert path.read_text() == kept
+    assert f"damaged in the cache: {path}" in caplog.text
+    # As shards were kept before there were hashes.
+    path.write_text("".join(f"{line}\n" for line in kept.splitlines()[:-1]))
+    assert _translate(_Counting().engine(), tmp_path) == done
+    assert path.read_text() == kept
+
+
 def test_a_field_without_translation_gives_its_reason(tmp_path: Path) -> None:
     done = _translate(_Counting(reject="animal 5.").engine(), tmp_path, ROWS[:10])
     assert [row.reason for row in done if row.reason] == ["instruction: poison"]  # type: ignore[attr-defined]

@@ -119,6 +119,13 @@ def test_blocks_are_fixed(text: str, expected: list[str]) -> None:
     assert prose(text) == expected
 
 
+def test_messages_of_several_lines_are_blocks() -> None:
+    message = "{count, plural,\n  one {# day}\n  other {# days {x}}\n}"
+    assert blocks(f"Left: {message} until the end") == [message]
+    assert prose(f"Left: {message}\nuntil the end") == ["Left:", "until the end"]
+    assert blocks("{count, plural,\n one {# day}") == []
+
+
 def test_blocks_are_listed_to_the_byte() -> None:
     text = "A\n```x\n b\r\n```\nB\n  $$\nc\n$$\n"
     assert blocks(text) == ["```x\n b\r\n```", "  $$\nc\n$$"]
@@ -131,6 +138,11 @@ def test_blocks_are_listed_to_the_byte() -> None:
         "class Foo(Bar):",
         'print("a few plain words")',
         "import numpy as np",
+        "sorted(words, key=len, reverse=True)",
+        "first, second = second, first",
+        "print(join(names, sep), end)",
+        "[word for word in words if word]",
+        "lambda first, second: first + second",
         "from os import path",
         "for i in range(5):",
         "if x == 3:",
@@ -173,13 +185,15 @@ def test_code_outside_fences_is_not_prose(line: str) -> None:
         "for example, this:",
         "Speed = distance divided by time",
         "Name(s) and place",
+        "Fruits (apples, pears)",
+        "reverse(list of words)",
+        "name = Anna, Berta",
         "Ingredient(s)",
         "import taxes are high",
         "return the sum of both",
         "Let x = 5.",
         "Paris is nice; so is Rome;",
         "print the list (in order)",
-        "[Your Name]",
         "Update on the project",
         "Select two from the list.",
         "git commit is a command that saves",
@@ -228,11 +242,43 @@ def test_what_belongs_to_code_is_code() -> None:
         ("$$z$$ and \\frac{a}{b}", ["$$z$$", "\\frac{a}{b}"]),
         ("from $5 to $10", []),
         ("{name} {{x}} ${y} %s %(n)s %d", ["{name}", "{{x}}", "${y}", "%s", "%(n)s", "%d"]),
-        ("[NAME] and [[rating]] and [Your Name]", ["[NAME]", "[[rating]]"]),
+        ("[NAME] and [[rating]] and [Your Name]", ["[NAME]", "[[rating]]", "[Your Name]"]),
         ("100% sure", []),
         ("call os.walk() on my_list", ["os.walk()", "my_list"]),
         ("It is ____.", ["____"]),
         ("half a \ud83d pair", ["\ud83d"]),
+        ("set __count__ in __init__.py", ["__count__", "__init__.py"]),
+        ("print __dirname or ____ (a blank)", ["__dirname", "____"]),
+        ("__bold words__ stay prose", ["__", "__"]),
+        (
+            "{n, plural, one {# day} other {# days}} left, {g, select, m {He} other {They}} said",
+            ["{n, plural, one {# day} other {# days}}", "{g, select, m {He} other {They}}"],
+        ),
+        ("{a, select, x {{n, plural, one {# b} other {# c}}} other {d}}.",
+         ["{a, select, x {{n, plural, one {# b} other {# c}}} other {d}}"]),
+        ("see /etc/hosts, ~/notes.txt or ../src.", ["/etc/hosts", "~/notes.txt", "../src"]),
+        ("run ${HOME}/bin/x.sh and $TMP/y", ["${HOME}/bin/x.sh", "$TMP/y"]),
+        ("in src/main.py and docs/guide/.", ["src/main.py", "docs/guide/"]),
+        ("open C:\\Users\\me\\notes.txt and read", ["C:\\Users\\me\\notes.txt"]),
+        ("C:\\Program Files\\App\\a.exe, %APPDATA%\\x",
+         ["C:\\Program Files\\App\\a.exe", "%APPDATA%\\x"]),
+        ("on \\\\server\\share or in data\\a.csv", ["\\\\server\\share", "data\\a.csv"]),
+        ("he/she and/or 24/7 km/h 1/2 yes/no", []),
+        ("edit README.md, main.py and .gitignore", ["README.md", "main.py", ".gitignore"]),
+        ("use ls -la --dry-run --name=value.", ["-la", "--dry-run", "--name=value"]),
+        ("well-known - or not -and then --but", []),
+        ("Dear [Your Name], [City, State] [insert date]",
+         ["[Your Name]", "[City, State]", "[insert date]"]),
+        ("[He laughs.] and [t]he [one, two]", []),
+        ("see [the guide](docs/guide.md) and ![a logo](img/logo.png 'Our logo')",
+         ["docs/guide.md", "img/logo.png"]),
+        ("the [text](#part-two) and [text][one]", ["#part-two", "[one]"]),
+        ("#GreenGarden by @rosa in #ff00aa :smile:",
+         ["#GreenGarden", "@rosa", "#ff00aa", ":smile:"]),
+        ("#1 at 10:30:45 costs US$5", []),
+        ("the variable userName, os.path.join, $name", ["userName", "os.path.join", "$name"]),
+        ("%-10s, %5.2f, %1$@ and 100%", ["%-10s", "%5.2f", "%1$@"]),
+        ("{% if x %} <%= name %> %{name}", ["{% if x %}", "<%= name %>", "%{name}"]),
         ("the set {red, blue}", []),
     ],
 )  # fmt: skip

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from polypaca.core.errors import StageError
 from polypaca.translation.contract import Engine, Untranslated
+from polypaca.translation.spans import is_invention
 from polypaca.translation.structure import blocks, contents, outline, split
 from polypaca.translation.texts import Translation, translate_texts
 
@@ -83,7 +84,10 @@ def assert_kept(text: str, translated: str) -> None:
     assert blocks(translated) == blocks(text)
     assert len(outline(translated)) == len(outline(text))
     for before, after in zip(text.splitlines(), translated.splitlines(), strict=True):
-        assert contents(after) == contents(before)
+        (spans, numbers), (new_spans, new_numbers) = contents(before), contents(after)
+        assert new_numbers == numbers
+        assert spans <= new_spans
+        assert not any(map(is_invention, new_spans - spans))
 
 
 @given(TEXTS, st.sampled_from(PLACEHOLDERS), st.sampled_from(["sentence", "line"]))
@@ -188,11 +192,28 @@ def test_changed_numbers_are_hidden_in_a_second_attempt() -> None:
 
     def change(text: str) -> str:
         calls.append(text)
-        return text.replace(".5", ",5").upper()
+        return text.replace(".5", ".6").upper()
 
     translation = one("It took 3.5 hours for `x`.", engine(change))
     assert calls == ["It took 3.5 hours for {0}.", "It took {0} hours for {1}."]
     assert translation == Translation("IT TOOK 3.5 HOURS FOR `x`.", "", 1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "translated"),
+    [
+        ("It cost 1,000.50 for 20 days.", "COSTÓ 1.000,50 POR 20 DÍAS."),
+        ("It took 3.5 hours.", "৩.৫ ঘণ্টা লেগেছিল।"),
+        ("Of 12,000 men 5 came.", "Sur 12\u202f000 hommes, 5 sont venus."),
+    ],
+)
+def test_a_number_in_another_form_is_no_loss(text: str, translated: str) -> None:
+    assert one(text, engine(lambda _: translated)) == Translation(translated, "", 1, 0, 0)
+
+
+def test_what_looks_like_a_path_or_a_slot_only_in_the_translation_is_no_invention() -> None:
+    translated = "Él o ella /dijo [Nombre de ella] -no."
+    assert one("He or she said (her name) no.", engine(lambda _: translated)).text == translated
 
 
 def test_what_normalisation_makes_of_a_superscript_is_a_changed_number() -> None:

@@ -16,13 +16,13 @@ from polypaca.workflow.assumptions import (
     tokens_per_byte,
 )
 
-BARE = Template(with_input="{instruction}{input}", without_input="{instruction}", stop=None)
+BARE = Template(with_input="{instruction}{input}", without_input="{instruction}", stop=())
 
 
 def test_tokens_by_hand() -> None:
     # All of FLORES in English: 53,499 tokens of 257,386 bytes; the template is 4 and 8 bytes.
     template = Template(
-        with_input="abcd{instruction}efgh{input}", without_input="ab{instruction}cd", stop=None
+        with_input="abcd{instruction}efgh{input}", without_input="ab{instruction}cd", stop=()
     )
     sizes = [(257_386.0, 0.0), (0.0, 0.5)]
     found = estimated_tokens(

@@ -4,9 +4,12 @@ import io
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
-from polypaca.workflow.display import display
+from polypaca.workflow.display import clipped, display
 from polypaca.workflow.events import Event, EventReader, EventWriter
 from polypaca.workflow.jobs import Job
 from polypaca.workflow.run import Plan
@@ -22,8 +25,8 @@ EVENTS = [
 ]
 
 
-def _shown(*, terminal: bool, events: list[Event]) -> str:
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=80, color_system=None)
+def _shown(*, terminal: bool, events: list[Event], width: int = 80) -> str:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=width, color_system=None)
     with display(PLAN, console) as show:
         for event in events:
             show(event)
@@ -59,6 +62,20 @@ def test_a_terminal_gets_a_bar_a_stage_and_what_is_running() -> None:
     assert "cells/a/train  step 5/10" in running
     ended = _shown(terminal=True, events=EVENTS)
     assert "2/2" in ended
+
+
+@pytest.mark.parametrize("width", [16, 24, 40, 60])
+def test_on_a_small_terminal_counts_stay_whole(width: int) -> None:
+    shown = _shown(terminal=True, events=EVENTS[:3], width=width)
+    assert "1/2" in shown
+    assert "failed" in shown
+
+
+@given(st.text("ab 0123456789./界", max_size=60), st.integers(4, 40))
+def test_a_line_is_cut_before_a_word(line: str, room: int) -> None:
+    cut = clipped(line, room)
+    assert cell_len(cut) <= room
+    assert cut == line or set(cut.removesuffix("…").split()) <= set(line.split())
 
 
 def test_events_reach_the_run_line_by_line(tmp_path: Path) -> None:

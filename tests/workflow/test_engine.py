@@ -37,6 +37,34 @@ def test_a_job_that_dies_lets_the_others_go_on(
     assert "ran second" in (run / "second.log").read_text()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("home", ["/dev/null/x", "/proc/nowhere"])
+def test_no_home_folder_is_needed(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    engine.write_workflow(tmp_path, [Job("only", (), (), False)], {"only": 1})
+    assert engine.start(tmp_path, 1).wait(60) == 0, (tmp_path / engine.LOG).read_text()
+    assert (tmp_path / "stamps" / "only").is_file()
+
+
+@pytest.mark.slow
+def test_the_engines_last_words_say_why_it_ended(tmp_path: Path) -> None:
+    (tmp_path / "Snakefile").write_text("rule all:\n    input: 'never made'\n")
+    assert engine.start(tmp_path, 1).wait(60) != 0
+    words = engine.last_words(tmp_path / engine.LOG)
+    assert "Missing input files for rule all" in words
+    assert "never made" in words
+    assert engine.last_words(tmp_path / "no.log") == ""
+
+
+def test_last_words_are_the_error_before_the_farewell(tmp_path: Path) -> None:
+    log = tmp_path / "engine.log"
+    log.write_text("x\n" * 20_000 + "OSError: [Errno 5] broken\n\nShutting down, this might take\n")
+    assert engine.last_words(log) == "OSError: [Errno 5] broken"
+
+
 def test_launchers_are_those_of_this_environment() -> None:
     own = [sys.executable, "-m", "torch.distributed.run"]
     assert engine.launcher_of("torchrun --nproc-per-node 8") == [*own, "--nproc-per-node", "8"]

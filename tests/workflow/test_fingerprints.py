@@ -37,6 +37,18 @@ def test_files_are_hashed_by_language_and_remembered(
     assert Fingerprints(store).of(pattern, ["es"]) == {"es": hashes["es"]}
 
 
+def test_an_edit_that_keeps_size_and_mtime_is_seen(tmp_path: Path) -> None:
+    path, store = tmp_path / "a.json", tmp_path / "store.json"
+    path.write_text("[1]")
+    first = Fingerprints(store)
+    before = first.of(str(path), [""])
+    first.save()
+    stat = path.stat()
+    path.write_text("[2]")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert Fingerprints(store).of(str(path), [""]) != before
+
+
 def test_folders_are_hashed_file_by_file_and_names_are_not(tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "config.json").write_text("{}")

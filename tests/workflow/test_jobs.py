@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from polypaca.core.manifest import MANIFEST, begin, seal
-from polypaca.workflow.jobs import current, inputs_now, jobs_of, pending
+from polypaca.workflow.jobs import current, inputs_now, jobs_of, pending, threads_of
 from polypaca.workflow.steps import STEPS, Task
 
 
@@ -86,6 +91,40 @@ def test_what_stands_between_a_change_and_a_task_counts(tmp_path: Path) -> None:
     assert set(pending(tmp_path, tasks)) == {task.id for task in tasks[2:]}
 
 
+def _edit(path: Path) -> None:
+    """Other bytes, as many, of the same time."""
+    stat, content = path.stat(), path.read_bytes()
+    path.write_bytes(content[:-1] + b"!")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_what_a_task_would_read_is_hashed(tmp_path: Path) -> None:
+    tasks = _tasks()
+    _make(tmp_path, tasks)
+    _edit(tmp_path / "data" / "file")
+    # Nothing runs, nothing is read: that would take time on each call. `verify` reads all.
+    assert pending(tmp_path, tasks) == {}
+    tasks[3].settings["n"] = 99
+    reasons = pending(tmp_path, tasks)
+    assert reasons["data"] == "a file of it was changed or removed"
+    assert reasons["cell1"] == "its settings or inputs changed"
+    assert reasons["cell0"] == "follows from data"
+    # What none of them reads is not hashed.
+    assert "base" not in reasons
+
+
+def test_what_is_made_again_reads_hashed_inputs_too(tmp_path: Path) -> None:
+    first = Task("first", "prompts", {}, group="prepare")
+    second = Task("second", "given", {}, {"first": first}, group="translate")
+    third = Task("third", "mix", {}, {"second": second}, group="mix")
+    tasks = [first, second, third]
+    _make(tmp_path, tasks)
+    _edit(tmp_path / "first" / "file")
+    _edit(tmp_path / "second" / "file")
+    (tmp_path / "third" / MANIFEST).unlink()
+    assert list(pending(tmp_path, tasks)) == ["first", "second", "third"]
+
+
 def test_a_guard_comes_first_and_redoes_nothing_that_is_done(tmp_path: Path) -> None:
     check = Task("check", "mix", {"limit": 1}, group="mix")
     cell = Task("cell", "train", {}, guards=(check,), group="train-m")
@@ -135,3 +174,80 @@ def test_each_cell_that_is_launched_on_several_devices_is_a_job_of_its_own() -> 
     # With all cores each, so that they come one after another.
     assert all(job.all_cores for job in training)
     assert [len(job.tasks) for job in jobs if job.id.startswith("generate")] == [4]
+
+
+def _study(cells: list[int], judged: bool = True) -> list[Task]:
+    """So many cells of each base model, and what comes before and after."""
+    made = []
+    for model, count in enumerate(cells):
+        base = Task(f"base{model}", "base", {}, group=f"base-{model}", all_cores=True)
+        trained = [
+            Task(f"cell{model}.{n}", "train", {}, {"base": base}, group=f"train-{model}")
+            for n in range(count)
+        ]
+        answers = [
+            Task(f"answers{c.id}", "generate", {}, {"c": c}, group=f"generate-{model}",
+                 all_cores=True)
+            for c in trained
+        ]  # fmt: skip
+        made += [base, *trained, *answers]
+    gates = [Task(f"gate{t.id}", "gate", {}, {"a": t}, group="gate")
+             for t in made if t.step == "generate"]  # fmt: skip
+    judging = [Task(f"judge{t.id}", "judge", {}, {"a": t}, group="judge")
+               for t in made if t.step == "generate"] if judged else []  # fmt: skip
+    return [*made, *gates, *judging]
+
+
+def _threads(tasks: list[Task], some: set[str], processes: int, cores: int) -> dict[str, int]:
+    """Threads by task."""
+    jobs = jobs_of(tasks, dict.fromkeys(some, ""), processes)
+    threads = threads_of(tasks, jobs, processes, cores)
+    return {task.id: threads[job.id] for job in jobs for task in job.tasks}
+
+
+@pytest.mark.parametrize(
+    ("cells", "processes", "cores", "expected"),
+    [
+        ([1], 2, 2, 2),  # the study has one cell: it gets the machine
+        ([2], 2, 2, 1),
+        ([1, 1], 2, 2, 1),  # cells of two bases are trained at once
+        ([3], 16, 16, 5),
+        ([40], 16, 16, 1),
+        ([40], 4, 16, 4),
+        ([40], 1, 16, 16),
+        ([1], 8, 2, 2),
+        ([5], 8, 2, 1),
+    ],
+)
+def test_the_jobs_that_a_stage_has_at_once_share_the_cores(
+    cells: list[int], processes: int, cores: int, expected: int
+) -> None:
+    tasks = _study(cells)
+    threads = _threads(tasks, {task.id for task in tasks}, processes, cores)
+    assert {threads[task.id] for task in tasks if task.stage == "train"} == {expected}
+    # Answers of a base, its adapters and its fully tuned models come one after another.
+    assert {threads[task.id] for task in tasks if task.stage == "generate"} == {cores}
+    # The judge and the gate work side by side.
+    both = max(1, cores // min(processes, 2))
+    assert {threads[task.id] for task in tasks if task.stage == "judge"} == {both}
+
+
+@given(
+    cells=st.lists(st.integers(1, 5), min_size=1, max_size=3),
+    processes=st.integers(1, 8),
+    cores=st.integers(1, 16),
+    data=st.data(),
+)
+def test_threads_do_not_depend_on_what_is_pending(
+    cells: list[int], processes: int, cores: int, data: st.DataObject
+) -> None:
+    tasks = _study(cells)
+    everything = {task.id for task in tasks}
+    some = data.draw(st.sets(st.sampled_from(sorted(everything)), min_size=1))
+    of_all = _threads(tasks, everything, processes, cores)
+    assert _threads(tasks, some, processes, cores) == {task: of_all[task] for task in some}
+
+
+def test_a_stage_with_one_job_has_all_cores_whatever_else_the_study_lacks() -> None:
+    tasks = _study([1], judged=False)
+    assert _threads(tasks, {"gateanswerscell0.0"}, 4, 4) == {"gateanswerscell0.0": 4}

@@ -39,8 +39,11 @@ _MAYBE_CODE = re.compile(
     r"|.*(?:\w\(|\w\s*=\s*\S|<<|->|::).*;$"
     r"|(?:sudo|pip3? install|npm (?:install|run)|docker (?:run|build|pull)|apt(?:-get)? install) \S"
     r"|git (?:clone|commit|add|push|pull|checkout|merge) \S|python3? [\w/.-]+\.py\b|curl -"
+    r"|(?:sudo )?[a-z][\w.+-]* (?:[\w./-]+ )?(?:--[A-Za-z][\w-]*|-[A-Za-z]{1,4}(?![\w-]))"
+    r"(?:[ =]\S+)*$"
     r"|return\b|(?:print|echo|puts|printf)\b\s*[\"'(]|console\.log\("
-    r"|(?:if|for|while|switch)\s*\(.*\)$",
+    r"|(?:if|for|while|switch)\s*\(.*\)$"
+    r"|\[[^\[\]]+ for \w+(?:, ?\w+)* in [^\[\]]+\]$|lambda\b[^:]{0,60}:\s*\S",
     re.ASCII,
 )
 # What is code only beside code: comments, clauses of a query, closing brackets.
@@ -48,16 +51,35 @@ _NEAR_CODE = re.compile(
     r"#(?!#)|//|--|/\*|\*/|\"\"\"|'''|[\])}]"
     r"|(?:FROM|WHERE|AND|OR|(?:GROUP|ORDER) BY|(?:LEFT |RIGHT |INNER |OUTER )*JOIN|ON|HAVING|LIMIT"
     r"|VALUES|SET|UNION)\b"
+    r"|(?:cd|ls|mkdir|rm|cp|mv|tar|chmod|chown|wget|curl|unzip|scp|ssh)(?: \S+){1,5}(?<![.?!:])$"
 )
-_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|\s(?:#|//|--)\s.*$")
+_QUOTED = re.compile(
+    r"\"[^\"]*\"|'[^']*'|\s(?:#|//|--)\s.*$"
+    r"|(?<!\S)(?:--[A-Za-z][\w-]*|-[A-Za-z]{1,4}(?![\w-]))"
+)
 _WORD = (
     r"\b(?!(?:if|else|for|in|not|and|or|new|lambda|is|return|await|from|import|as|let|var|const|int"
     r"|print|sudo|pip3?|npm|git|install|apt|run|commit|clone|docker|python3?)\b)[^\W\d_]{2,}"
 )
 _WORDS = re.compile(rf"{_WORD},? {_WORD}|[\u3040-\u9fff]{{2}}")
+# The arguments of a call, the items of a list and the targets of an assignment stand side by side
+# as words of a sentence do; a comma between them says nothing.
+_IN_BRACKETS = re.compile(r"(?<=\w)\([^()]*\)|\[[^\[\]]*\]|\blambda [^:]*:")
+_TARGETS = re.compile(r"[a-z_]\w*(?:, ?[a-z_]\w*)+ ?=(?!=)[^=]*$")
 # Without one of these no line can be code.
 _CODE_SIGN = re.compile(r"[=(){}\[\];<>@#$:]")
-_CODE_WORDS = ("import ", "SELECT", "DELETE ", " TABLE ", " install ", "git ", "python", "return")
+_CODE_WORDS = (
+    " -",
+    "import ",
+    "SELECT",
+    "DELETE ",
+    " TABLE ",
+    " install ",
+    "git ",
+    "python",
+    "return",
+    "lambda",
+)
 
 
 def code_lines(lines: Sequence[str]) -> list[bool]:
@@ -109,7 +131,14 @@ def _looks_like_code(body: str) -> bool:
 
 
 def _has_words_in_a_row(body: str) -> bool:
-    return _WORDS.search(_QUOTED.sub(" ", body)) is not None
+    body = _IN_BRACKETS.sub(_without_commas, _QUOTED.sub('""', body))
+    if _TARGETS.match(body):
+        body = body.replace(",", ";")
+    return _WORDS.search(body) is not None
+
+
+def _without_commas(brackets: re.Match[str]) -> str:
+    return brackets[0].replace(",", ";")
 
 
 def _may_be_code(line: str) -> bool:

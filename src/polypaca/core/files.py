@@ -7,11 +7,13 @@ import json
 import os
 import tempfile
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
+from polypaca.core.disk import writing
 from polypaca.core.errors import DataError
 from polypaca.core.records import Record
 
@@ -31,7 +33,7 @@ def atomic_write(path: Path) -> Iterator[IO[str]]:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+        with writing(path), os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -73,6 +75,22 @@ def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_once(path: Path) -> str:
+    """The same, of a file that this process has not read since it was last touched.
+
+    A file is taken as touched if its size, time of modification, time of change or inode differ;
+    the time of change is the system's own and is not set back by a copy or `touch`.
+    """
+    stat = path.stat()
+    return _sha256_of(path, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
+
+
+@lru_cache(maxsize=100_000)
+def _sha256_of(path: Path, stamp: tuple[int, ...]) -> str:
+    del stamp  # makes it another question
+    return sha256_file(path)
 
 
 def to_line(record: Record) -> str:

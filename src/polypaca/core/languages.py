@@ -6,6 +6,7 @@ The rules and their reasons are in docs/language-gate.md.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -214,9 +215,18 @@ def name(code: str) -> str:
 
 
 def suggestion(word: str) -> str | None:
-    """The code of the language that `word` seems to name (`spanish` -> `es`), if any."""
+    """The code of the language that `word` seems to name, if any: `spanish` -> `es`.
+
+    A country's code stands for the language that is most used there: `cn` -> `zh`, `jp` -> `ja`.
+    """
     import langcodes
 
+    country = word.strip().upper()
+    if re.fullmatch("[A-Z]{2}", country):
+        there = langcodes.Language.get(f"und-{country}")
+        if not there.territory_name().startswith("Unknown"):
+            # CLDR has Russian, as the commoner in writing.
+            return "kk" if country == "KZ" else there.maximize().language
     try:
         return langcodes.find(word).language
     except LookupError:

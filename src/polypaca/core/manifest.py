@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from polypaca.core.files import is_temporary, sha256_file, write_json, write_text
+from polypaca.core.files import is_temporary, sha256_file, sha256_once, write_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -157,11 +157,17 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
 
 
-def state_of(folder: Path, identity: str, inputs: Mapping[str, Input] | None = None) -> State:
+def state_of(
+    folder: Path,
+    identity: str,
+    inputs: Mapping[str, Input] | None = None,
+    *,
+    hashed: bool = False,
+) -> State:
     """Whether the folder is done for `identity` and, where given, for what its inputs hold now.
 
-    Files are compared by size and mtime; one whose size is right but whose mtime is not (a copied
-    folder) is hashed.
+    Files are compared by size and mtime, so that it takes no time; one whose size is right but
+    whose mtime is not (a copied folder) is hashed. With `hashed` all of them are, once a process.
     """
     manifest = read_manifest(folder)
     if manifest is None:
@@ -171,7 +177,11 @@ def state_of(folder: Path, identity: str, inputs: Mapping[str, Input] | None = N
         return State.STALE if folder.is_dir() and any(folder.iterdir()) else State.MISSING
     if manifest.identity != identity or not _same(manifest.inputs, inputs):
         return State.STALE
-    if any(_changed(folder / name, output) for name, output in manifest.outputs.items()):
+    if hashed:
+        damaged = bool(_wrong(folder, manifest))
+    else:
+        damaged = any(_changed(folder / name, out) for name, out in manifest.outputs.items())
+    if damaged:
         return State.DAMAGED
     return State.RETRY if manifest.facts.get("failed") else State.DONE
 
@@ -190,14 +200,16 @@ def _same(recorded: Mapping[str, Input], now: Mapping[str, Input] | None) -> boo
 
 
 def verify(folder: Path) -> list[str]:
-    """The names of the sealed files that are missing or whose hash differs."""
+    """The names of the sealed files that are missing or whose hash differs, read once a process."""
     manifest = read_manifest(folder)
-    if manifest is None:
-        return [MANIFEST]
+    return [MANIFEST] if manifest is None else _wrong(folder, manifest)
+
+
+def _wrong(folder: Path, manifest: Manifest) -> list[str]:
     return [
         name
         for name, output in manifest.outputs.items()
-        if not (folder / name).is_file() or sha256_file(folder / name) != output.sha256
+        if not (folder / name).is_file() or sha256_once(folder / name) != output.sha256
     ]
 
 

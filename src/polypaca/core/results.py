@@ -16,8 +16,8 @@ TOTAL_PROMPTS = 50  # the paper's totals are over 50 prompts: 0..150 (arXiv 2309
 
 Scope = Literal["language", "seen", "unseen", "all", "transfer"]  # transfer: not tuned on
 
-# headline: recipes of one model and method; systems: recipes against other systems; controls:
-# rows against controls. Each is corrected for multiple testing on its own.
+# headline: recipes of one model and method, over seen and over unseen languages; systems: recipes
+# against other systems; controls: rows against controls. Each is corrected on its own.
 Family = Literal["headline", "systems", "controls"]
 
 
@@ -203,6 +203,9 @@ class CellCost(Result):
     wall_seconds: float = Field(description="of the run that ended it, loading and all")
     truncated_rows: int = Field(default=0, description="rows cut at the length limit")
     dropped_rows: int = Field(default=0, description="rows with no response within the limit")
+    special_rows: int = Field(
+        default=0, description="rows whose text has special tokens that could not be kept text"
+    )
     parameters: int | None = Field(default=None, description="of the model, adapters among them")
     trained_parameters: int | None = None
     flops: float | None = Field(
@@ -275,6 +278,7 @@ class LanguageData(Result):
     retried: int = Field(default=0, description="sentences translated again with numbers hidden")
     pieces: int = Field(default=0, description="sentences cut at placeholders and numbers")
     tokens_per_row: dict[str, float] = Field(default_factory=dict, description="by model")
+    notices: list[str] = Field(default=[], description="what a reader should know of given rows")
 
 
 class Analysis(Result):
@@ -295,6 +299,9 @@ class Analysis(Result):
     ledger: list[CellCost]
     budgets: BudgetLedger | None = Field(default=None, description="what the cells were to cost")
     data: list[LanguageData] = []
+    data_notes: list[str] = Field(
+        default=[], description="how rows of languages were matched, and what was not read of them"
+    )
     preferences: list[Preferences] = Field(default=[], description="of a judge of pairs")
     judges: list[JudgeAgreement] = Field(default=[], description="where there are several")
     signature: dict[str, Any] = Field(description="what made the numbers: versions, seed, judge, …")

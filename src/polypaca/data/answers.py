@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polypaca.core.errors import DataError
@@ -14,16 +15,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read_answers(path: Path, prompts: Sequence[Prompt], *, system: str) -> list[Response]:
+@dataclass(frozen=True)
+class AnswersRead:
+    """One system's answers in one language."""
+
+    responses: list[Response]  # in the order of the prompts
+    not_asked: int  # rows that answer prompts of the test set that the study leaves out
+
+
+def read_answers(
+    path: Path, prompts: Sequence[Prompt], *, system: str, all_ids: Sequence[str] = ()
+) -> AnswersRead:
     """One system's answers in the language of `prompts`, in their order.
 
     A row has `response` and the prompt's `id` (or `prompt_id`); a file without any id has one row a
-    prompt, in order. An empty response is an answer. Prompts may lack one.
+    prompt, in order: of those that are asked, or of the whole test set. An empty response is an
+    answer. Prompts may lack one.
 
     Args:
         path: a JSONL, JSON or Parquet file.
-        prompts: the test prompts of its language.
+        prompts: the prompts of its language that are asked.
         system: the name of what answered.
+        all_ids: of the whole test set, in its order, where only some prompts are asked.
 
     Raises:
         DataError: with file and line, if a row has no response or an id that is no prompt's, if a
@@ -36,13 +49,14 @@ def read_answers(path: Path, prompts: Sequence[Prompt], *, system: str) -> list[
         raise DataError(error.what, path=error.path, line=error.line, field=error.field) from None
     names = [_id(row, path) for row in rows]
     if not any(names):
-        if len(rows) != len(prompts):
-            what = f"{len(rows)} answers without ids to {len(prompts)} prompts"
-            raise DataError(what, path=path, hint="give each row the `id` of its prompt")
-        names = [prompt.id for prompt in prompts]
+        names = list(_in_order(len(rows), [prompt.id for prompt in prompts], all_ids, path))
+    left_out = set(all_ids) - {prompt.id for prompt in prompts}
+    not_asked = sum(name in left_out for name in names)
     by_id = {prompt.id: prompt for prompt in prompts}
     found: dict[str, Response] = {}
     for row, name in zip(rows, names, strict=True):
+        if name in left_out:
+            continue
         prompt = by_id.get(name or "")
         if prompt is None:
             raise DataError(_unknown(name, by_id), path=path, line=row.line, field="id")
@@ -55,7 +69,19 @@ def read_answers(path: Path, prompts: Sequence[Prompt], *, system: str) -> list[
             response=_text(row, path),
             finish_reason="given",
         )
-    return [found[prompt.id] for prompt in prompts if prompt.id in found]
+    responses = [found[prompt.id] for prompt in prompts if prompt.id in found]
+    return AnswersRead(responses, not_asked)
+
+
+def _in_order(rows: int, asked: Sequence[str], all_ids: Sequence[str], path: Path) -> Sequence[str]:
+    """The ids of the prompts that rows without ids answer."""
+    if rows == len(asked):
+        return asked
+    if all_ids and rows == len(all_ids):
+        return all_ids
+    whole = f" (of {len(all_ids)} in the test set)" if all_ids else ""
+    what = f"{rows} answers without ids to {len(asked)} prompts{whole}"
+    raise DataError(what, path=path, hint="give each row the `id` of its prompt")
 
 
 def _id(row: Row, path: Path) -> str | None:

@@ -6,40 +6,28 @@ contract test in `tests/data/test_formats.py` then covers it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import UserError
 from polypaca.core.names import nearest
-from polypaca.data.fields import FieldError, short, text_field
+from polypaca.data.columns import (
+    HISTORY,
+    INPUTS,
+    SYSTEM,
+    first_of_history,
+    is_empty,
+    joined,
+    refuse_unread,
+    refuse_unusable,
+)
+from polypaca.data.conversations import SHAREGPT, column_of, first_exchange, shape_of
+from polypaca.data.fields import FieldError, text_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 AUTO = "auto"
-
-_Speaker = Literal["system", "user", "assistant"]
-
-# The names that occur in what was collected from ShareGPT, and `assistant`.
-# https://huggingface.co/datasets/anon8231489123/ShareGPT_Vicuna_unfiltered
-_SHAREGPT_SPEAKERS: dict[str, _Speaker] = {
-    "system": "system",
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "bing": "assistant",
-    "bard": "assistant",
-    "assistant": "assistant",
-}
-# OpenAI's roles; `developer` is the later name of `system`.
-# https://platform.openai.com/docs/api-reference/chat/create
-_MESSAGE_SPEAKERS: dict[str, _Speaker] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-}
 
 
 @dataclass(frozen=True)
@@ -52,6 +40,8 @@ class Exchange:
         output: the answer.
         used: the row's fields that were read, the `id` left aside.
         further_messages: how many messages behind the first answer were left out.
+        repairs: what was read otherwise than it stands, such as `<noinput>` as no input.
+        system: of a conversation, until it stands before the instruction.
     """
 
     instruction: str
@@ -59,6 +49,8 @@ class Exchange:
     output: str
     used: tuple[str, ...]
     further_messages: int = 0
+    repairs: tuple[str, ...] = ()
+    system: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,178 +96,152 @@ def has_format(row: Mapping[str, Any], name: str) -> bool:
     A null counts where another of the fields has a value: then it is a defect. Where all are null,
     they are columns of a table that this row has no use for.
     """
+    column = column_of(row)
+    if name in ("sharegpt", "messages") and column is not None:
+        # The messages tell, whatever their column is called.
+        return (shape_of(row, column) is SHAREGPT) == (name == "sharegpt")
     return any(
         all(field in row for field in fields) and any(row[field] is not None for field in fields)
         for fields in FORMATS[name].fields
     )
 
 
-def read_exchange(row: Mapping[str, Any], name: str) -> Exchange:
-    """The instruction and answer of a row.
+def read_exchange(row: Mapping[str, Any], name: str, *, found: bool = False) -> Exchange:
+    """The instruction and answer of a row, with all that belongs to them.
+
+    A system message stands before the instruction. Of a conversation, and of Alpaca's `history`,
+    the first exchange is read.
 
     Args:
         row: the row's fields.
         name: the format in which its file is read.
+        found: whether the format was found, not given: then a column that seems to belong to the
+            task must have been read.
 
     Raises:
         FieldError: naming the field, such as `conversations[1].value`, if it is missing, empty, of
-            the wrong type or out of turn, or if the row is in another format than its file.
+            the wrong type or out of turn, if it cannot be trained on, or if the row is in another
+            format than its file.
     """
     if not has_format(row, name):
         other = find_format([row])
-        if other is not None and other != name and has_format(row, other):
-            missing = next(field for field in FORMATS[name].fields[0] if row.get(field) is None)
+        missing = [field for field in FORMATS[name].fields[0] if row.get(field) is None]
+        if missing and other is not None and other != name and has_format(row, other):
             raise FieldError(
-                missing, f"is missing: the file is read as {name}, and this row is {other}"
+                missing[0], f"is missing: the file is read as {name}, and this row is {other}"
             )
-    return FORMATS[name].exchange(row)
+    refuse_unusable(row)
+    exchange = FORMATS[name].exchange(row)
+    if found:
+        exchange = _checked(row, exchange, name)
+    return _with_context(row, exchange)
 
 
 def describe_formats() -> str:
     """The table in words: `alpaca (instruction, output), ...`."""
-    return ", ".join(
-        f"{name} ({'; or '.join(', '.join(fields) for fields in form.fields)})"
-        for name, form in FORMATS.items()
-    )
+    return ", ".join(f"{name} ({', '.join(form.fields[0])})" for name, form in FORMATS.items())
 
 
 def _has_any(row: Mapping[str, Any], form: Format) -> bool:
     return any(row.get(field) is not None for fields in form.fields for field in fields)
 
 
-def _alpaca(row: Mapping[str, Any]) -> Exchange:
-    return Exchange(
-        instruction=text_field(row, "instruction"),
-        input=text_field(row, "input", required=False),
-        output=text_field(row, "output"),
-        used=("instruction", "input", "output"),
-    )
+def _pair(request: str, answers: Sequence[str]) -> Format:
+    """A format of one request and one answer, each in a column of its own."""
+
+    def exchange(row: Mapping[str, Any]) -> Exchange:
+        answer = next((name for name in answers if row.get(name) is not None), None)
+        answer = answer or next((name for name in answers if name in row), answers[0])
+        asked = text_field(row, request)
+        if answer not in row:
+            raise _no_answer(row, request, answer)
+        return Exchange(asked, "", text_field(row, answer), used=(request, answer))
+
+    return Format(tuple((request, answer) for answer in answers), exchange)
 
 
-def _prompt_completion(row: Mapping[str, Any]) -> Exchange:
-    # LLM Foundry calls the answer `response`, TRL and others `completion`.
-    # https://github.com/mosaicml/llm-foundry/blob/main/llmfoundry/data/finetuning/tasks.py
-    answer = "response" if "response" in row and row.get("completion") is None else "completion"
-    return Exchange(
-        instruction=text_field(row, "prompt"),
-        input="",
-        output=text_field(row, answer),
-        used=("prompt", answer),
-    )
+def _no_answer(row: Mapping[str, Any], request: str, answer: str) -> FieldError:
+    own = ("id", request, *INPUTS, *SYSTEM, HISTORY)
+    others = [str(name) for name, value in row.items() if name not in own and not is_empty(value)]
+    hint = f": rename the answer's column to it; there are {', '.join(others)}" if others else ""
+    return FieldError(answer, f"is missing{hint}")
+
+
+def _conversation(row: Mapping[str, Any], preferred: str) -> Exchange:
+    column = preferred if row.get(preferred) is not None else column_of(row) or preferred
+    first = first_exchange(row, column)
+    return Exchange(first.request, "", first.answer, (column,), first.further, system=first.system)
 
 
 def _sharegpt(row: Mapping[str, Any]) -> Exchange:
-    return _first_exchange(row, "conversations", "from", "value", _SHAREGPT_SPEAKERS)
+    return _conversation(row, "conversations")
 
 
 def _messages(row: Mapping[str, Any]) -> Exchange:
-    return _first_exchange(row, "messages", "role", "content", _MESSAGE_SPEAKERS)
+    return _conversation(row, "messages")
 
 
 # In this order where a row has the fields of several: Alpaca's are what training uses, and
-# `prompt` often stands beside a conversation as its first message.
+# `prompt` often stands beside a conversation as its first message. LLM Foundry calls the answer
+# to a prompt `response`, TRL and others `completion`.
+# https://github.com/mosaicml/llm-foundry/blob/main/llmfoundry/data/finetuning/tasks.py
 FORMATS: dict[str, Format] = {
-    "alpaca": Format((("instruction", "output"),), _alpaca),
+    "alpaca": _pair("instruction", ["output"]),
+    "dolly": _pair("instruction", ["response", "completion", "answer"]),
     "sharegpt": Format((("conversations",),), _sharegpt),
     "messages": Format((("messages",),), _messages),
-    "prompt-completion": Format(
-        (("prompt", "completion"), ("prompt", "response")), _prompt_completion
-    ),
+    "prompt-completion": _pair("prompt", ["completion", "response", "output", "answer"]),
+    "question-answer": _pair("question", ["answer", "response", "output", "completion"]),
 }
 
 
-def _first_exchange(
-    row: Mapping[str, Any],
-    field: str,
-    speaker_key: str,
-    text_key: str,
-    speakers: Mapping[str, _Speaker],
-) -> Exchange:
-    """The first user message of a conversation, the system's before it, and the first answer.
+def _with_context(row: Mapping[str, Any], exchange: Exchange) -> Exchange:
+    """The exchange with the system's message before it and its input, or that of its history."""
+    context, repairs = joined(row, INPUTS)
+    system, more = joined(row, SYSTEM)
+    # Some conversations repeat the column's text as their first message.
+    parts = [system, exchange.system] if system != exchange.system else [system]
+    used = [name for name in (*INPUTS, *SYSTEM, HISTORY) if name in row]
+    history = first_of_history(row)
+    if history is not None:
+        request, answer, further = history
+        # The row's own exchange is the last turn: without those before it, it makes no sense.
+        exchange = replace(
+            exchange,
+            instruction=request,
+            output=answer,
+            further_messages=further + 2 + exchange.further_messages,
+        )
+        context = ""
+    return replace(
+        exchange,
+        instruction="\n\n".join([*(part for part in parts if part.strip()), exchange.instruction]),
+        input=context,
+        used=(exchange.used[0], *used, *exchange.used[1:]),
+        repairs=(*repairs, *more),
+        system="",
+    )
 
-    What comes behind the answer is not used, and so not checked, but for the message right behind
-    it: a second one by the assistant would be the rest of the answer.
+
+def _checked(row: Mapping[str, Any], exchange: Exchange, name: str) -> Exchange:
+    """The exchange, where all that seems to belong to its task was read.
+
+    A conversation beside it that begins with the same exchange tells how many turns are left out.
     """
-    messages = _message_list(row, field)
-
-    def speaker(number: int) -> _Speaker:
-        return _speaker(messages[number], f"{field}[{number}]", speaker_key, speakers)
-
-    def text(number: int, *, required: bool = True) -> str:
-        return _text(messages[number], f"{field}[{number}]", text_key, required=required)
-
-    count = len(messages)
-    asked = next((n for n in range(count) if speaker(n) != "system"), None)
-    if asked is None:
-        raise FieldError(field, "has no user message")
-    if speaker(asked) == "assistant":
-        where = f"{field}[{asked}].{speaker_key}"
-        raise FieldError(where, "is the assistant's, and no user message stands before it")
-    # An empty system message is how many data sets write that there is none.
-    system = [part for part in (text(n, required=False) for n in range(asked)) if part.strip()]
-    instruction = "\n\n".join([*system, text(asked)])
-    answered = asked + 1
-    if answered == count:
-        raise FieldError(field, "has no reply to its user message")
-    if speaker(answered) != "assistant":
-        where = f"{field}[{answered}].{speaker_key}"
-        raise FieldError(where, f"is the {speaker(answered)}'s where the reply should stand")
-    output = text(answered)
-    behind = answered + 1
-    if behind < count and speaker(behind) == "assistant":
-        where = f"{field}[{behind}].{speaker_key}"
-        raise FieldError(where, "is the assistant's for the second time in a row")
-    return Exchange(instruction, "", output, (field,), further_messages=count - behind)
-
-
-def _message_list(row: Mapping[str, Any], field: str) -> list[Any]:
-    messages = row.get(field)
-    if messages is None:
-        raise FieldError(field, "is null" if field in row else "is missing")
-    if not isinstance(messages, list):
-        raise FieldError(field, f"must be a list of messages, not {type(messages).__name__}")
-    if not messages:
-        raise FieldError(field, "is empty")
-    return messages
-
-
-def _speaker(message: Any, where: str, key: str, speakers: Mapping[str, _Speaker]) -> _Speaker:
-    if not isinstance(message, dict):
-        raise FieldError(where, f"must be an object, not {type(message).__name__}")
-    name = _inner_text(message, where, key)
-    if name not in speakers:
-        raise FieldError(
-            f"{where}.{key}", f"is {short(name)}, which is none of {', '.join(speakers)}"
-        )
-    return speakers[name]
-
-
-def _text(message: Mapping[str, Any], where: str, key: str, *, required: bool) -> str:
-    parts = message.get(key)
-    if not isinstance(parts, list):
-        return _inner_text(message, where, key, required=required)
-    # Chat templates put text parts together with nothing between them.
-    # https://huggingface.co/docs/transformers/chat_templating_multimodal
-    where = f"{where}.{key}"
-    text = "".join(_part(part, f"{where}[{number}]") for number, part in enumerate(parts))
-    if required and not text.strip():
-        raise FieldError(where, "is empty")
-    return text
-
-
-def _part(part: Any, where: str) -> str:
-    if not isinstance(part, dict):
-        raise FieldError(where, f"must be an object, not {type(part).__name__}")
-    kind = part.get("type")
-    if kind != "text":
-        raise FieldError(
-            f"{where}.type", f"is {short(kind)}: only parts of type 'text' can be used"
-        )
-    return _inner_text(part, where, "text", required=False)
-
-
-def _inner_text(fields: Mapping[str, Any], where: str, key: str, *, required: bool = True) -> str:
+    beside = (joined(row, columns)[0] for columns in (INPUTS, SYSTEM))
+    texts = (exchange.instruction, exchange.output, *beside)
+    refuse_unread(row, exchange.used, texts, name)
+    column = column_of(row)
+    if column is None or column in exchange.used or is_empty(row[column]):
+        return exchange
     try:
-        return text_field(fields, key, required=required)
-    except FieldError as error:
-        raise FieldError(f"{where}.{error.field}", error.reason) from None
+        first = first_exchange(row, column)
+    except FieldError:
+        first = None
+    if first is None or first.answer.strip() != exchange.output.strip():
+        raise FieldError(
+            column,
+            f"is another exchange than {exchange.used[0]} and {exchange.used[-1]}: say "
+            f"data.format: {name}, or messages, and the other is left aside",
+        )
+    return replace(exchange, further_messages=exchange.further_messages + first.further)

@@ -5,12 +5,15 @@ An optional `id` tells which rows of different languages are translations of one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import DataError
 from polypaca.core.records import Example, Rejected, Repaired
+from polypaca.data.columns import is_empty
+from polypaca.data.entities import entities, unescaped
 from polypaca.data.fields import FieldError, id_field, other_fields
 from polypaca.data.formats import (
     AUTO,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from polypaca.core.records import Split
+    from polypaca.data.formats import Exchange
 
 _OWN = frozenset(Example.model_fields)
 
@@ -43,6 +47,10 @@ class Item:
     origin: str
     others: dict[str, Any]  # the row's further fields, as they came
     line: int = 0  # where the row stands in its file
+
+    def texts(self) -> tuple[str, str, str]:
+        """Instruction, input and output."""
+        return self.instruction, self.input, self.output
 
     def example(self, split: Split) -> Example:
         """The item as a record."""
@@ -71,6 +79,8 @@ class InstructionsRead:
     numbered: bool  # no row has an id: sources are row numbers, parallel only if the files are
     format: str  # a name of `formats.FORMATS`
     further_turns: int  # rows of which only the first exchange was used; each is in `repaired`
+    no_input: int = 0  # rows whose input said that there is none; each is in `repaired`
+    not_read: tuple[str, ...] = ()  # columns that hold something and were kept aside
 
 
 def load_instructions(
@@ -83,7 +93,8 @@ def load_instructions(
 ) -> InstructionsRead:
     """Read one language's instruction file.
 
-    Of a conversation the first exchange is used. Where more follows, that is on record.
+    Of a conversation the first exchange is used. Where more follows, that is on record, and so is
+    an input that only says that there is none.
 
     Args:
         pattern: the path, with `{language}` where the language's code stands.
@@ -132,6 +143,25 @@ def instructions_from_rows(
     return _items(numbered, language, defects, label, format)
 
 
+def without_entities(read: InstructionsRead) -> InstructionsRead:
+    """The rows with their HTML entities replaced by what they stand for, on record."""
+    items, repaired = [], list(read.repaired)
+    for item in read.items:
+        found = [text for part in item.texts() for text in entities(part)]
+        plain = replace(
+            item,
+            instruction=unescaped(item.instruction),
+            input=unescaped(item.input),
+            output=unescaped(item.output),
+        )
+        if plain != item:
+            shown = ", ".join(dict.fromkeys(found))
+            repair = f"HTML entities replaced ({shown})"
+            repaired.append(Repaired(file=item.origin, line=item.line, repair=repair))
+        items.append(plain)
+    return replace(read, items=items, repaired=repaired)
+
+
 def _items(
     rows: Sequence[Row], language: str, defects: Defects, label: str, wanted: str
 ) -> InstructionsRead:
@@ -140,10 +170,12 @@ def _items(
     with_ids = any(row.fields.get("id") is not None for row in rows)
     items: list[Item] = []
     lines: dict[str, int] = {}
-    further_turns = 0
+    counts: Counter[str] = Counter()
+    not_read: dict[str, None] = {}
     for row in rows:
         try:
-            item, left_out = _item(row, language, label, name, with_ids=with_ids)
+            exchange = read_exchange(row.fields, name, found=wanted == AUTO)
+            item = _item(row, language, label, exchange, with_ids=with_ids)
             if item.source in lines:
                 raise FieldError(
                     "id",
@@ -152,16 +184,32 @@ def _items(
         except FieldError as error:
             defects.bad(row.line, error.reason, row_text(row.fields), column=error.field)
             continue
-        if left_out:
-            messages = "1 message" if left_out == 1 else f"{left_out} messages"
+        if exchange.further_messages:
+            count = exchange.further_messages
+            messages = "1 message" if count == 1 else f"{count} messages"
             defects.mended(row.line, f"further turns left out ({messages})")
-            further_turns += 1
+        for repair in exchange.repairs:
+            defects.mended(row.line, repair)
+        counts.update(turns=bool(exchange.further_messages), nothing=bool(exchange.repairs))
+        used = ("id", *exchange.used)
+        not_read |= dict.fromkeys(
+            column
+            for column, value in row.fields.items()
+            if column not in used and not is_empty(value)
+        )
         lines[item.source] = row.line
         items.append(item)
     if not items:
         defects.refuse_file()
     return InstructionsRead(
-        items, defects.rejected, defects.repaired, not with_ids, name, further_turns
+        items,
+        defects.rejected,
+        defects.repaired,
+        not with_ids,
+        name,
+        further_turns=counts["turns"],
+        no_input=counts["nothing"],
+        not_read=tuple(not_read),
     )
 
 
@@ -172,22 +220,19 @@ def _format_of(rows: Sequence[Row], file: str) -> str:
             f"no instruction format has its fields ({', '.join(rows[0].fields) or 'none'})",
             path=file,
             line=rows[0].line,
-            hint=f"rename them to those of one: {describe_formats()}",
+            hint=f"rename them to those of one: {describe_formats()}; what a task is about is read "
+            "from `input` or `context`",
         )
     return name or next(iter(FORMATS))
 
 
-def _item(
-    row: Row, language: str, label: str, format_name: str, *, with_ids: bool
-) -> tuple[Item, int]:
-    """The item and how many messages of its row were left out."""
+def _item(row: Row, language: str, label: str, exchange: Exchange, *, with_ids: bool) -> Item:
     source = id_field(row.fields)
     if source is None:
         if with_ids:
             raise FieldError("id", "is missing, though other rows of the file have one")
         source = str(row.number)
-    exchange = read_exchange(row.fields, format_name)
-    item = Item(
+    return Item(
         source=source,
         language=language,
         instruction=exchange.instruction,
@@ -197,4 +242,3 @@ def _item(
         others=other_fields(row.fields, _OWN, " ".join(["id", *exchange.used])),
         line=row.line,
     )
-    return item, exchange.further_messages

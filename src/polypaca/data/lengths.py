@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polypaca.core.errors import DataError
+from polypaca.core.tokens import Encoder
 from polypaca.data.budgets import row_cost
 from polypaca.data.normal import tokens, tokens_a_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tokenizers import Encoding, Tokenizer
+    from tokenizers import Tokenizer
 
     from polypaca.data.budgets import LossOn
 
-_BATCH = 1000  # rows tokenized at a time: bounds memory
 _SCRIPT_SAMPLE = 300  # characters that tell whether a text has spaces between words
 
 
@@ -28,8 +28,8 @@ class RowLength:
 
     Attributes:
         id: the row's.
-        prompt: tokens that start in the prompt, the tokenizer's beginning of sequence among them.
-        response: tokens that start in the response, and the end-of-sequence token.
+        prompt: tokens that an answer is asked with, a beginning of sequence among them.
+        response: tokens that follow, and the end-of-sequence token.
         characters: of the response (Unicode code points).
         words: of the response, between white space; None in scripts without spaces.
     """
@@ -93,10 +93,7 @@ def row_lengths(
     closing: str = "",
     special_tokens: bool = True,
 ) -> Iterator[RowLength]:
-    """Count the tokens of rows, one by one, as training does (`training.tokenize`).
-
-    Prompt and response are tokenized as one text, since tokens may straddle them; a token belongs
-    to the part where it starts.
+    """Count the tokens of rows, one by one, as training does (`core.tokens`).
 
     Args:
         rows: id, prompt and response of each, the prompt rendered from its template.
@@ -107,17 +104,12 @@ def row_lengths(
             counts with the response.
         special_tokens: whether the tokenizer adds its own.
     """
-    if tokenizer.padding is not None or tokenizer.truncation is not None:
-        tokenizer = _without_limits(tokenizer)
-    source = iter(rows)
-    while batch := list(itertools.islice(source, _BATCH)):
-        encodings = tokenizer.encode_batch(
-            [prompt + response + closing for _, prompt, response in batch],
-            add_special_tokens=special_tokens,
-        )
-        for (row_id, prompt, response), encoding in zip(batch, encodings, strict=True):
-            before, behind = _counts(encoding, len(prompt), end_of_sequence)
-            yield RowLength(row_id, before, behind, len(response), _words(response))
+    source, again = itertools.tee(rows)
+    encoder = Encoder(tokenizer, end_of_sequence, special_tokens)
+    encoded = encoder.rows(((prompt, response) for _, prompt, response in source), closing)
+    for (row_id, _, response), row in zip(again, encoded, strict=True):
+        behind = len(row.ids) - row.first + 1
+        yield RowLength(row_id, row.first, behind, len(response), _words(response))
 
 
 def statistics_of(
@@ -169,24 +161,6 @@ def statistics_of(
         cut=sums["cut"],
         dropped=sums["dropped"],
     )
-
-
-def _counts(encoding: Encoding, prompt_characters: int, end_of_sequence: int) -> tuple[int, int]:
-    """Tokens of the prompt, and of the response with one end of sequence."""
-    ids = encoding.ids
-    size = len(ids) - bool(ids and ids[-1] == end_of_sequence)
-    response = sum(start >= prompt_characters for start, _ in encoding.offsets[:size])
-    return size - response, response + 1
-
-
-def _without_limits(tokenizer: Tokenizer) -> Tokenizer:
-    """A copy that neither pads nor truncates."""
-    from tokenizers import Tokenizer as FastTokenizer
-
-    copy = FastTokenizer.from_str(tokenizer.to_str())
-    copy.no_padding()
-    copy.no_truncation()
-    return copy
 
 
 def _words(text: str) -> int | None:

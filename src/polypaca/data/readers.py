@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 OnBadRow = Literal["error", "reject", "repair"]
 
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".parquet")
 HINT = "on_bad_row: reject sets such rows aside; on_bad_row: repair also mends what it can"
+# Python's own readers and writers of JSON give up somewhere below 1000.
+DEEPEST = 100
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -125,7 +128,7 @@ def read_rows(path: Path, *, on_bad_row: OnBadRow) -> RowsRead:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         rows = _parquet_rows(path, defects)
-    elif suffix in (".json", ".jsonl", ".ndjson"):
+    elif suffix in SUFFIXES:
         data = _text_bytes(path, defects)
         array = suffix == ".json" and not _is_jsonl(data)
         rows = _array_rows(data, path, defects) if array else _line_rows(data, defects)
@@ -209,7 +212,7 @@ def _loads(text: str, *, mend: bool) -> tuple[Any, str]:
     try:
         return json.loads(text, object_pairs_hook=_object), ""
     except RecursionError:
-        raise _BadLineError("is not valid JSON: nested too deeply") from None
+        raise _BadLineError(f"is nested more than {DEEPEST} deep") from None
     except ValueError as error:
         reason = f"is not valid JSON: {_json_error(error)}"
     if text == "[":
@@ -249,6 +252,8 @@ def _checked(value: Any, *, surrogates: bool, mend: bool) -> tuple[dict[str, Any
         raise _BadLineError(f"is {_kind(value)}, not an object with fields")
     if isinstance(value, _RepeatedField):
         raise _BadLineError("names a field twice")
+    if _is_deeper(value, DEEPEST):
+        raise _BadLineError(f"is nested more than {DEEPEST} deep")
     if surrogates and not _encodable(json.dumps(value, ensure_ascii=False)):
         # Half of a character has no UTF-8; a strict reader refuses even its escape.
         if not mend:
@@ -256,6 +261,21 @@ def _checked(value: Any, *, surrogates: bool, mend: bool) -> tuple[dict[str, Any
         text = _SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False))
         return json.loads(text), "half characters (lone surrogates) replaced by U+FFFD"
     return value, ""
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    level = [value]
+    for _ in range(most):
+        level = [
+            item
+            for node in level
+            if isinstance(node, dict | list)
+            for item in (node.values() if isinstance(node, dict) else node)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _encodable(text: str) -> bool:
@@ -284,7 +304,10 @@ def _array_rows(data: bytes, path: Path, defects: Defects) -> Iterator[Row]:
         ) from error
     except json.JSONDecodeError as error:
         _broken_array(path, error)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        what = f"is nested more than {DEEPEST} deep somewhere"
+        raise DataError(what, path=path, hint="with one object a line, its line is told") from None
+    except ValueError as error:
         raise DataError(f"is not valid JSON: {error}", path=path) from error
     if not isinstance(values, list):
         raise DataError(

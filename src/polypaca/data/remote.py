@@ -15,8 +15,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
+from polypaca.core.disk import writing
 from polypaca.core.errors import DataError, StageError, UserError
 from polypaca.core.files import sha256_file
+from polypaca.core.kept import set_aside
 from polypaca.data.patterns import PLACEHOLDER
 
 if TYPE_CHECKING:
@@ -89,6 +91,8 @@ def download(
     with _locked(lock, progress):
         # Whoever held the lock before may have fetched it.
         if not _is_right(job.target, sha256):
+            if job.target.exists():
+                set_aside(job.target, [], "it is downloaded again")
             _fetch_and_check(job, progress, first_wait)
     return job.target
 
@@ -289,7 +293,8 @@ def _receive(job: _Job, response: Any, start: int, progress: Progress) -> None:
     length = response.headers.get("Content-Length", "")
     end = start + int(length) if length.isdecimal() else None
     done = start
-    with _writing(job), job.part.open("ab" if start else "wb") as file:
+    how = "ab" if start else "wb"
+    with _writing(job), writing(job.part), job.part.open(how) as file:
         while chunk := _chunk(response):
             file.write(chunk)
             done += len(chunk)

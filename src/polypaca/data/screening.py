@@ -1,4 +1,4 @@
-"""Rows that had better not be trained on: in the test prompts, asked before, or cut off."""
+"""Rows that had better not be trained on: in the test prompts, asked before, cut off, or empty."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Literal
 
 from polypaca.data.contamination import find
 from polypaca.data.duplicates import find_duplicates
+from polypaca.data.entities import entities
+from polypaca.data.placeholders import is_placeholder
 from polypaca.data.truncation import looks_truncated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from polypaca.data.contamination import ContaminationIndex, Match
     from polypaca.data.instructions import Item
 
 Policy = Literal["keep", "flag", "drop"]
-Kind = Literal["contaminated", "duplicate", "truncated"]
+Kind = Literal["contaminated", "duplicate", "truncated", "placeholder", "entities"]
 
 
 @dataclass(frozen=True)
@@ -32,31 +34,28 @@ class Finding:
 def findings(
     items: Mapping[str, Sequence[Item]],
     prompts: ContaminationIndex | None,
-    *,
-    contaminated: Policy,
-    duplicates: Policy,
-    truncated: Policy,
+    policies: Mapping[Kind, Policy],
 ) -> Iterator[Finding]:
     """Everything to say of the rows; what the study keeps is not looked for.
 
     Args:
         items: the rows by language.
         prompts: the test prompts, of all languages; None where nothing is compared with them.
-        contaminated: `keep` does not look for rows that match a test prompt.
-        duplicates: `keep` does not look for rows that ask what an earlier one asks.
-        truncated: `keep` does not look for outputs that end in mid-sentence.
+        policies: what to do with rows that match a test prompt (`contaminated`), ask what an
+            earlier one asks (`duplicate`), have an output that ends in mid-sentence (`truncated`),
+            an instruction or output that only says that there is none (`placeholder`), or HTML
+            entities in their texts (`entities`). Under `keep` they are not looked for.
     """
+    looked_for = {kind for kind, policy in policies.items() if policy != "keep"}
     for language, rows in items.items():
-        if contaminated != "keep" and prompts is not None:
+        if "contaminated" in looked_for and prompts is not None:
             yield from _contaminated(rows, language, prompts)
-        if duplicates != "keep":
+        if "duplicate" in looked_for:
             asked = ((row.source, row.instruction, row.input, row.output) for row in rows)
             for source, first in find_duplicates(asked).items():
                 yield Finding(source, language, "duplicate", f"asks what {first} asks")
-        if truncated != "keep":
-            for row in rows:
-                if looks_truncated(row.output, language):
-                    yield Finding(row.source, language, "truncated", "seems to be cut off")
+        for row in rows:
+            yield from _of_texts(row, language, looked_for)
 
 
 def dropped_sources(found: Iterable[Finding], policies: Mapping[Kind, Policy]) -> dict[str, str]:
@@ -73,6 +72,21 @@ def in_words(match: Match) -> str:
     """A match with a test prompt as the reason of a rejection."""
     how = {"exact": "is", "contained": "holds", "overlap": f"holds {100 * match.share:.0f} % of"}
     return f"{how[match.kind]} test prompt {match.prompt_id} ({match.language})"
+
+
+def _of_texts(row: Item, language: str, looked_for: Collection[Kind]) -> Iterator[Finding]:
+    if "truncated" in looked_for and looks_truncated(row.output, language):
+        yield Finding(row.source, language, "truncated", "seems to be cut off")
+    if "placeholder" in looked_for:
+        for name, text in (("instruction", row.instruction), ("output", row.output)):
+            if is_placeholder(text):
+                reason = f"says {text.strip()!r} as its {name}"
+                yield Finding(row.source, language, "placeholder", reason)
+    if "entities" in looked_for:
+        found = dict.fromkeys(entity for text in row.texts() for entity in entities(text))
+        if found:
+            shown = ", ".join(list(found)[:3])
+            yield Finding(row.source, language, "entities", f"holds HTML entities ({shown})")
 
 
 def _contaminated(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import UserError
+from polypaca.core.tokens import encoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def encode(tokenizer: Any, texts: Sequence[str], special_tokens: bool = True) -> list[list[int]]:
-    """Each text's token ids, without an end-of-sequence token: a prompt is not at its end.
+    """The token ids that answers to texts are asked with, as they stand before them in training.
 
     Args:
         tokenizer: a fast tokenizer of Transformers.
@@ -24,35 +25,58 @@ def encode(tokenizer: Any, texts: Sequence[str], special_tokens: bool = True) ->
     Raises:
         UserError: if a text has no tokens at all.
     """
-    if not texts:
-        return []
-    encoded = tokenizer(list(texts), add_special_tokens=special_tokens)["input_ids"]
-    end = tokenizer.eos_token_id
-    prompts = [list(ids[:-1] if ids and ids[-1] == end else ids) for ids in encoded]
+    prompts = [ids for ids, _ in encoder_of(tokenizer, special_tokens).prompts(texts)]
     empty = next((number for number, ids in enumerate(prompts) if not ids), None)
     if empty is not None:
         raise UserError(f"prompt {empty + 1} has no tokens: there is nothing to continue")
     return prompts
 
 
-def plan_batches(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
+def plan_batches(
+    lengths: Sequence[int], batch_size: int, batch_tokens: int | None = None
+) -> list[list[int]]:
     """Indices of `lengths` in batches of like lengths, the longest first.
 
     The lengths alone decide, so a second run has the same batches. If memory does not suffice, it
     shows at once.
+
+    Args:
+        lengths: of the rows, in tokens.
+        batch_size: a batch has no more rows.
+        batch_tokens: nor more tokens, padding among them; a longer row is alone. None: no limit.
     """
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    batches: list[list[int]] = []
+    widest = 0
+    for index in order:
+        if not batches or not _has_room(len(batches[-1]), widest, batch_size, batch_tokens):
+            batches.append([])
+            widest = lengths[index]
+        batches[-1].append(index)
+    return batches
 
 
-def pad_left(rows: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and mask, both of shape (rows, longest row); the mask is 0 at padding."""
+def _has_room(rows: int, widest: int, batch_size: int, batch_tokens: int | None) -> bool:
+    if rows >= batch_size:
+        return False
+    return batch_tokens is None or (rows + 1) * widest <= batch_tokens
+
+
+def pad_left(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask, both of shape (rows, longest row); the mask is 0 at padding.
+
+    A row is padded with its own first token: penalties for repeating what is in a row look at its
+    padding too, and must find nothing there that the row has not.
+    """
     import torch
 
     width = max(map(len, rows))
-    ids = torch.full((len(rows), width), pad, dtype=torch.long)
+    ids = torch.zeros((len(rows), width), dtype=torch.long)
     mask = torch.zeros((len(rows), width), dtype=torch.long)
     for number, row in enumerate(rows):
+        if not row:
+            continue
+        ids[number, : width - len(row)] = row[0]
         ids[number, width - len(row) :] = torch.tensor(row)
         mask[number, width - len(row) :] = 1
     return ids, mask
@@ -70,7 +94,7 @@ def check_room(model: Any, lengths: Sequence[int], max_new_tokens: int) -> int:
     if limit is None:
         return 0
     beyond = [n for n, length in enumerate(lengths) if length + max_new_tokens > limit]
-    if beyond and _has_position_table(model, limit):
+    if beyond and positions(model) is not None:
         longest = max(beyond, key=lambda number: lengths[number])
         raise UserError(
             f"prompt {longest + 1} has {lengths[longest]} tokens, and {max_new_tokens} new ones do "
@@ -80,14 +104,19 @@ def check_room(model: Any, lengths: Sequence[int], max_new_tokens: int) -> int:
     return len(beyond)
 
 
-def _has_position_table(model: Any, limit: int) -> bool:
+def positions(model: Any) -> int | None:
+    """How many positions a model's table has; None if it has no such table."""
     import torch
 
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if limit is None:
+        return None
     words = model.get_input_embeddings()
     # OPT's table has two more.
-    return any(
+    found = any(
         isinstance(module, torch.nn.Embedding)
         and module is not words
         and module.num_embeddings in (limit, limit + 2)
         for module in model.modules()
     )
+    return int(limit) if found else None

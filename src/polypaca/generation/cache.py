@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +55,12 @@ class BeamLayer(DynamicLayer):  # type: ignore[no-untyped-call]
             new = whole[:, :, self.prompt_length : self.length]
             new.copy_(new.index_select(0, beam_idx))
 
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Keep these rows alone."""
+        self.all_keys = self.all_keys[indices]
+        self.all_values = self.all_values[indices]
+        self._show()
+
 
 def _with_room(states: torch.Tensor, beams: int, new_tokens: int) -> torch.Tensor:
     rows, heads, length, size = states.shape
@@ -72,3 +78,9 @@ def for_beams(cache: Any, beams: int, new_tokens: int) -> Any:
         elif beams > 1:
             layer.batch_repeat_interleave(beams)
     return cache
+
+
+def rows_may_leave(cache: Any) -> bool:
+    """Whether rows can be taken out of a cache: it holds keys and values and nothing else."""
+    known = (BeamLayer, DynamicSlidingWindowLayer)
+    return cache is not None and all(type(layer) in known for layer in cache.layers)

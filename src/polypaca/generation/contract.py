@@ -40,9 +40,9 @@ class Answer:
     """What a model wrote after a prompt.
 
     Attributes:
-        text: without special tokens. It may go on after the template's stop string, which the
+        text: without special tokens. It may go on after a stop string of the template, which the
             template cuts off.
-        finish_reason: `stop` where the model ended its answer, by an end token or the stop string;
+        finish_reason: `stop` where the model ended its answer, by an end token or a stop string;
             `length` where it had no tokens left.
         tokens: the ids of the new tokens, without the one that ended the answer.
     """

@@ -35,7 +35,7 @@ class ServedAnswer:
     """What a served model said.
 
     Attributes:
-        text: without the stop string, which servers leave out.
+        text: without the stop strings, which servers leave out.
         finish_reason: `stop` or `length`.
         model: the version that the server says it was.
     """
@@ -50,7 +50,7 @@ def answer(
     *,
     raw: bool,
     max_new_tokens: int,
-    stop: str | None = None,
+    stop: str | Sequence[str] = (),
     temperature: float = 0.0,
     top_p: float = 1.0,
     seed: int = 0,
@@ -67,7 +67,7 @@ def answer(
         raw: whether a text goes to `/completions` as it is. Otherwise it is the only message of a
             conversation for `/chat/completions`, and the server has the template.
         max_new_tokens: an answer has no more tokens.
-        stop: the string that ends an answer in the texts' template.
+        stop: strings that end an answer in the texts' template.
         temperature: 0 takes the likeliest token; more samples.
         top_p: sampling is from the likeliest tokens whose probabilities reach this sum.
         seed: for sampling, where the server heeds it.
@@ -94,7 +94,7 @@ def answer(
             prompt=text if raw else None,
             temperature=temperature,
             max_tokens=max_new_tokens,
-            stop=(stop,) if stop else (),
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
             # Without sampling neither changes an answer, and each would be asked again for it.
             top_p=top_p if sampled else None,
             seed=seed if sampled else None,

@@ -1,32 +1,37 @@
-"""Ends rows at a template's stop string."""
+"""When rows end, and when those that have ended leave their batch."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import StoppingCriteria
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # A token of byte-level vocabularies has one byte at least; the others are for special tokens, which
 # no text shows. One missed only means that a row goes on.
 _SPARE = 8
+# One row in so many must have ended before a batch is made anew, which costs about a step.
+_LEAVING = 4
 
 
 class StopAt(StoppingCriteria):
-    """Tells rows whose new text holds `stop`; what follows would be cut off anyway.
+    """Tells rows whose new text holds one of `stop`; what follows would be cut off anyway.
 
     For one row a prompt: with beams an ended one competes by its score so far, so that to end it
     early makes another one win.
 
     Args:
         tokenizer: decodes, without special tokens.
-        stop: not empty.
+        stop: strings, none of them empty.
         start: the position of the first new token.
     """
 
-    def __init__(self, tokenizer: Any, stop: str, start: int) -> None:
+    def __init__(self, tokenizer: Any, stop: Sequence[str], start: int) -> None:
         self.tokenizer, self.stop, self.start = tokenizer, stop, start
-        self.tail = len(stop.encode()) + _SPARE
+        self.tail = max(len(string.encode()) for string in stop) + _SPARE
         self.ended: list[bool] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
@@ -41,4 +46,27 @@ class StopAt(StoppingCriteria):
         return torch.tensor(self.ended, device=input_ids.device)
 
     def _holds(self, tokens: list[int]) -> bool:
-        return self.stop in self.tokenizer.decode(tokens, skip_special_tokens=True)
+        text = self.tokenizer.decode(tokens, skip_special_tokens=True)
+        return any(string in text for string in self.stop)
+
+
+class EnoughEnded(StoppingCriteria):
+    """Stops all rows once a quarter of them has ended, so that the others go on without them.
+
+    Args:
+        ends: ids of the tokens that end an answer, shape (tokens,).
+        stop_at: what ends rows beside them.
+    """
+
+    def __init__(self, ends: torch.Tensor, stop_at: StopAt | None) -> None:
+        self.ends, self.stop_at = ends, stop_at
+        self.ended = torch.zeros(0, dtype=torch.bool)  # of shape (rows,) from the first step on
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        """Booleans of shape (rows,)."""
+        now = torch.isin(input_ids[:, -1], self.ends)
+        if self.stop_at:
+            now |= self.stop_at(input_ids, scores)
+        self.ended = self.ended | now if len(self.ended) else now
+        enough = _LEAVING * int(self.ended.sum()) >= len(self.ended)
+        return torch.ones_like(self.ended) if enough else self.ended

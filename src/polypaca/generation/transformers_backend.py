@@ -1,14 +1,16 @@
 """Answer prompts with a Transformers model: batched by length, padded on the left.
 
 The decoding is Transformers' `generate`. What is ours: prompts are read once and not once a beam,
-keys and values are written in place (`cache`), n-grams are looked up at once (`ngrams`), rows end
-at the template's stop string (`stopping`), and adapters are mixed in a batch (`adapters`).
+with little padding (`reading`), keys and values are written in place (`cache`), n-grams are looked
+up at once (`ngrams`), rows end at the template's stop strings and leave the batch (`stopping`), and
+adapters are mixed in a batch (`adapters`).
 """
 
 from __future__ import annotations
 
 import logging
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import StageError
@@ -17,6 +19,7 @@ from polypaca.generation.contract import Answer, Decoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     import torch
 
@@ -26,8 +29,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def end_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """Ids of the tokens that end an answer: the tokenizer's, and the model's own.
+def end_tokens(model: Any, tokenizer: Any, ends: Sequence[int] = ()) -> list[int]:
+    """Ids of the tokens that end an answer: the tokenizer's, the model's own, and the template's.
 
     A chat model's `generation_config.json` may list several, such as `<|eot_id|>` and
     `<|end_of_text|>`. Of these only tokens count that the tokenizer knows as special.
@@ -36,7 +39,7 @@ def end_tokens(model: Any, tokenizer: Any) -> list[int]:
     listed = own if isinstance(own, list) else [own]
     special = set(tokenizer.all_special_ids)
     special |= {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
-    return sorted({tokenizer.eos_token_id, *(token for token in listed if token in special)})
+    return sorted({tokenizer.eos_token_id, *ends, *(token for token in listed if token in special)})
 
 
 def answer_batch(
@@ -47,7 +50,8 @@ def answer_batch(
     *,
     adapters: Adapters | None = None,
     names: Sequence[str | None] = (),
-    stop: str | None = None,
+    stop: str | Sequence[str] = (),
+    ends: Sequence[int] = (),
     seed: int = 0,
 ) -> list[Answer]:
     """Continue the prompts of one batch; answers come in their order.
@@ -63,8 +67,9 @@ def answer_batch(
         decoding: how to decode.
         adapters: what `with_adapters` gave; None without.
         names: with adapters, the one for each row, None for the base alone.
-        stop: the string that ends an answer in the prompt's template. Rows that write it end there
+        stop: strings that end an answer in the prompt's template. Rows that write one end there
             unless there are beams, which it would let win that otherwise lose.
+        ends: ids of the tokens that end an answer in the prompt's template.
         seed: for sampling: a different one for each batch.
 
     Raises:
@@ -72,8 +77,9 @@ def answer_batch(
     """
     if not rows:
         return []
+    stop = (stop,) if isinstance(stop, str) else tuple(stop)
     try:
-        return _answer(model, tokenizer, rows, decoding, adapters, names, stop, seed)
+        return _answer(model, tokenizer, rows, decoding, adapters, names, stop, ends, seed)
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
@@ -90,7 +96,7 @@ def answer_batch(
     for part in (slice(0, half), slice(half, None)):
         answers += answer_batch(
             model, tokenizer, rows[part], decoding, adapters=adapters, names=names[part],
-            stop=stop, seed=seed + len(answers),
+            stop=stop, ends=ends, seed=seed + len(answers),
         )  # fmt: skip
     return answers
 
@@ -102,41 +108,92 @@ def _answer(
     decoding: Decoding,
     adapters: Adapters | None,
     names: Sequence[str | None],
-    stop: str | None,
+    stop: Sequence[str],
+    end_ids: Sequence[int],
     seed: int,
 ) -> list[Answer]:
     import torch
-    from transformers import LogitsProcessorList, StoppingCriteriaList
+
+    ends = end_tokens(model, tokenizer, end_ids)
+    model.eval()
+    seeded = torch.random.fork_rng([model.device] if model.device.type == "cuda" else [])
+    with torch.inference_mode(), seeded:
+        torch.manual_seed(seed)
+        found = _decode(model, tokenizer, rows, decoding, adapters, names, stop, ends)
+    return [_cut(tokenizer, tokens, ends, stop) for tokens in found]
+
+
+def _decode(
+    model: Any,
+    tokenizer: Any,
+    rows: Sequence[Sequence[int]],
+    decoding: Decoding,
+    adapters: Adapters | None,
+    names: Sequence[str | None],
+    stop: Sequence[str],
+    ends: list[int],
+) -> list[list[int]]:
+    """Each row's new tokens; behind an end may stand anything."""
+    import torch
+
+    from polypaca.generation.cache import for_beams, rows_may_leave
+    from polypaca.generation.reading import read_prompts
+    from polypaca.generation.stopping import EnoughEnded, StopAt
+
+    def on_rows(places: Sequence[int]) -> AbstractContextManager[None]:
+        return adapters.on_rows([names[place] for place in places]) if adapters else nullcontext()
+
+    ids, mask = (part.to(model.device) for part in pad_left(rows))
+    width, left = ids.shape[1], decoding.max_new_tokens
+    cache: Any = read_prompts(model, rows, on_rows)
+    if cache is not None:
+        cache = for_beams(cache, decoding.num_beams, left + 1)
+    may_leave = decoding.num_beams == 1 and rows_may_leave(cache)
+    found: list[list[int]] = [[] for _ in rows]
+    live = list(range(len(rows)))
+    while live and left:
+        config = _config(replace(decoding, max_new_tokens=left), ends)
+        # Not with beams: to end one early makes another win.
+        stop_at = StopAt(tokenizer, stop, width) if stop and decoding.num_beams == 1 else None
+        ended = EnoughEnded(torch.tensor(ends, device=ids.device), stop_at)
+        with on_rows(live), _settings(model, config):
+            output = model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                generation_config=config,
+                logits_processor=_processors(decoding, mask),
+                stopping_criteria=_criteria(ended if may_leave else stop_at),
+                **({} if cache is None else {"cache": cache}),
+            )
+        for row, tokens in zip(live, output[:, ids.shape[1] :].tolist(), strict=True):
+            found[row] += tokens
+        if not may_leave:
+            break
+        left -= output.shape[1] - ids.shape[1]
+        staying = (~ended.ended).nonzero().flatten()
+        cache.batch_select_indices(staying)
+        live = [live[place] for place in staying.tolist()]
+        ids = output[staying]
+        mask = torch.nn.functional.pad(mask[staying], (0, ids.shape[1] - mask.shape[1]), value=1)
+    return found
+
+
+def _criteria(criterion: Any) -> Any:
+    from transformers import StoppingCriteriaList
+
+    return StoppingCriteriaList([] if criterion is None else [criterion])
+
+
+def _processors(decoding: Decoding, mask: torch.Tensor) -> Any:
+    from transformers import LogitsProcessorList
 
     from polypaca.generation.ngrams import NoRepeatedNgrams
-    from polypaca.generation.stopping import StopAt
 
-    ends = end_tokens(model, tokenizer)
-    # Padding is masked and finished rows are cut, so any token will do.
-    ids, mask = (part.to(model.device) for part in pad_left(rows, ends[0]))
-    width = ids.shape[1]
-    config = _config(decoding, ends)
     processors = LogitsProcessorList()
     if decoding.no_repeat_ngram_size:
-        padding = width - mask.sum(dim=1)
+        padding = (mask == 0).sum(dim=1)
         processors.append(NoRepeatedNgrams(decoding.no_repeat_ngram_size, padding))
-    criteria = StoppingCriteriaList()
-    if stop and decoding.num_beams == 1:
-        criteria.append(StopAt(tokenizer, stop, width))
-    model.eval()
-    own = adapters.on_rows(names) if adapters else nullcontext()
-    seeded = torch.random.fork_rng([model.device] if model.device.type == "cuda" else [])
-    with torch.inference_mode(), own, seeded, _settings(model, config):
-        torch.manual_seed(seed)
-        output = model.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            generation_config=config,
-            logits_processor=processors,
-            stopping_criteria=criteria,
-            **_read(model, ids, mask, decoding),
-        )
-    return [_cut(tokenizer, tokens, ends, stop) for tokens in output[:, width:].tolist()]
+    return processors
 
 
 def _config(decoding: Decoding, ends: list[int]) -> Any:
@@ -172,36 +229,11 @@ def _settings(model: Any, config: Any) -> Iterator[None]:
         model.generation_config = own
 
 
-def _read(model: Any, ids: torch.Tensor, mask: torch.Tensor, decoding: Decoding) -> dict[str, Any]:
-    """Keys and values of all but the prompts' last tokens, which `generate` reads itself.
-
-    Without, it would read each prompt once a beam.
-    """
-    from transformers import DynamicCache, GenerationConfig
-
-    from polypaca.generation.cache import for_beams
-
-    if ids.shape[1] == 1:
-        return {}
-    # No padding token: rows of one token are nothing but padding here, which would be warned of.
-    once = GenerationConfig(  # type: ignore[no-untyped-call]
-        max_new_tokens=1, do_sample=False, return_dict_in_generate=True
-    )
-    with _settings(model, once):
-        read = model.generate(
-            input_ids=ids[:, :-1], attention_mask=mask[:, :-1], generation_config=once
-        )
-    cache = getattr(read, "cache", None)
-    if not isinstance(cache, DynamicCache):
-        return {}
-    return {"cache": for_beams(cache, decoding.num_beams, decoding.max_new_tokens + 1)}
-
-
-def _cut(tokenizer: Any, tokens: list[int], ends: list[int], stop: str | None) -> Answer:
+def _cut(tokenizer: Any, tokens: list[int], ends: list[int], stop: Sequence[str]) -> Answer:
     end = next((place for place, token in enumerate(tokens) if token in ends), None)
     kept = tokens[:end]
     text = tokenizer.decode(kept, skip_special_tokens=True)
-    ended = end is not None or bool(stop and stop in text)
+    ended = end is not None or any(string in text for string in stop)
     reason: FinishReason = "stop" if ended else "length"
     return Answer(text, reason, tuple(kept))
 

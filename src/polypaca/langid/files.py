@@ -20,12 +20,11 @@ from polypaca.langid.confusion import gates_inside, tally
 from polypaca.langid.gate import check, detect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from polypaca.langid.contract import Detector
 
-TEXT_FIELDS = ("response", "completion", "output", "text")
-_JSON_LINES = (".jsonl", ".ndjson", ".json")
+TEXT_FIELDS = ("response", "completion", "output", "text", "answer")
 _DELIMITED = {".csv": ",", ".tsv": "\t"}
 
 
@@ -41,9 +40,11 @@ class Identified:
     reason: str | None = None
     line_gate: Literal[0, 1] | None = None
     word_gate: Literal[0, 1] | None = None
+    missing: bool = False  # the row has no text: its column is null there, or not there at all
 
 
-def identify(
+def identify_rows(
+    rows: Iterable[tuple[int, Mapping[str, Any]]],
     file: str,
     *,
     expect: str | None = None,
@@ -51,40 +52,64 @@ def identify(
     model: Path | None = None,
     field: str | None = None,
 ) -> list[Identified]:
-    """The language and the gate of every text of a file, in its order.
+    """The language and the gate of the text of every row, in their order.
 
     Args:
-        file: JSONL or CSV, by its ending, with a column of texts; any other file, and standard
-            input (`-`), holds a text a line. With `field`, standard input is JSONL.
+        rows: rows with their lines.
+        file: where they are from, for messages.
         expect: the language that all texts should be in; without it each row's `language`, if
             it has one.
         detector: a row of `detectors`.
         model: the detector's file, where it is not the one that comes with it.
-        field: the column of texts; without it the first of `TEXT_FIELDS` that the file has. A
-            column `prompt` is used too: passages of it do not count.
+        field: the column of texts; without it the first of `TEXT_FIELDS` that a row has. A row
+            without it counts as an empty text. A column `prompt` is used too: passages of it do
+            not count.
 
     Raises:
-        UserError: if the detector cannot be loaded, or `expect` is no language.
+        UserError: if the detector cannot be loaded.
+        DataError: if there are no texts, or a row is not as it should be; with its line.
+    """
+    loaded = detectors.load(detector, model)
+    numbered = list(rows)
+    column = _column([row for _, row in numbered], file, field)
+    return [_identify(row, number, file, expect, column, loaded) for number, row in numbered]
+
+
+def check_expected(code: str | None) -> None:
+    """Refuse what is expected if it is no language.
+
+    Raises:
+        UserError: naming what may be meant.
+    """
+    if code is not None and not languages.is_language(code):
+        meant = languages.suggestion(code)
+        hint = f"; did you mean {meant}?" if meant else ""
+        raise UserError(f"--expect: unknown language {code!r}{hint}")
+
+
+def text_rows(file: str, *, field: str | None = None) -> list[tuple[int, dict[str, Any]]]:
+    """The rows of CSV, TSV or text a line, by the file's ending, with their lines.
+
+    Standard input (`-`) and files of another ending are JSON if they begin like it, or if `field`
+    is given; else each line is a text.
+
+    Raises:
         DataError: if the file cannot be read, or a row is not as it should be; with its line.
     """
-    if expect is not None and not languages.is_language(expect):
-        meant = languages.suggestion(expect)
-        hint = f"; did you mean {meant}?" if meant else ""
-        raise UserError(f"--expect: unknown language {expect!r}{hint}")
-    loaded = detectors.load(detector, model)
     content = _read(file)
     suffix = "" if file == "-" else Path(file).suffix.lower()
-    if suffix in _JSON_LINES or (file == "-" and field is not None):
-        rows = _json_lines(content, file)
-    elif suffix in _DELIMITED:
-        rows = _delimited(content, file, _DELIMITED[suffix])
-    elif field is not None:
-        hint = "columns are in .csv, .tsv and .jsonl files"
+    if suffix in _DELIMITED:
+        return list(_delimited(content, file, _DELIMITED[suffix]))
+    array = _array(content)
+    if array is not None:
+        return array
+    if (file == "-" and field is not None) or _begins_with_object(content):
+        return list(_json_lines(content, file))
+    if field is not None:
+        hint = "columns are in .csv, .tsv, .json, .jsonl and .parquet files"
         raise DataError("holds a text a line and no columns", path=file, field=field, hint=hint)
-    else:
-        lines = content.removesuffix("\n").split("\n") if content else []
-        rows = ((number, {"text": line}) for number, line in enumerate(lines, 1))
-    return [_identify(row, number, file, expect, field, loaded) for number, row in rows]
+    lines = content.removesuffix("\n").split("\n") if content.strip() else []
+    return [(number, {"text": line}) for number, line in enumerate(lines, 1)]
 
 
 def to_text(found: Sequence[Identified]) -> str:
@@ -110,6 +135,7 @@ def summary(found: Sequence[Identified]) -> dict[str, Any]:
     """How many texts are in which language, and how many passed, in all and by reason."""
     return {
         "texts": len(found),
+        "missing": sum(row.missing for row in found),
         "detected": dict(Counter(row.detected or "none" for row in found).most_common()),
         "expected": sum(row.gate is not None for row in found),
         **tally(found),
@@ -119,6 +145,8 @@ def summary(found: Sequence[Identified]) -> dict[str, Any]:
 def _sentences(counts: dict[str, Any]) -> Iterator[str]:
     detected = ", ".join(f"{code} {count}" for code, count in counts["detected"].items())
     yield f"{counts['texts']} texts" + (f": {detected}" if detected else "")
+    if counts["missing"]:
+        yield f"{counts['missing']} of them are null or not there, and count as empty"
     if not counts["expected"]:
         return
     reasons = ", ".join(f"{reason} {count}" for reason, count in counts["reasons"].items())
@@ -138,6 +166,27 @@ def _read(file: str) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError("is not UTF-8 text", path=file, line=line) from error
+
+
+def _array(content: str) -> list[tuple[int, dict[str, Any]]] | None:
+    """The objects of a JSON array, numbered from 1; None if it is no such array."""
+    if not content.lstrip().startswith("["):
+        return None
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        return None
+    return list(enumerate(values, 1))
+
+
+def _begins_with_object(content: str) -> bool:
+    first = content.lstrip().partition("\n")[0]
+    try:
+        return first.startswith("{") and isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _json_lines(content: str, file: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -177,39 +226,55 @@ def _delimited(content: str, file: str, delimiter: str) -> Iterator[tuple[int, d
 
 
 def _identify(
-    row: dict[str, Any],
+    row: Mapping[str, Any],
     line: int,
     file: str,
     expect: str | None,
-    field: str | None,
+    column: str,
     detector: Detector,
 ) -> Identified:
-    text = _text(row, line, file, field)
+    text = row.get(column)
+    missing = text is None
+    if missing:
+        text = ""
+    if not isinstance(text, str):
+        raise DataError(f"is not text: {text!r:.60}", path=file, line=line, field=column)
     expected = expect or row.get("language") or None
     if expected is None:
         detected, confidence = detect(prose(text), detector)
-        return Identified(line, None, detected, confidence)
+        return Identified(line, None, detected, confidence, missing=missing)
     if not isinstance(expected, str) or not languages.is_language(expected):
         hint = "or give --expect"
         what = f"unknown language {expected!r}"
         raise DataError(what, path=file, line=line, field="language", hint=hint)
     prompt = row.get("prompt")
     found = check(text, expected, detector, prompt=prompt if isinstance(prompt, str) else None)
-    inside = gates_inside(text, expected, detector, found.reason)
+    lines, words = gates_inside(text, expected, detector, found.reason)
     return Identified(
-        line, expected, found.detected, found.confidence, found.gate, found.reason, *inside
+        line,
+        expected,
+        found.detected,
+        found.confidence,
+        found.gate,
+        found.reason,
+        lines,
+        words,
+        missing=missing,
     )
 
 
-def _text(row: dict[str, Any], line: int, file: str, field: str | None) -> str:
-    names = [field] if field is not None else [name for name in TEXT_FIELDS if name in row]
-    if not names:
+def _column(rows: Sequence[Mapping[str, Any]], file: str, field: str | None) -> str:
+    """The column of texts: one and the same in all rows."""
+    if not rows:
+        raise DataError("holds no texts", path=file)
+    columns = dict.fromkeys(str(name) for row in rows for name in row)
+    if field is not None:
+        if field not in columns:
+            raise DataError(f"no column {field!r}{nearest(field, columns)}", path=file)
+        return field
+    found = next((name for name in TEXT_FIELDS if name in columns), None)
+    if found is None:
         wanted = f"no column {', '.join(TEXT_FIELDS[:-1])} or {TEXT_FIELDS[-1]}"
-        hint = f"name one with --field; there are: {', '.join(map(str, row))}"
-        raise DataError(wanted, path=file, line=line, hint=hint)
-    if names[0] not in row:
-        raise DataError(f"no column {names[0]!r}{nearest(names[0], row)}", path=file, line=line)
-    text = row[names[0]]
-    if not isinstance(text, str):
-        raise DataError(f"is not text: {text!r:.60}", path=file, line=line, field=names[0])
-    return text
+        hint = f"name one with --field; there are: {', '.join(columns)}"
+        raise DataError(wanted, path=file, hint=hint)
+    return found

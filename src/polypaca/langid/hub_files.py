@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polypaca.core.errors import UserError
+from polypaca.core.kept import hub_file_is_whole
 
 
 @dataclass(frozen=True)
@@ -40,4 +41,9 @@ def fetch(file: HubFile, detector: str) -> Path:
             f"file: `gate: {{detector: {detector}, model: path/to/{file.name}}}`, "
             "or --model"
         ) from error
+    if not hub_file_is_whole(Path(path)):
+        raise UserError(
+            f"the language detector {detector} has a damaged model file: delete "
+            f"{Path(path).resolve()} and run again"
+        )
     return Path(path)

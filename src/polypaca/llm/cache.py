@@ -13,6 +13,8 @@ import threading
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.disk import writing
+from polypaca.core.kept import set_aside
 from polypaca.llm.records import Endpoint, Reply, Request
 
 if TYPE_CHECKING:
@@ -29,27 +31,42 @@ def key(endpoint: Endpoint, request: Request) -> str:
 
 
 def read(folder: Path, endpoint: Endpoint, request: Request) -> Reply | None:
-    """The reply kept for this request, or None where there is none that can be read."""
+    """The reply kept for this request, or None where there is none; a damaged one is set aside."""
+    path = _path(folder, endpoint, request)
     try:
-        kept = json.loads(_path(folder, endpoint, request).read_text(encoding="utf-8"))
-        reply = Reply(**kept["reply"], cached=True)
-        return reply if isinstance(reply.text, str) else None
-    except (OSError, ValueError, KeyError, TypeError):
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
         return None
+    try:
+        kept = json.loads(text)
+        # Earlier versions kept no hash: what was paid for is believed.
+        if kept.get("sha256", _hash(kept["reply"])) == _hash(kept["reply"]):
+            reply = Reply(**kept["reply"], cached=True)
+            if isinstance(reply.text, str):
+                return reply
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    set_aside(path, [], "the question is asked again")
+    return None
 
 
 def write(folder: Path, endpoint: Endpoint, request: Request, reply: Reply) -> None:
     """Keep a reply, atomically; an earlier one to the same request is replaced."""
     fields = asdict(replace(reply, cached=False))
     del fields["cached"]
-    kept = {"asked": _asked(endpoint, request), "reply": fields}
+    kept = {"asked": _asked(endpoint, request), "reply": fields, "sha256": _hash(fields)}
     path = _path(folder, endpoint, request)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     # Without fsync: it takes longer than all else, and what a power cut damages is asked again.
     # ASCII, since a reply may hold half a character, which has no UTF-8.
-    temporary.write_text(json.dumps(kept, indent=1) + "\n", encoding="ascii")
+    with writing(path):
+        temporary.write_text(json.dumps(kept, indent=1) + "\n", encoding="ascii")
     temporary.replace(path)
+
+
+def _hash(reply: Any) -> str:
+    return hashlib.sha256(json.dumps(reply, sort_keys=True).encode()).hexdigest()
 
 
 def _asked(endpoint: Endpoint, request: Request) -> dict[str, Any]:

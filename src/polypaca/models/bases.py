@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import json
 import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import UserError
-from polypaca.core.files import sha256_file, sha256_text, write_json
+from polypaca.core.files import sha256_once, sha256_text, write_json
+from polypaca.core.kept import HASHES, damaged, hub_file_is_whole, keep_hashes, locked, set_aside
 from polypaca.models import spm
 from polypaca.models.weights import (
     PICKLED,
@@ -33,11 +33,15 @@ _WANTED = (*_SETTINGS, "*.safetensors")
 _WANTED_PICKLED = ("pytorch_model*.bin",)
 # Model types whose checkpoints Transformers does not read, and which are converted.
 _CONVERTED = ("baichuan",)
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT)
+
+
+CACHE_VARIABLE = "POLYPACA_CACHE"
 
 
 def cache_folder() -> Path:
     """Where built bases and judge replies are shared between studies (`POLYPACA_CACHE`)."""
-    given = os.environ.get("POLYPACA_CACHE")
+    given = os.environ.get(CACHE_VARIABLE)
     return Path(given).expanduser() if given else Path.home() / ".cache" / "polypaca"
 
 
@@ -73,9 +77,16 @@ def _download(source: str, revision: str | None, patterns: Iterable[str]) -> Pat
         return Path(snapshot_download(source, revision=revision, allow_patterns=list(patterns)))
     except Exception as error:  # the library raises a dozen kinds for one cause
         reason = str(error).strip().split("\n")[0]
+        # Errors of the network are OSErrors too, but without a number of their own.
+        local = isinstance(error, OSError) and error.errno in _UNWRITABLE
+        remedy = (
+            "set HF_HOME to a folder that can be written to"
+            if local
+            else "check the name and the network"
+        )
         raise UserError(
             f"{source} could not be downloaded from the Hub: {type(error).__name__}: {reason}; "
-            "check the name and the network, or give a folder"
+            f"{remedy}, or give a folder"
         ) from error
 
 
@@ -117,6 +128,9 @@ def ready(folder: Path, source: Path, progress: Callable[[float, str], None]) ->
     """
     config = _config(source)
     check_supported(config, str(source))
+    for pattern in (*_WANTED, *_WANTED_PICKLED):
+        for path in source.glob(pattern):
+            _check_download(path)
     converted = config.get("model_type") in _CONVERTED
     safetensors, pickled = weight_files(source, SAFETENSORS), weight_files(source, PICKLED)
     if not safetensors and not pickled:
@@ -131,7 +145,7 @@ def ready(folder: Path, source: Path, progress: Callable[[float, str], None]) ->
         settings = {
             "convert": config["model_type"] if converted else "safetensors",
             "format": 1,
-            "files": {path.name: _content(path) for path in inputs},
+            "files": {path.name: sha256_once(path) for path in inputs},
         }
 
         def build(target: Path) -> dict[str, Any]:
@@ -143,10 +157,18 @@ def ready(folder: Path, source: Path, progress: Callable[[float, str], None]) ->
             return _to_safetensors(target, source, progress)
 
         facts = cached(folder, settings, build, progress)
-    from polypaca.models.loading import load_tokenizer
+    return _with_told(facts, _vocabulary(folder))
 
-    load_tokenizer(folder)
-    return facts
+
+def _vocabulary(folder: Path) -> str:
+    from polypaca.models.loading import load_tokenizer
+    from polypaca.models.vocabulary import check_vocabulary
+
+    return check_vocabulary(folder, load_tokenizer(folder))
+
+
+def _with_told(facts: dict[str, Any], told: str) -> dict[str, Any]:
+    return {**facts, "summary": f"{facts['summary']}; {told}"} if told else facts
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -166,12 +188,12 @@ def _small_files(source: Path) -> list[Path]:
     return sorted(path for path in found if not path.name.endswith(".index.json"))
 
 
-def _content(path: Path) -> str:
-    """SHA-256 of a file; the Hub's cache names large files by it."""
-    target = path.resolve()
-    if target.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", target.name):
-        return target.name
-    return sha256_file(path)
+def _check_download(path: Path) -> None:
+    if not hub_file_is_whole(path):
+        raise UserError(
+            f"{path}: damaged in the Hub's cache: its bytes are not those that were downloaded; "
+            f"delete {path.resolve()} and run again"
+        )
 
 
 def _to_safetensors(
@@ -241,34 +263,33 @@ def cached(
 ) -> dict[str, Any]:
     """Build a base once for all studies, under a lock, and link it into `folder`.
 
-    `settings` must determine what `build` writes; whoever comes second waits for the first.
+    `settings` must determine what `build` writes; whoever comes second waits for the first. A base
+    from the cache is hashed before; a damaged one is set aside, with a notice, and built again.
     """
     key = sha256_text(json.dumps(settings, sort_keys=True))[:32]
     shelf = cache_folder() / "bases"
-    shelf.mkdir(parents=True, exist_ok=True)
     ready = shelf / key
-    with (shelf / f"{key}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress(0.0, "waiting for another run that builds it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (ready / "facts.json").exists():
+    with locked(ready, lambda: progress(0.0, "waiting for another run that builds it")):
+        summary = "built"
+        if ready.exists() and (wrong := damaged(ready)):
+            set_aside(ready, wrong, "it is built again")
+            summary = "built again, since what the cache held was damaged"
+        if not ready.exists():
             # What a killed build left behind is in nobody's way, but it is in nobody's use either.
             for leftover in shelf.glob(f"{key}.building-*"):
                 shutil.rmtree(leftover, ignore_errors=True)
             building = Path(tempfile.mkdtemp(prefix=f"{key}.building-", dir=shelf))
             building.chmod(0o755)
-            facts = build(building)
-            write_json(building / "facts.json", facts)
-            shutil.rmtree(ready, ignore_errors=True)
+            write_json(building / "facts.json", build(building))
+            keep_hashes(building)
             building.rename(ready)
-            facts = {**facts, "summary": "built"}
         else:
-            facts = json.loads((ready / "facts.json").read_text(encoding="utf-8"))
-            facts["summary"] = "taken from the cache"
+            summary = "taken from the cache"
+        facts = json.loads((ready / "facts.json").read_text(encoding="utf-8"))
+        facts["summary"] = summary
     facts = {**link(folder, ready), **facts}
-    (folder / "facts.json").unlink()
+    for name in ("facts.json", HASHES):
+        (folder / name).unlink()
     return facts
 
 
@@ -299,7 +320,8 @@ def initialise(folder: Path, config: dict[str, Any], tokenizer: Path, seed: int)
     if not (tokenizer.is_dir() and add_fast_tokenizer(folder, tokenizer)):
         words.save_pretrained(folder)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return {
+    facts = {
         "parameters": parameters,
         "summary": f"{parameters / 1e6:.1f}M parameters with random weights",
     }
+    return _with_told(facts, _vocabulary(folder))

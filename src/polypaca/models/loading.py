@@ -136,9 +136,12 @@ def _from_file(path: Path) -> Any:
     return tokenizer
 
 
-def pad_token_id(tokenizer: Any) -> int:
-    """A token to pad with. Padding is masked, so any will do but the one that ends a response."""
+def pad_token_id(tokenizer: Any, rows: int | None = None) -> int:
+    """A token to pad with. Padding is masked, so any will do but the one that ends a response.
+
+    `rows` is the size of the model's embedding: some tokenizers have a padding token beyond it.
+    """
     pad: int | None = tokenizer.pad_token_id
-    if pad is not None and pad != tokenizer.eos_token_id:
+    if pad is not None and pad != tokenizer.eos_token_id and (rows is None or pad < rows):
         return pad
     return 0 if tokenizer.eos_token_id != 0 else 1

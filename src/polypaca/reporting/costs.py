@@ -35,12 +35,7 @@ def ledger_table(analysis: Analysis) -> dict[str, Any]:
                     (DASH if cell.mfu is None else f"{100 * cell.mfu:.1f}\u00a0%", ""),
                     (memory_size(cell.peak_memory_bytes), ""),
                     (duration(_known(cell.training_seconds)), duration(cell.wall_seconds)),
-                    (
-                        f"{cell.validation_loss:.3f}"
-                        if math.isfinite(cell.validation_loss)
-                        else DASH,
-                        "",
-                    ),
+                    _losses(cell, planned.get(cell.cell)),
                 ],
             }
             for cell, own in zip(cells, flops, strict=True)
@@ -82,6 +77,23 @@ def _data_row(analysis: Analysis, data: LanguageData) -> dict[str, str]:
         "tokens": f"{tokens / rows:.0f}" if rows else DASH,
         "cut": f"{100 * cut / rows:.1f} %" if rows else DASH,
     }
+
+
+def _losses(cell: CellCost, planned: CellBudget | None) -> tuple[str, str]:
+    """Bits per byte of the held-out text in the cell's own languages, and the loss per token.
+
+    A token of one language holds more text than one of another, so that losses per token compare
+    within a language alone.
+    """
+    loss = cell.validation_loss
+    per_token = f"{loss:.3f}" if math.isfinite(loss) else ""
+    own = {code for code, rows in planned.rows_by_language.items() if rows} if planned else set()
+    known = [cell.heldout[code] for code in sorted(own) if code in cell.heldout]
+    size = sum(part.bytes for part in known)
+    nats = sum(part.nats for part in known)
+    if len(known) < len(own) or not size or not math.isfinite(nats):
+        return DASH, per_token
+    return f"{nats / math.log(2) / size:.3f}", per_token
 
 
 def _flops(cell: CellCost, planned: CellBudget | None) -> float | None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from polypaca.core.results import Analysis, Comparison
 
 _FAMILIES = (
-    ("headline", "Recipes", "every two recipes of one model and method, over the seen languages"),
+    ("headline", "Recipes", "every two recipes of one model and method, over {averages}"),
     ("systems", "Recipes and other systems", "recipes against systems that were not trained here"),
     ("controls", "Controls", "rows against their controls, in languages they were not tuned on"),
     (None, "Other scopes", "for reading only: no claim is made of these"),
@@ -23,6 +23,7 @@ def difference_tables(analysis: Analysis) -> list[dict[str, Any]]:
     Single languages are left to the CSV, but for those of which something is claimed.
     """
     titles = titles_of(analysis)
+    averages = f"the seen {'and over the unseen ' * has_unseen(analysis)}languages"
     tables = []
     for family, title, what in _FAMILIES:
         rows = [
@@ -37,7 +38,7 @@ def difference_tables(analysis: Analysis) -> list[dict[str, Any]]:
             tables.append(
                 {
                     "title": title,
-                    "what": what,
+                    "what": what.format(averages=averages),
                     "tested": family is not None,
                     "seeds": any(row["seeds"] for row in rows),
                     "margin": any(row["margin"] for row in rows),

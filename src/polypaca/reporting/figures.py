@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.results import TOTAL_PROMPTS
+from polypaca.reporting.labels import LINE, label_lines, label_space
 from polypaca.reporting.layout import (
     DASH,
     Group,
@@ -198,13 +199,15 @@ def _values(
     shown: Measure = measure or ("after" if analysis.rated else "gate")
     scale = 100 if shown == "gate" else 1
     values = []
-    for row, name in zip(group.rows, names_of(group.rows), strict=True):
+    for place, (row, name) in enumerate(zip(group.rows, names_of(group.rows), strict=True)):
         score = scores.get((row.id, scope, language))
         interval = interval_of(score, shown)
         before = interval_of(score, "before") if shown == "after" else None
         values.append(
             {
+                "place": place,
                 "name": name,
+                "lines": label_lines(name),
                 "colour": colours[row.id],
                 "value": None if interval is None else scale * interval.value,
                 "low": None if interval is None else scale * interval.low,
@@ -230,25 +233,32 @@ def _words(values: list[dict[str, Any]], level: str) -> str:
     return "; ".join(parts)
 
 
-def _rows_axis(names: list[str]) -> Any:
+def _rows_axis(labels: Sequence[Sequence[str]]) -> Any:
     import altair as alt
 
-    # The space for labels is given, not measured: the reader's fonts are not the drawer's.
-    space = min(150, max(70, round(6.4 * max(len(name) for name in names)) + 8))
-    return alt.Y(
-        "name:N",
-        sort=names,
-        title=None,
-        axis=alt.Axis(
-            domain=False,
-            ticks=False,
-            labelPadding=8,
-            labelLimit=space,
-            minExtent=space,
-            maxExtent=space,
-            labelFontSize=12,
-        ),
-    )
+    # The space for names is given, not measured: the reader's fonts are not the drawer's.
+    space = label_space(labels)
+    axis = alt.Axis(domain=False, ticks=False, labels=False, minExtent=space, maxExtent=space)
+    return alt.Y("place:O", title=None, axis=axis)
+
+
+def _names(chart: Chart, labels: Sequence[Sequence[str]]) -> list[Chart]:
+    """The rows' names left of the plot, each centred on its bar however many lines it has."""
+    import altair as alt
+
+    return [
+        chart.transform_filter(f"length(datum.lines) == {count}")
+        .mark_text(
+            align="right",
+            baseline="middle",
+            fontSize=12,
+            lineHeight=LINE,
+            dy=-(count - 1) / 2 * LINE,
+            color=_INK,
+        )
+        .encode(x=alt.value(-8), text="lines:N")
+        for count in sorted({len(lines) for lines in labels})
+    ]
 
 
 def _filled(form: Chart, values: list[dict[str, Any]]) -> Chart:
@@ -277,7 +287,8 @@ def _bars(
     """
     import altair as alt
 
-    base = alt.Chart().encode(y=_rows_axis(names))
+    labels = [label_lines(name) for name in names]
+    base = alt.Chart().encode(y=_rows_axis(labels))
     at = {"tickCount": 4} if ticks is None else {"values": list(ticks)}
     axis = alt.Axis(labelFontSize=11, labelFlush=False, **at)
     x = alt.X(
@@ -293,8 +304,9 @@ def _bars(
             .mark_bar(height=_BAR, opacity=_GHOST)
             .encode(x=x, x2="before:Q", color=colour)
         )
-    layers += [_whiskers(known), _numbers(base)]
-    return alt.layer(*layers).properties(width=_PLOT_WIDTH, height=alt.Step(_STEP))
+    layers += [_whiskers(known), _numbers(base), *_names(base, labels)]
+    step = _STEP + round((max(map(len, labels)) - 1) * LINE)
+    return alt.layer(*layers).properties(width=_PLOT_WIDTH, height=alt.Step(step))
 
 
 def _whiskers(chart: Chart) -> Chart:

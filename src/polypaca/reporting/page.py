@@ -126,6 +126,7 @@ def render_page(
         heldout=heldout_table(analysis),
         ledger=ledger_table(analysis),
         training_data=data_table(analysis),
+        data_notes=analysis.data_notes,
         signature=_flat(analysis.signature),
         dash=DASH,
         level=level_of(analysis),

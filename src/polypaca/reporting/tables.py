@@ -6,6 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
+from polypaca.core.tables import Column, Grid
 from polypaca.reporting.layout import (
     DASH,
     columns_of,
@@ -17,9 +18,7 @@ from polypaca.reporting.layout import (
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from polypaca.core.results import Analysis, Interval
+    from polypaca.core.results import Analysis, Interval, Score
 
 Cell = str | int | float | bool | None
 
@@ -84,13 +83,8 @@ def to_csv(analysis: Analysis) -> str:
     return out.getvalue()
 
 
-def to_text(analysis: Analysis) -> Table:
+def to_text(analysis: Analysis) -> Grid:
     """The main table for the terminal: totals after the gate, and the gate pass rate dimmed."""
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
-    from rich.text import Text
-
     columns = columns_of(analysis)
     scores = index_of(analysis)
     caption = (
@@ -99,39 +93,31 @@ def to_text(analysis: Analysis) -> Table:
         if analysis.rated
         else f"no judge: the share of answers that pass the gate; {DASH} not tested"
     )
-    table = Table(
-        title=Text(analysis.study, style="bold"),
-        caption=caption,
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+    titles = [column.language or ("seen" if column.seen else "unseen") for column in columns]
+    grid = Grid(
+        analysis.study,
+        "",
+        [
+            Column("budgets"),
+            *(
+                Column(title, strong=column.average)
+                for title, column in zip(titles, columns, strict=True)
+            ),
+        ],
+        caption,
     )
-    table.add_column("", min_width=12)
-    table.add_column("budgets", justify="right", min_width=3, overflow="fold")
-    for column in columns:
-        title = column.language or ("seen" if column.seen else "unseen")
-        # A total is never broken in two.
-        table.add_column(
-            escape(title),
-            justify="right",
-            min_width=5 if analysis.rated else 4,
-            style="bold" if column.average else "",
-        )
     for group in groups_of(analysis):
-        table.add_section()
-        table.add_row(Text(group.title, style="dim italic"))
+        grid.add_heading(group.title)
         for row, name in zip(group.rows, names_of(group.rows), strict=True):
-            cells = []
-            for column in columns:
-                score = scores.get((row.id, column.scope, column.language))
-                after, gate = interval_of(score, "after"), interval_of(score, "gate")
-                cell = Text(text_of(after.value, "after") if after else "", justify="right")
-                if gate is not None:
-                    # Below the total, so that ten columns fit a terminal of eighty.
-                    share = text_of(gate.value, "gate").replace("\u00a0", "")
-                    cell.append(f"\n{share}" if after else share, style="not bold dim")
-                cells.append(cell if cell.plain else Text(DASH, style="dim"))
+            cells = [_cell(scores.get((row.id, c.scope, c.language))) for c in columns]
             budgets = DASH if row.budgets is None else f"{row.budgets:.3g}"
-            table.add_row(Text(name), Text(budgets), *cells, style="dim" if group.control else None)
-    return table
+            grid.add(name, budgets, *cells, dim=group.control)
+    return grid
+
+
+def _cell(score: Score | None) -> tuple[str, str]:
+    """A total, and below it the share, so that ten columns fit a terminal of eighty."""
+    after, gate = interval_of(score, "after"), interval_of(score, "gate")
+    total = text_of(after.value, "after") if after else ""
+    share = text_of(gate.value, "gate").replace("\u00a0", "") if gate else ""
+    return (total, share) if total else (share or DASH, "")

@@ -117,8 +117,10 @@ def analyze(
     budgets_of = {system["system"]: system["budgets"] for system in systems}
     ledger = [cell_cost(cell, path, budgets=budgets_of[cell]) for cell, path in cells.items()]
     top = TOTAL_PROMPTS * scale[1]
-    said = sentences(rows, found, differences, rated=rated, top=top)
+    unseen = [code for code in test_languages if code not in train_languages]
+    said = sentences(rows, found, differences, rated=rated, top=top, unseen=unseen)
     seeds = sorted({system["seed"] for system in systems if system["seed"] is not None})
+    data = [_data(code, path, instructions) for code, path in translations.items()]
     analysis = Analysis(
         study=study,
         sentence=said[0] if said else "The study has no recipe to compare.",
@@ -126,6 +128,7 @@ def analyze(
             *said[1:],
             *control_notes(rows, table, differences),
             *planned.notes,
+            *(f"{seen[0].upper()}{seen[1:]}." for one in data for seen in one.notices),
             *_dropped(ledger),
             *caveats(
                 len(ids),
@@ -159,7 +162,8 @@ def analyze(
         else [],
         ledger=ledger,
         budgets=planned,
-        data=[_data(code, path, instructions) for code, path in translations.items()],
+        data=data,
+        data_notes=_data_notes(instructions),
         signature={
             "polypaca": __version__,
             "judge": judge,
@@ -317,7 +321,38 @@ def _data(language: str, translation: Path, instructions: Path) -> LanguageData:
         engine=None,
         rejected=before.get("rejected_by_kind", {}).get(language, {}),
         flagged=before.get("flagged", {}).get(language, 0),
+        notices=facts.get("notices", []),
     )
+
+
+def _data_notes(instructions: Path) -> list[str]:
+    """How given rows were matched, and what was read otherwise than it stands, or not at all."""
+    prepared = read_manifest(instructions)
+    facts = prepared.facts if prepared else {}
+    languages = len(facts.get("rows", {}))
+    shared = f"{facts.get('shared_sources', 0):,} are in all {languages} languages."
+    notes = []
+    if facts.get("matched_by") == "id":
+        notes.append(f"Rows were matched by their ids: {shared}")
+    elif facts.get("matched_by") == "row number":
+        notes.append(
+            "Rows have no ids and were matched by their place: row n of one file is taken for the "
+            f"translation of row n of another; {shared}"
+        )
+    for key, what in (
+        ("no_input", "inputs such as <noinput> were read as none"),
+        ("further_turns", "conversations were cut behind their first exchange"),
+    ):
+        found = facts.get(key, 0)
+        count = sum(found.values()) if isinstance(found, dict) else found
+        if count:
+            notes.append(f"{count:,} {what}.")
+    columns = dict.fromkeys(
+        column for part in facts.get("columns_not_read", {}).values() for column in part
+    )
+    if columns:
+        notes.append(f"Columns of the data that were not read: {', '.join(columns)}.")
+    return notes
 
 
 def _dropped(ledger: Sequence[CellCost]) -> list[str]:

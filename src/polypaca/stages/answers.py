@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.manifest import read_manifest
 from polypaca.core.records import Response
 from polypaca.data.answers import read_answers
 from polypaca.data.patterns import file_for
@@ -58,7 +59,7 @@ def ask(
     outcomes = openai_backend.answer(
         [wording.render(prompt.prompt) if wording else prompt.prompt for prompt in asked],
         raw=wording is not None,
-        stop=wording.stop if wording else None,
+        stop=wording.stop if wording else (),
         max_new_tokens=max_new_tokens,
         temperature=temperature,
         top_p=top_p,
@@ -100,17 +101,27 @@ def given(
     threads: int = 1,
     progress: Callable[[float, str], None],
 ) -> dict[str, Any]:
-    """Take over answers that were made elsewhere; prompts without one are counted."""
+    """Take over answers that were made elsewhere.
+
+    Prompts without one are counted, and answers to prompts that `prompts.count` leaves out.
+    """
     progress(0.0, "reading")
-    responses, missing = [], 0
+    manifest = read_manifest(prompts)
+    all_ids = manifest.facts.get("ids_before_count", {}) if manifest else {}
+    responses: list[Response] = []
+    missing = not_asked = 0
     for language in languages:
         asked = in_languages(prompts, [language])
-        found = read_answers(file_for(source, language), asked, system=system)
-        missing += len(asked) - len(found)
-        responses += found
+        path = file_for(source, language)
+        found = read_answers(path, asked, system=system, all_ids=all_ids.get(language, ()))
+        missing += len(asked) - len(found.responses)
+        not_asked += found.not_asked
+        responses += found.responses
     facts = _written(folder, responses)
     summary = f"{len(responses)} answers" + (f", {missing} prompts have none" if missing else "")
-    return {**facts, "missing": missing, "summary": summary}
+    if not_asked:
+        summary += f", {not_asked} more are to prompts that prompts.count leaves out"
+    return {**facts, "missing": missing, "not_asked": not_asked, "summary": summary}
 
 
 def shuffle(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import UserError
@@ -21,8 +21,9 @@ from polypaca.core.records import Response
 from polypaca.data.prompts import in_languages
 from polypaca.generation import transformers_backend as backend
 from polypaca.generation.adapters import with_adapters
-from polypaca.generation.batching import check_room, encode, plan_batches
+from polypaca.generation.batching import check_room, plan_batches, positions
 from polypaca.generation.contract import Decoding
+from polypaca.generation.prompts import asked, named, study_limit
 from polypaca.models import loading
 from polypaca.models.templates import Template, load_template
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from polypaca.core.records import Prompt
     from polypaca.generation.adapters import Adapters
     from polypaca.generation.contract import Answer
+    from polypaca.generation.prompts import Asked, Limit, OnLong
 
     Results = Iterator[tuple[int, dict[str, Any] | Exception]]
 
@@ -54,7 +56,10 @@ class Part:
     seed: int
     precision: str
     checkpoint: Path | None = None
+    max_prompt_tokens: int = 4096
+    on_long_prompt: OnLong = "error"
     batch_size: int = 16
+    batch_tokens: int = 65536
 
     @property
     def model(self) -> Path:
@@ -131,12 +136,21 @@ def _pass(parts: dict[int, Part], progress: Callable[[int, float, str], None]) -
         for index, error in errors.items():
             yield index, error
         left = {index: part for index, part in parts.items() if index not in errors}
+        decoding = Decoding(**first.decoding)
+        table, rows, facts = positions(model), [], {}
+        for index, part in list(left.items()):
+            try:
+                own, found = _rows(index, part, tokenizer, table)
+            except UserError as error:
+                # Other systems may not be asked what is too long.
+                yield index, error
+                del left[index]
+                continue
+            rows += own
+            facts[index] = _facts(found, own, model, decoding.max_new_tokens)
         if not left:
             return
-        rows = [row for index, part in left.items() for row in _rows(index, part, tokenizer)]
-        decoding = Decoding(**first.decoding)
-        check_room(model, [len(row.tokens) for row in rows], decoding.max_new_tokens)
-        batches = _Batches(left, rows, first.batch_size)
+        batches = _Batches(left, rows)
         told = min(left)
         for number, batch in batches.left():
             answers = backend.answer_batch(
@@ -147,13 +161,14 @@ def _pass(parts: dict[int, Part], progress: Callable[[int, float, str], None]) -
                 adapters=adapters,
                 names=[row.adapter for row in batch],
                 stop=batch[0].template.stop,
+                ends=tokenizer.convert_tokens_to_ids(list(batch[0].template.ends)),
                 seed=int(sha256_text(f"{first.seed}|{number}")[:12], 16),
             )
             batches.add(number, batch, answers)
             done, total = len(batches.answered), len(rows)
             progress(told, done / total, f"{done}/{total} answers")
     for index, part in left.items():
-        yield index, _written(part, batches.answers_of(index), dtype)
+        yield index, _written(part, batches.answers_of(index), dtype, facts[index])
 
 
 def _load_adapters(
@@ -179,16 +194,54 @@ def _load_adapters(
     return stack.enter_context(with_adapters(model, wanted)), errors
 
 
-def _rows(index: int, part: Part, tokenizer: Any) -> list[_Row]:
+def _rows(
+    index: int, part: Part, tokenizer: Any, positions: int | None
+) -> tuple[list[_Row], Asked]:
     template = load_template(part.template, tokenizer)
-    asked = in_languages(part.prompts, part.languages)
-    texts = [template.render(prompt.prompt) for prompt in asked]
-    tokens = encode(tokenizer, texts, template.special_tokens)
+    prompts = in_languages(part.prompts, part.languages)
+    found = asked(
+        tokenizer,
+        [(f"{prompt.id} ({prompt.language})", prompt.prompt) for prompt in prompts],
+        template.render,
+        _limit(part, positions),
+        special_tokens=template.special_tokens,
+    )
     adapter = part.system if part.adapter else None
-    return [
+    rows = [
         _Row(index, prompt, template, ids, adapter)
-        for prompt, ids in zip(asked, tokens, strict=True)
+        for prompt, ids in zip(prompts, found.tokens, strict=True)
     ]
+    return rows, found
+
+
+def _limit(part: Part, positions: int | None) -> Limit:
+    most = study_limit(part.max_prompt_tokens, part.on_long_prompt)
+    new = Decoding(**part.decoding).max_new_tokens
+    if positions is None or positions - new >= most.tokens:
+        return most
+    why = f"the model has {positions:,} positions, and {new:,} are for the answer"
+    more = "Lower generate.max_new_tokens"
+    return replace(most, tokens=max(0, positions - new), why=why, more=more)
+
+
+def _facts(found: Asked, rows: Sequence[_Row], model: Any, new: int) -> dict[str, Any]:
+    """What of a part's prompts should be known, if anything; its `told` is for the summary."""
+    told: list[str] = []
+    facts: dict[str, Any] = {}
+    for key, names, what in (
+        ("cut_prompts", found.cut, "cut at the limit"),
+        ("special_prompts", found.special, "with special tokens that could not be kept text"),
+    ):
+        if names:
+            facts[key] = list(names)
+            told.append(f"{len(names)} prompts {what}: {named(names)}")
+            _log.warning("%s", told[-1])
+    beyond = check_room(model, [len(row.tokens) for row in rows], new)
+    if beyond:
+        facts["past_context"] = beyond
+        told.append(f"{beyond} prompts with their answers may go past the model's context")
+    date = rows[0].template.date if rows else None
+    return {**facts, **({"chat_date": date} if date else {}), "told": told}
 
 
 class _Batches:
@@ -198,20 +251,24 @@ class _Batches:
     batches of those that follow, and rounding differs with a batch's shape.
     """
 
-    def __init__(self, parts: Mapping[int, Part], rows: Sequence[_Row], batch_size: int) -> None:
+    def __init__(self, parts: Mapping[int, Part], rows: Sequence[_Row]) -> None:
         self.parts, self.rows = parts, rows
         written = {
             (index, line.language, line.prompt_id): line
             for index, part in parts.items()
             for line in _begun(part.folder / _AS_THEY_COME)
         }
-        self.plan = _plan_of(rows, batch_size, parts)
+        first = next(iter(parts.values()))
+        limits = first.batch_size, first.batch_tokens
+        self.plan = _plan_of(rows, limits, parts)
         # Of an earlier plan, among other systems: answers all the same.
         self.answered: dict[tuple[int, str, str], Response] = {
             key: line for key, line in written.items() if line.plan != self.plan
         }
         todo = [row for row in rows if row.key not in self.answered]
-        planned = plan_batches([len(row.tokens) for row in todo], batch_size)
+        decoding = Decoding(**first.decoding)
+        lengths = [(len(row.tokens) + decoding.max_new_tokens) * decoding.num_beams for row in todo]
+        planned = plan_batches(lengths, *limits)
         self.batches = [[todo[place] for place in batch] for batch in planned]
         for batch in self.batches:
             if all(row.key in written for row in batch):
@@ -252,10 +309,10 @@ class _Batches:
         ]
 
 
-def _plan_of(rows: Sequence[_Row], batch_size: int, parts: Mapping[int, Part]) -> str:
+def _plan_of(rows: Sequence[_Row], limits: tuple[int, int], parts: Mapping[int, Part]) -> str:
     """A name for who answers what in which batches."""
-    asked = [[parts[row.part].system, *row.key[1:], len(row.tokens)] for row in rows]
-    return sha256_text(json.dumps([batch_size, asked]))[:16]
+    questions = [[parts[row.part].system, *row.key[1:], len(row.tokens)] for row in rows]
+    return sha256_text(json.dumps([limits, questions]))[:16]
 
 
 def _begun(path: Path) -> list[_Written]:
@@ -268,14 +325,18 @@ def _begun(path: Path) -> list[_Written]:
     return list(read_jsonl(path, _Written))
 
 
-def _written(part: Part, responses: Sequence[Response], dtype: str) -> dict[str, Any]:
+def _written(
+    part: Part, responses: Sequence[Response], dtype: str, facts: Mapping[str, Any]
+) -> dict[str, Any]:
     write_jsonl(part.folder / "responses.jsonl", responses)
     (part.folder / _AS_THEY_COME).unlink(missing_ok=True)
     stopped = sum(response.finish_reason == "stop" for response in responses)
+    told = [f"{len(responses)} answers, {len(responses) - stopped} cut at the length limit"]
     return {
+        **{key: value for key, value in facts.items() if key != "told"},
         "responses": len(responses),
         "stopped": stopped,
         "device": loading.device(),
         "precision": dtype,
-        "summary": f"{len(responses)} answers, {len(responses) - stopped} cut at the length limit",
+        "summary": "; ".join([*told, *facts["told"]]),
     }

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca import builtin
-from polypaca.core.errors import DataError
 from polypaca.core.files import read_jsonl, to_line, write_jsonl
 from polypaca.core.records import Prompt, Rejected
 from polypaca.data.contamination import index_prompts
@@ -21,7 +20,9 @@ from polypaca.data.instructions import (
     Item,
     instructions_from_rows,
     load_instructions,
+    without_entities,
 )
+from polypaca.data.matching import Matching, match
 from polypaca.data.prompts import PromptsRead, limit_prompts, load_prompts, read_prompt_files
 from polypaca.data.remote import download, hub_rows
 from polypaca.data.screening import dropped_sources, findings
@@ -29,7 +30,7 @@ from polypaca.data.split import assign_split, validation_sources, validation_sou
 from polypaca.models.bases import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from polypaca.core.records import Example, Repaired
@@ -56,6 +57,8 @@ def prepare_instructions(
     contaminated: Policy,
     duplicates: Policy,
     truncated: Policy,
+    placeholders: Policy = "flag",
+    entities: Policy | Literal["repair"] = "flag",
     threads: int = 1,
     progress: Callable[[float, str], None],
 ) -> dict[str, Any]:
@@ -70,22 +73,21 @@ def prepare_instructions(
     for number, language in enumerate(languages):
         progress(0.7 * number / len(languages), language)
         read[language] = read_instructions(source, language, on_bad_row, format, sha256, progress)
-    items = {language: part.items for language, part in read.items()}
-    numbered = _numbered(read, align)
-    if numbered and align == "none":
-        items = {code: [_apart(item) for item in part] for code, part in items.items()}
+    matching = match(read) if align == "parallel" else Matching("nothing", 0)
+    if entities == "repair":
+        read = {language: without_entities(part) for language, part in read.items()}
+    items = {language: _sources(part, align) for language, part in read.items()}
     progress(0.7, "looking for test prompts, duplicates and cut outputs")
     policies: dict[Kind, Policy] = {
         "contaminated": contaminated,
         "duplicate": duplicates,
         "truncated": truncated,
+        "placeholder": placeholders,
+        # What could not be repaired, being code or beside tags.
+        "entities": "flag" if entities == "repair" else entities,
     }
     index = index_prompts(_prompts(prompts)) if prompts else None
-    noticed = list(
-        findings(
-            items, index, contaminated=contaminated, duplicates=duplicates, truncated=truncated
-        )
-    )
+    noticed = list(findings(items, index, policies))
     dropped = dropped_sources(noticed, policies)
     flags = _flags(noticed)
     rejected = [row for part in read.values() for row in part.rejected]
@@ -112,7 +114,12 @@ def prepare_instructions(
         "format": {language: part.format for language, part in read.items()},
         "further_turns": sum(part.further_turns for part in read.values()),
         "validation": len(held_out),
-        "matched_by_row_number": [] if align == "none" else numbered,
+        "matched_by": matching.by,
+        "shared_sources": matching.shared,
+        "no_input": {language: part.no_input for language, part in read.items() if part.no_input},
+        "columns_not_read": {
+            language: list(part.not_read) for language, part in read.items() if part.not_read
+        },
         "noticed": {kind: found[kind] for kind in policies if policies[kind] != "keep"},
         "dropped_sources": len(dropped),
         "rejected_by_kind": _by_kind(read, items, dropped),
@@ -122,7 +129,7 @@ def prepare_instructions(
         },
         "rejected": len(rejected),
         "repaired": len(repaired),
-        "summary": _counts(counts, "rows", rejected, repaired),
+        "summary": _counts(counts, "rows", rejected, repaired) + _not_read(read.values()),
     }
 
 
@@ -173,7 +180,10 @@ def prepare_prompts(
         DataError: if a file or row cannot be used.
     """
     progress(0.0, "reading")
-    read = read_prompts(source, languages, count, on_bad_row, sha256, progress)
+    read = read_prompts(source, languages, None, on_bad_row, sha256, progress)
+    whole = {language: [prompt.id for prompt in part] for language, part in read.prompts.items()}
+    if count is not None:
+        read = replace(read, prompts=limit_prompts(read.prompts, count))
     for language, part in read.prompts.items():
         write_jsonl(folder / f"{language}.jsonl", part)
     _write_defects(folder, read.rejected, read.repaired)
@@ -183,6 +193,8 @@ def prepare_prompts(
         "rejected": len(read.rejected),
         "repaired": len(read.repaired),
         "unrelated_languages": read.unrelated,
+        # Of answers that are given for all of them, those to the prompts left out are known by it.
+        "ids_before_count": {} if count is None else whole,
         "summary": _counts(counts, "prompts", read.rejected, read.repaired),
     }
 
@@ -248,26 +260,19 @@ def prepare_base(
     return bases.ready(folder, bases.locate(source, revision), progress)
 
 
-def _numbered(read: Mapping[str, InstructionsRead], align: Align) -> list[str]:
-    """The languages whose rows have no ids.
-
-    Raises:
-        DataError: if rows are to be matched by their number, but the files differ in length.
-    """
-    numbered = [language for language, part in read.items() if part.numbered]
-    lengths = {len(part.items) + len(part.rejected) for part in read.values()}
-    if numbered and align == "parallel" and len(lengths) > 1:
-        raise DataError(
-            f"{', '.join(numbered)}: rows have no `id`, and the files differ in length, so it is "
-            "not known which rows are translations of one another",
-            hint="give translations of one item the same `id`, or say data.align: none",
-        )
-    return numbered
+def _sources(read: InstructionsRead, align: Align) -> list[Item]:
+    """The items; unaligned row numbers are made to differ between languages."""
+    if align == "parallel" or not read.numbered:
+        return read.items
+    return [replace(item, source=f"{item.language}-{item.source}") for item in read.items]
 
 
-def _apart(item: Item) -> Item:
-    """Rows that are only numbered are no translations of one another unless the study says so."""
-    return replace(item, source=f"{item.language}-{item.source}")
+def _not_read(read: Iterable[InstructionsRead]) -> str:
+    columns = list(dict.fromkeys(name for part in read for name in part.not_read))
+    if not columns:
+        return ""
+    more = f" and {len(columns) - 8} more" if len(columns) > 8 else ""
+    return f"; columns not read: {', '.join(columns[:8])}{more}"
 
 
 def _first_sources(

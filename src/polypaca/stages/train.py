@@ -9,6 +9,7 @@ Several processes may call `train` for one cell at the same time (torchrun); ran
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import time
@@ -33,6 +34,7 @@ from polypaca.models.families import adapter_targets
 from polypaca.models.templates import Template, load_template
 from polypaca.training import distributed, speed
 from polypaca.training.card import model_card
+from polypaca.training.checkpoints import last_checkpoint
 from polypaca.training.heldout import held_out
 from polypaca.training.tokenize import Tokenized, cached, tokenize
 from polypaca.training.trainer import (
@@ -40,7 +42,6 @@ from polypaca.training.trainer import (
     causal_model,
     copy_weights,
     fine_tune,
-    last_checkpoint,
     prepare,
     with_adapter,
 )
@@ -49,8 +50,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+_log = logging.getLogger(__name__)
+_NAMED = 10  # rows that a warning names
 _LEDGER = "ledger.json"  # written once the weights are in place
-_ROWS_FORMAT = 1  # raised when tokenized rows kept in the cache change their meaning
+_ROWS_FORMAT = 2  # raised when tokenized rows kept in the cache change their meaning
 
 
 def train(
@@ -144,7 +147,9 @@ def train(
         data,
         validation,
         folder=checkpoints,
-        pad_token_id=loading.pad_token_id(tokenizer),
+        pad_token_id=loading.pad_token_id(
+            tokenizer, causal_model(model).get_input_embeddings().num_embeddings
+        ),
         learning_rate=learning_rate,
         batch_size=batch_size,
         epochs=epochs,
@@ -248,7 +253,17 @@ def _rows(
         )
 
     name = sha256_text(json.dumps(key, sort_keys=True))[:32]
-    return cached(cache_folder() / "rows" / name, make)
+    found = cached(cache_folder() / "rows" / name, make)
+    if found.special:
+        ids = [example.id for example in read_jsonl(path, Example)]
+        _log.warning(
+            "%s: the text of %d rows has special tokens in it, which this tokenizer cannot read as "
+            "text: %s",
+            path.name,
+            len(found.special),
+            ", ".join(ids[number] for number in found.special[:_NAMED]),
+        )
+    return found
 
 
 def _chosen(
@@ -279,6 +294,8 @@ def _facts(folder: Path) -> dict[str, Any]:
     )
     if ledger["dropped_rows"]:
         text += f", {ledger['dropped_rows']} rows dropped: no response within max_length"
+    if ledger.get("special_rows"):
+        text += f", {ledger['special_rows']} rows with special tokens in their text (see the log)"
     return {
         "device": loading.device(),
         "processes": distributed.world_size(),
@@ -296,6 +313,7 @@ def _counts(data: Tokenized, trained: Trained, epochs: float) -> dict[str, Any]:
         "supervised_tokens": round(data.supervised_tokens * epochs),
         "truncated_rows": data.truncated,
         "dropped_rows": data.dropped,
+        "special_rows": len(data.special),
         "steps": trained.steps,
         "best_step": trained.best_step,
         "validation_loss": trained.validation_loss,

@@ -6,7 +6,8 @@ translations/<language>/   examples.jsonl, rejected.jsonl
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca.core.errors import DataError
@@ -20,6 +21,7 @@ from polypaca.langid import detectors
 from polypaca.models.bases import cache_folder
 from polypaca.translation import engines
 from polypaca.translation.filters import rejection
+from polypaca.translation.given_language import MOST, look, notice
 from polypaca.translation.shards import FIELDS, Source, translate_rows
 from polypaca.translation.untranslatable import untranslatable as untranslatable_rules
 
@@ -38,15 +40,25 @@ def given(
     *,
     instructions: Path,
     language: str,
+    detector: str = "lid176",
     threads: int = 1,
     progress: Callable[[float, str], None],
 ) -> dict[str, Any]:
-    """Pass on the data that was given in this language."""
+    """Pass on the data that was given in this language, and say if it is in another one."""
     progress(0.0, language)
-    rows = write_jsonl(
-        folder / "examples.jsonl", read_jsonl(instructions / f"{language}.jsonl", Example)
-    )
-    return {"rows": rows, "engine": None, "summary": f"{rows} examples, as given"}
+    path = instructions / f"{language}.jsonl"
+    rows = write_jsonl(folder / "examples.jsonl", read_jsonl(path, Example))
+    every = max(1, -(-rows // MOST))
+    sample = islice(read_jsonl(path, Example), 0, None, every)
+    found = look(sample, language, detectors.load(detector))
+    said = notice(found, language)
+    return {
+        "rows": rows,
+        "engine": None,
+        "language_of_rows": {"looked_at": -(-rows // every), **asdict(found)},
+        "notices": [said] if said else [],
+        "summary": f"{rows} examples, as given" + (f"; notice: {said}" if said else ""),
+    }
 
 
 def translate(

@@ -5,19 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import Field
 
 from polypaca.core.errors import Problem
 from polypaca.core.results import Result
+from polypaca.core.tables import Column, Grid
 from polypaca.stats.alpha import Alpha, alpha_interval
-from polypaca.stats.correlations import KINDS, Correlation, correlation
-from polypaca.stats.csv_files import Row, read_rows, stop_at
+from polypaca.stats.correlations import KINDS, Correlation, Kind, correlation
+from polypaca.stats.csv_files import Row, parse, read_table, stop_at
+from polypaca.stats.scales import gap_note, tops_note
+from polypaca.stats.scores_csv import as_agreed, is_scores
+from polypaca.stats.spellings import item_key, language_key, name_key, one_spelling, repetition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from rich.table import Table
-
+COLUMNS = ("system", "language", "item", "judge", "human", "row", "scope", "control")
+NOTHING_COMMON = Correlation(
+    value=None, low=None, high=None, note="the systems have no item in common"
+)
+_NAMED = 3  # systems with the fewest items
 ALPHA_NEEDS_ITEMS = "alpha needs ratings of single answers: a column `item`"
 
 
@@ -26,7 +34,9 @@ class LanguageAgreement(Result):
 
     language: str
     systems: int
-    items: int | None
+    items: int | None = Field(description="rated answers, of all systems together")
+    common: int | None = Field(default=None, description="items that every system has")
+    of: int | None = Field(default=None, description="items that any system has")
     pearson: Correlation
     spearman: Correlation
     kendall: Correlation
@@ -56,55 +66,55 @@ def agree(path: Path, *, confidence: float = 0.95) -> Agreement:
 
     The file has the columns `system`, `language`, `judge`, `human`, a row for each system and
     language; with a column `item`, a row for each answer. Correlations are over systems (with
-    items: over the means of their items), alpha is over items, with judge and human as two raters
-    on one scale.
+    items: over the means of the items that all systems of the language have), alpha is over all
+    items, with judge and human as two raters on one scale.
 
     Raises:
         DataError: if the file cannot be read.
         UserError: naming every row that is wrong.
     """
-    rows, problems = read_rows(
-        path,
-        texts=("system", "language", "item"),
-        numbers=("judge", "human"),
-        optional=("item",),
-    )
-    has_items = any("item" in row.values for row in rows)
-    problems += _repeated(path, rows, has_items=has_items)
+    table = read_table(path, COLUMNS)
+    if is_scores(table):
+        table = as_agreed(table)
+    texts = ("system", "language", "item")
+    rows = parse(table, texts=texts, numbers=("judge", "human"), optional=("item",))
+    has_items = any(row.values.get("item") is not None for row in rows)
+    keys = {"system": name_key, "language": language_key, "item": item_key}
+    joined, spelled = one_spelling(rows, keys)
+    problems = [*table.problems, *_repeated(path, rows, joined, has_items=has_items)]
     stop_at(problems)
     by_language: dict[str, list[Row]] = {}
-    for row in rows:
+    for row in joined:
         by_language.setdefault(row.text("language"), []).append(row)
     found = [
         _language(code, own, has_items=has_items, confidence=confidence)
         for code, own in by_language.items()
     ]
-    notes = [
-        f"{part.language}, {kind}: {note}"
-        for part in found
-        for kind in KINDS
-        if (note := getattr(part, kind).note)
-    ]
+    notes = [*table.notes, *spelled]
+    for part in found:
+        notes += _notes(part, by_language[part.language])
     if not has_items:
         notes.append(ALPHA_NEEDS_ITEMS)
     return Agreement(confidence=confidence, languages=found, methods=METHODS, notes=notes)
 
 
-def _repeated(path: Path, rows: Sequence[Row], *, has_items: bool) -> list[Problem]:
+def _repeated(
+    path: Path, written: Sequence[Row], rows: Sequence[Row], *, has_items: bool
+) -> list[Problem]:
     """Rows that say a thing twice, or do not say which item they rate."""
     problems = []
     seen: dict[tuple[str, ...], int] = {}
-    for row in rows:
+    names = ("system", "language", *["item"] * has_items)
+    for row, original in zip(rows, written, strict=True):
         where = f"{path}:{row.line}"
         if has_items and row.values.get("item") is None:
             problems.append(Problem(f"{where}, column item", "is empty", "name the prompt"))
             continue
-        key = tuple(row.text(name) for name in ("system", "language", *["item"] * has_items))
+        key = tuple(row.text(name) for name in names)
         if key in seen:
             hint = "" if has_items else "ratings of single answers need a column item"
-            problems.append(
-                Problem(f"{where}, column system", f"{key} is on line {seen[key]} already", hint)
-            )
+            at = f"{where}, column system"
+            problems.append(repetition(at, original, key, names, seen[key], hint))
         seen.setdefault(key, row.line)
     return problems
 
@@ -112,62 +122,118 @@ def _repeated(path: Path, rows: Sequence[Row], *, has_items: bool) -> list[Probl
 def _language(
     code: str, rows: Sequence[Row], *, has_items: bool, confidence: float
 ) -> LanguageAgreement:
-    systems: dict[str, list[tuple[float, float]]] = {}
-    for row in rows:
-        pair = (row.number("judge") or 0.0, row.number("human") or 0.0)
-        systems.setdefault(row.text("system"), []).append(pair)
-    means = [np.mean(pairs, axis=0) for pairs in systems.values()]
-    judge, human = ([float(pair[side]) for pair in means] for side in (0, 1))
-    found = {kind: correlation(kind, judge, human, confidence) for kind in KINDS}
-    interval = ordinal = None
+    by_system = _by_system(rows)
+    systems = {name: [_pair(row) for row in own] for name, own in by_system.items()}
+    interval = ordinal = common = total = None
     if has_items:
         ratings = np.array([pair for pairs in systems.values() for pair in pairs])
         # Answers of all systems to one prompt are drawn together: they are alike.
-        prompts = np.unique(_items(rows, systems), return_inverse=True)[1]
+        items = [row.text("item") for own in by_system.values() for row in own]
+        prompts = np.unique(items, return_inverse=True)[1]
         interval = alpha_interval(ratings, "interval", confidence=confidence, groups=prompts)
         ordinal = alpha_interval(ratings, "ordinal", confidence=confidence, groups=prompts)
+        shared = _common(by_system)
+        common, total = len(shared), len(set(items))
+        systems = {
+            name: [_pair(row) for row in own if row.text("item") in shared]
+            for name, own in by_system.items()
+        }
+    found: dict[Kind, Correlation]
+    if common == 0 and len(systems) > 1:
+        found = dict.fromkeys(KINDS, NOTHING_COMMON)
+    else:
+        # Means over different items compare the items, not the systems.
+        means = [np.mean(pairs, axis=0) for pairs in systems.values()]
+        # Rounded, so that equal totals are equal in whatever order their items were added.
+        judge, human = ([float(f"{pair[side]:.12g}") for pair in means] for side in (0, 1))
+        found = {kind: correlation(kind, judge, human, confidence) for kind in KINDS}
     return LanguageAgreement(
         language=code,
         systems=len(systems),
         items=len(rows) if has_items else None,
+        common=common,
+        of=total,
         alpha_interval=interval,
         alpha_ordinal=ordinal,
         **found,
     )
 
 
-def _items(rows: Sequence[Row], systems: dict[str, list[tuple[float, float]]]) -> list[str]:
-    """The items in the order of the systems."""
-    by_system: dict[str, list[str]] = {name: [] for name in systems}
+def _by_system(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
     for row in rows:
-        by_system[row.text("system")].append(row.text("item"))
-    return [item for items in by_system.values() for item in items]
+        found.setdefault(row.text("system"), []).append(row)
+    return found
 
 
-def agreement_table(found: Agreement) -> Table:
-    """The agreement as a table for a terminal."""
-    from rich.table import Table
+def _pair(row: Row) -> tuple[float, float]:
+    return row.number("judge") or 0.0, row.number("human") or 0.0
 
-    table = Table(
-        title=f"Judge and human, {100 * found.confidence:g} % intervals", title_justify="left"
+
+def _common(by_system: dict[str, list[Row]]) -> set[str]:
+    """The items that every system has."""
+    return set.intersection(*({row.text("item") for row in own} for own in by_system.values()))
+
+
+def _notes(found: LanguageAgreement, rows: Sequence[Row]) -> list[str]:
+    """What a reader must know of one language's numbers."""
+    code = found.language
+    notes = [_items_note(found, rows)] if found.common != found.of else []
+    whys: dict[str, list[str]] = {}
+    for kind in KINDS:
+        if note := getattr(found, kind).note:
+            whys.setdefault(note, []).append(kind)
+    notes += [f"{code}, {', '.join(kinds)}: {note}" for note, kinds in whys.items()]
+    pairs = [_pair(row) for row in rows]
+    judge, human = ([pair[side] for pair in pairs] for side in (0, 1))
+    if found.alpha_interval is not None:
+        if found.alpha_interval.value is None:
+            notes.append(f"{code}, alpha: all ratings are equal")
+        notes += [note for note in (tops_note(code, judge, human),) if note]
+    for column in ("item", "system"):
+        for side, name in enumerate(("judge", "human")):
+            groups: dict[str, list[float]] = {}
+            for row, pair in zip(rows, pairs, strict=True):
+                groups.setdefault(str(row.values.get(column)), []).append(pair[side])
+            means = {group: float(np.mean(own)) for group, own in groups.items()}
+            if note := gap_note(f"{code}, column {name}", means, f"{column}s"):
+                notes.append(note)
+    return notes
+
+
+def _items_note(found: LanguageAgreement, rows: Sequence[Row]) -> str:
+    counts = {name: len(own) for name, own in _by_system(rows).items()}
+    fewest = sorted(counts, key=lambda name: counts[name])[:_NAMED]
+    few = ", ".join(f"{name} {counts[name]}" for name in fewest)
+    if found.common == 0:
+        return (
+            f"{found.language}: no item is rated for all {found.systems} systems, so there are no "
+            f"correlations; leave out the systems with the fewest (items: {few})."
+        )
+    return (
+        f"{found.language}: not all systems have the same items; correlations are over the "
+        f"{found.common} of {found.of} that all have (fewest items: {few}). Alpha is over all."
     )
+
+
+def agreement_table(found: Agreement) -> Grid:
+    """The agreement as a table for a terminal."""
     with_alpha = any(part.alpha_interval for part in found.languages)
-    table.add_column("language")
-    table.add_column("systems", justify="right")
     alphas = ["alpha (interval)", "alpha (ordinal)"] if with_alpha else []
-    for name in ["Pearson", "Spearman", "Kendall", *alphas]:
-        table.add_column(name, justify="right")
+    names = ["systems", "Pearson", "Spearman", "Kendall", *alphas]
+    title = f"Judge and human, {100 * found.confidence:g} % intervals"
+    grid = Grid(title, "language", [Column(name) for name in names])
     for part in found.languages:
         values = [part.pearson, part.spearman, part.kendall]
         more = [part.alpha_interval, part.alpha_ordinal] if with_alpha else []
-        cells = [_cell(value) for value in (*values, *more)]
-        table.add_row(part.language, str(part.systems), *cells)
-    return table
+        grid.add(part.language, str(part.systems), *(_cell(value) for value in (*values, *more)))
+    return grid
 
 
 def _cell(found: Correlation | Alpha | None) -> str:
     if found is None or found.value is None:
         return "–"
+    value = f"{found.value:.4f}".replace("-0.0000", "0.0000")
     if found.low is None or found.high is None:
-        return f"{found.value:.4f}"
-    return f"{found.value:.4f} ({found.low:.2f} to {found.high:.2f})"
+        return value
+    return f"{value} ({found.low:.2f} to {found.high:.2f})"

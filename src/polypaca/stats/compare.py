@@ -9,14 +9,18 @@ from pydantic import Field
 
 from polypaca.core.errors import Problem
 from polypaca.core.results import Result
-from polypaca.stats.csv_files import Row, read_rows, stop_at
+from polypaca.core.tables import Column, Grid
+from polypaca.stats.csv_files import Row, parse, read_table, stop_at
+from polypaca.stats.scales import disjoint_note
+from polypaca.stats.scores_csv import as_compared, is_scores
+from polypaca.stats.spellings import language_key, name_key, one_spelling, repetition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from rich.table import Table
-
+NAMES = ("model", "language", "recipe")
+COLUMNS = (*NAMES, "score", "low", "high", "row", "scope", "control")
 _EQUAL = 1e-9
 
 
@@ -29,7 +33,10 @@ class Place(Result):
     unresolved: list[str] = Field(
         description="not the highest, but their interval overlaps the only leader's"
     )
-    shown: bool | None = Field(description="the lead is beyond all intervals; None without any")
+    shown: bool | None = Field(
+        description="the lead is beyond all intervals; None for a tie, and where intervals are "
+        "missing that would tell"
+    )
     scores: dict[str, float]
 
 
@@ -41,6 +48,7 @@ class Count(Result):
     leads: int = Field(description="the highest score, alone")
     ties: int = Field(description="the highest score, equal to another's")
     shown: int = Field(description="leads that are beyond all intervals")
+    untold: int = Field(default=0, description="leads without the intervals that would tell")
 
 
 class Versus(Result):
@@ -52,6 +60,7 @@ class Versus(Result):
     b_higher: int
     equal: int
     unresolved: int = Field(description="of those not equal, with intervals that overlap")
+    untold: int = Field(default=0, description="of those not equal, without both intervals")
 
 
 class Ranking(Result):
@@ -79,14 +88,14 @@ def rank(path: Path) -> Ranking:
         DataError: if the file cannot be read.
         UserError: naming every row that is wrong.
     """
-    rows, problems = read_rows(
-        path,
-        texts=("model", "language", "recipe"),
-        numbers=("score", "low", "high"),
-        optional=("low", "high"),
-    )
-    problems += _problems(path, rows)
-    stop_at(problems)
+    table = read_table(path, COLUMNS)
+    if is_scores(table):
+        table = as_compared(table)
+    numbers = ("score", "low", "high")
+    written = parse(table, texts=NAMES, numbers=numbers, optional=("low", "high"))
+    keys = {"model": name_key, "language": language_key, "recipe": name_key}
+    rows, spelled = one_spelling(written, keys)
+    stop_at([*table.problems, *_problems(path, written, rows)])
     has_intervals = any(row.number("low") is not None for row in rows)
     grouped: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -98,7 +107,12 @@ def rank(path: Path) -> Ranking:
     overall = _counts(places, recipes)
     return Ranking(
         sentence=_sentence(overall, places, has_intervals=has_intervals),
-        notes=_notes(len(grouped) - len(several), has_intervals=has_intervals),
+        notes=[
+            *table.notes,
+            *spelled,
+            *_notes(len(grouped) - len(several), has_intervals=has_intervals),
+            *_scales(rows),
+        ],
         has_intervals=has_intervals,
         places=places,
         languages={
@@ -111,16 +125,14 @@ def rank(path: Path) -> Ranking:
     )
 
 
-def _problems(path: Path, rows: Sequence[Row]) -> list[Problem]:
+def _problems(path: Path, written: Sequence[Row], rows: Sequence[Row]) -> list[Problem]:
     problems = []
     seen: dict[tuple[str, ...], int] = {}
-    for row in rows:
+    for row, original in zip(rows, written, strict=True):
         where = f"{path}:{row.line}"
-        key = tuple(row.text(name) for name in ("model", "language", "recipe"))
+        key = tuple(row.text(name) for name in NAMES)
         if key in seen:
-            problems.append(
-                Problem(f"{where}, column recipe", f"{key} is on line {seen[key]} already")
-            )
+            problems.append(repetition(f"{where}, column recipe", original, key, NAMES, seen[key]))
         seen.setdefault(key, row.line)
         low, high, score = row.number("low"), row.number("high"), row.number("score")
         if (low is None) != (high is None):
@@ -141,8 +153,10 @@ def _place(model: str, language: str, rows: Sequence[Row]) -> Place:
     open_ = [row for row in others if len(leaders) == 1 and _overlap(leaders[0], row)]
     resolved = [row for row in others if _overlap(leaders[0], row) is not None]
     shown = None
-    if len(leaders) == 1 and len(resolved) == len(others):
-        shown = not open_
+    if open_:
+        shown = False
+    elif len(leaders) == 1 and len(resolved) == len(others):
+        shown = True
     return Place(
         model=model,
         language=language,
@@ -178,6 +192,7 @@ def _counts(places: Sequence[Place], recipes: Sequence[str]) -> list[Count]:
                 leads=len(alone),
                 ties=sum(recipe in p.leaders and len(p.leaders) > 1 for p in own),
                 shown=sum(place.shown is True for place in alone),
+                untold=sum(place.shown is None for place in alone),
             )
         )
     return found
@@ -201,6 +216,9 @@ def _versus(a: str, b: str, groups: Sequence[Sequence[Row]]) -> Versus | None:
         equal=sum(equal),
         unresolved=sum(
             bool(_overlap(x, y)) and not same for (x, y), same in zip(pairs, equal, strict=True)
+        ),
+        untold=sum(
+            _overlap(x, y) is None and not same for (x, y), same in zip(pairs, equal, strict=True)
         ),
     )
 
@@ -226,13 +244,24 @@ def _sentence(counts: Sequence[Count], places: Sequence[Place], *, has_intervals
     tied = sum(len(place.leaders) > 1 for place in places)
     if tied:
         text += f"; {tied} {'is a tie' if tied == 1 else 'are ties'}"
-    if has_intervals:
-        shown = sum(count.shown for count in counts)
-        text += (
-            f". In {shown} of {total} the lead is beyond the intervals; in the others no "
-            "difference is shown to at least one recipe"
-        )
+    if has_intervals and first.leads:
+        text += f". {_told(places)}"
     return f"{text}."
+
+
+def _told(places: Sequence[Place]) -> str:
+    """Of how many leads the intervals tell what; a tie is no lead."""
+    led = [place for place in places if len(place.leaders) == 1]
+    shown = sum(place.shown is True for place in led)
+    unclear = sum(place.shown is False for place in led)
+    untold = len(led) - shown - unclear
+    text = f"Of {len(led)} lead{'' if len(led) == 1 else 's'} {shown} "
+    text += f"{'is' if shown == 1 else 'are'} beyond the intervals"
+    if unclear:
+        text += f"; in {unclear} no difference is shown to at least one recipe"
+    if untold:
+        text += f"; in {untold} there are no intervals to tell by"
+    return text
 
 
 def _notes(single: int, *, has_intervals: bool) -> list[str]:
@@ -245,23 +274,24 @@ def _notes(single: int, *, has_intervals: bool) -> list[str]:
     return found
 
 
-def ranking_table(found: Ranking) -> Table:
-    """Leads by recipe and language as a table for a terminal; `+1` counts a tie."""
-    from rich.table import Table
+def _scales(rows: Sequence[Row]) -> list[str]:
+    """A word where recipes, whose scores are compared, seem to have scales of their own."""
+    groups: dict[str, list[float]] = {}
+    for row in rows:
+        groups.setdefault(row.text("recipe"), []).append(row.number("score") or 0.0)
+    note = disjoint_note("column score", groups, "recipe")
+    return [note] if note else []
 
-    table = Table(title="Places led, and + ties", title_justify="left")
-    table.add_column("recipe")
-    for code in found.languages:
-        table.add_column(code, justify="right")
-    table.add_column("all", justify="right")
-    if found.has_intervals:
-        table.add_column("beyond intervals", justify="right")
-    table.add_column("places", justify="right")
+
+def ranking_table(found: Ranking) -> Grid:
+    """Leads by recipe and language as a table for a terminal; `+1` counts a tie."""
+    names = [*found.languages, "all", *["beyond intervals"] * found.has_intervals, "places"]
+    grid = Grid("Places led, and + ties", "recipe", [Column(name) for name in names])
     for number, count in enumerate(found.overall):
         cells = [_cell(counts[number]) for counts in found.languages.values()]
         shown = [str(count.shown)] if found.has_intervals else []
-        table.add_row(count.recipe, *cells, _cell(count), *shown, str(count.places))
-    return table
+        grid.add(count.recipe, *cells, _cell(count), *shown, str(count.places))
+    return grid
 
 
 def _cell(count: Count) -> str:

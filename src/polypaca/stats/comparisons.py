@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Compared = Literal["after", "before", "gate"]
 
+_HEADLINE: tuple[Scope, ...] = ("seen", "unseen")  # what the headline speaks of
 _POWER = 0.8
 _FLIPS = 9_999  # outside families
 _MOST_FLIPS = 500_000
@@ -47,13 +48,13 @@ class Pair:
 def recipe_pairs(
     rows: Sequence[RowLabel], scopes: Sequence[ScopeLanguages], measure: Compared
 ) -> Iterator[Pair]:
-    """Every two recipes of one model and method in every scope; the headline uses the seen one."""
+    """Every two recipes of one model and method in every scope; the headline uses two of them."""
     recipes = [row for row in rows if row.recipe and not row.control]
     for a, b in combinations(recipes, 2):
         if (a.model, a.method) != (b.model, b.method):
             continue
         for scope, language, languages in scopes:
-            family: Family | None = "headline" if scope == "seen" else None
+            family: Family | None = "headline" if scope in _HEADLINE else None
             yield Pair(a.id, b.id, scope, language, languages, measure, family)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from polypaca.core.errors import DataError, Problem, UserError
+from polypaca.stats.decimals import Decimals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 Value = str | float | None  # None: an empty field of an optional column
 
 _SHOWN = 20  # problems
+_DELIMITERS = (",", ";", "\t", "|")
+_SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\r?\n", re.IGNORECASE)  # what Excel reads first
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row with the line that it ends on."""
+    """A row with the line that it begins on."""
 
     line: int
     values: dict[str, Value]
@@ -36,58 +39,96 @@ class Row:
         return value if isinstance(value, float) else None
 
 
-def read_rows(
-    path: Path,
-    *,
-    texts: Sequence[str],
-    numbers: Sequence[str],
-    optional: Sequence[str] = (),
-) -> tuple[list[Row], list[Problem]]:
-    """Read a CSV file with a header; other columns are left alone.
+@dataclass
+class Table:
+    """A file's fields as they stand, and what is wrong with or said of the rest."""
+
+    path: Path
+    delimiter: str
+    header: list[str]
+    records: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_table(path: Path, columns: Sequence[str]) -> Table:
+    """Read a file with a header, whose fields stand between commas, semicolons, tabs or bars.
+
+    Rows of empty fields alone, which spreadsheets leave below a table, are skipped and counted.
 
     Args:
         path: UTF-8, with or without a byte order mark.
+        columns: by these names the header is known, whatever stands between its fields.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    content = _content(path)
+    stated = _SEPARATOR_LINE.match(content)
+    body = content[stated.end() :] if stated else content
+    skipped_lines = 1 if stated else 0
+    delimiter = stated[1] if stated else _delimiter(body, columns)
+    reader = csv.reader(
+        io.StringIO(body, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
+    )
+    blank = 0
+    begins = 1
+    try:
+        table = Table(path, delimiter, [name.strip() for name in next(reader, [])])
+        begins = reader.line_num + 1
+        for fields in reader:
+            line, begins = begins + skipped_lines, reader.line_num + 1
+            if not any(given.strip() for given in fields):
+                blank += bool(fields)
+            elif len(fields) != len(table.header):
+                what = f"has {len(fields)} fields, the header {len(table.header)}"
+                hint = f"quote fields that hold {_called(delimiter)}"
+                table.problems.append(Problem(f"{path}:{line}", what, hint))
+            else:
+                table.records.append((line, dict(zip(table.header, fields, strict=True))))
+    except csv.Error as error:
+        raise DataError(f"is no CSV: {error}", path=path, line=begins + skipped_lines) from None
+    if blank:
+        rows = "1 row of empty fields was" if blank == 1 else f"{blank} rows of empty fields were"
+        table.notes.append(f"{rows} skipped.")
+    return table
+
+
+def parse(
+    table: Table, *, texts: Sequence[str], numbers: Sequence[str], optional: Sequence[str] = ()
+) -> list[Row]:
+    """The rows of a table; what is wrong with others is added to its problems.
+
+    Args:
+        table: as read; other columns are left alone.
         texts: columns of which no field may be empty.
         numbers: columns of finite numbers.
         optional: of these columns, those that may be absent or empty.
 
     Raises:
-        DataError: if the file cannot be read, or its header lacks a column.
+        DataError: if the header lacks a column, or there is no row below it.
     """
-    try:
-        content = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", path=path) from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DataError("is not UTF-8", path=path, line=line, hint="save it as UTF-8") from None
-    reader = csv.reader(io.StringIO(content, newline=""))
-    rows: list[Row] = []
-    problems: list[Problem] = []
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        _check_header(path, header, [n for n in (*texts, *numbers) if n not in optional])
-        for fields in reader:
-            if not fields:
-                continue
-            where = f"{path}:{reader.line_num}"
-            if len(fields) != len(header):
-                what = f"has {len(fields)} fields, the header {len(header)}"
-                problems.append(Problem(where, what, "quote fields that hold a comma"))
-                continue
-            values, wrong = _parse(
-                {n: f for n, f in zip(header, fields, strict=True) if n in texts or n in numbers},
-                numbers,
-                optional,
-            )
-            problems += [Problem(f"{where}, column {at}", what, hint) for at, what, hint in wrong]
-            if not wrong:
-                rows.append(Row(reader.line_num, values))
-    except csv.Error as error:
-        raise DataError(f"is no CSV: {error}", path=path, line=reader.line_num) from None
-    if not rows and not problems:
-        raise DataError("has no rows below its header", path=path)
-    return rows, problems
+    required = [name for name in (*texts, *numbers) if name not in optional]
+    _check_header(table, required)
+    if not table.records and not table.problems:
+        hint = f"a row has {', '.join(required)}"
+        raise DataError("has no rows below its header", path=table.path, line=2, hint=hint)
+    written = [
+        given.strip() for _, fields in table.records for n, given in fields.items() if n in numbers
+    ]
+    decimals = Decimals(table.delimiter, written)
+    if decimals.comma:
+        table.notes.append("Numbers were read with decimal commas.")
+    rows = []
+    for line, fields in table.records:
+        chosen = {n: given for n, given in fields.items() if n in texts or n in numbers}
+        values, wrong = _parse(chosen, numbers, optional, decimals)
+        table.problems += [
+            Problem(f"{table.path}:{line}, column {at}", what, hint) for at, what, hint in wrong
+        ]
+        if not wrong:
+            rows.append(Row(line, values))
+    return rows
 
 
 def stop_at(problems: Sequence[Problem]) -> None:
@@ -110,41 +151,72 @@ def _line(where: str) -> int:
     return int(where.rsplit(", column", maxsplit=1)[0].rsplit(":", maxsplit=1)[1])
 
 
-def _check_header(path: Path, header: Sequence[str], required: Sequence[str]) -> None:
+def _content(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", path=path) from None
+    # Without a byte order mark the zero bytes of UTF-16 show.
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data.split(b"\n", 1)[0]:
+        what = "is UTF-16 from column 1 on, not UTF-8"
+        raise DataError(what, path=path, line=1, hint="save it as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start]
+        line = before.count(b"\n") + 1
+        place = len(before.rsplit(b"\n", 1)[-1].decode("utf-8", "replace")) + 1
+        what = f"is not UTF-8 at its character {place}"
+        raise DataError(what, path=path, line=line, hint="save it as UTF-8") from None
+
+
+def _delimiter(content: str, columns: Sequence[str]) -> str:
+    """What divides the header into the most of the columns; the comma, if nothing does better."""
+
+    def known(delimiter: str) -> int:
+        first = next(csv.reader(io.StringIO(content, newline=""), delimiter=delimiter), [])
+        return sum(name.strip().casefold() in columns for name in first)
+
+    try:
+        return max(_DELIMITERS, key=known)
+    except csv.Error:
+        return ","
+
+
+def _called(delimiter: str) -> str:
+    return {",": "a comma", ";": "a semicolon", "\t": "a tab"}.get(delimiter, f"a {delimiter}")
+
+
+def _check_header(table: Table, required: Sequence[str]) -> None:
+    header = table.header
     missing = [name for name in required if name not in header]
     if missing:
+        there = f"its header has {', '.join(name for name in header if name) or 'nothing'}"
+        meant = [name for name in header if name.casefold() in missing]
         raise DataError(
             f"lacks the column{'' if len(missing) == 1 else 's'} {', '.join(missing)}",
-            path=path,
+            path=table.path,
             line=1,
-            hint=f"its header has {', '.join(name for name in header if name) or 'nothing'}",
+            hint=f"{there}; write {', '.join(meant)} in small letters" if meant else there,
         )
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
-        raise DataError(f"has the column {twice[0]} twice", path=path, line=1)
+        raise DataError(f"has the column {twice[0]} twice", path=table.path, line=1)
 
 
 def _parse(
-    given: dict[str, str], numbers: Sequence[str], optional: Sequence[str]
+    given: dict[str, str], numbers: Sequence[str], optional: Sequence[str], decimals: Decimals
 ) -> tuple[dict[str, Value], list[tuple[str, str, str]]]:
     """A row's values, and what is wrong with it: the column, what, and what to do."""
     values: dict[str, Value] = {}
     wrong = []
     for name, written in given.items():
-        field = written.strip()
-        values[name] = field or None
-        if not field and name not in optional:
+        text = written.strip()
+        values[name] = text or None
+        if not text and name not in optional:
             wrong.append((name, "is empty", "fill it in, or leave the row out"))
-        elif field and name in numbers:
-            values[name] = number = _number(field)
+        elif text and name in numbers:
+            values[name] = number = decimals.number(text)
             if number is None:
-                wrong.append((name, f"{field!r} is not a number", "write it as 12.5"))
+                wrong.append((name, f"{text!r} is not a number", decimals.hint(text)))
     return values, wrong
-
-
-def _number(field: str) -> float | None:
-    try:
-        found = float(field)
-    except ValueError:
-        return None
-    return found if math.isfinite(found) else None

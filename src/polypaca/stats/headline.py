@@ -5,7 +5,10 @@ Words follow the adjusted tests, never the totals alone.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from polypaca.core import languages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +24,21 @@ _PHRASES = {
 
 ONE_SEED = "for these checkpoints; training variance unknown"
 
+_NOTHING = "no recipe answers in every language."
 _WORTH_SAYING = 1 / 30  # of the highest total; 5 points of 150
+_NEXT_TO_NOTHING = 0.05  # points: written, 0.0
+
+
+Group = list[tuple["RowLabel", "Score"]]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is said over the languages of one scope."""
+
+    over: str  # `over the seen languages`
+    group: Group
+    tested: Mapping[frozenset[str], Comparison]
 
 
 def sentences(
@@ -31,8 +48,9 @@ def sentences(
     *,
     rated: bool,
     top: float,
+    unseen: Sequence[str] = (),
 ) -> list[str]:
-    """One sentence for each model and method: which recipe leads over the seen languages.
+    """What to say of each model and method: which recipe leads in seen and in unseen languages.
 
     Args:
         rows: of the analysis.
@@ -40,68 +58,108 @@ def sentences(
         comparisons: of the rows; those of the family `headline` decide what is claimed.
         rated: false where only gate pass rates are known.
         top: the highest total that there could be.
+        unseen: the test languages that are no training languages; of none, nothing is said.
     """
-    measured = {score.row: score for score in scores if score.scope == "seen"}
-    tested = {frozenset((c.a, c.b)): c for c in comparisons if c.family == "headline"}
     recipes = [row for row in rows if row.recipe and not row.control]
     found = []
     for model, method in dict.fromkeys((row.model, row.method) for row in recipes):
-        group = [
-            (row, measured[row.id])
-            for row in recipes
-            if (row.model, row.method) == (model, method) and row.id in measured
-        ]
-        said = _ranking(group, tested, top) if rated else _gates(group)
+        own = [row for row in recipes if (row.model, row.method) == (model, method)]
+        parts = _parts(own, scores, comparisons, unseen)
+        said = (_ranking(parts, top) if rated else _gates(parts)) if parts else _NOTHING
         found.append(f"On {model} with {method}, {said}")
     return found
 
 
-def _gates(group: Sequence[tuple[RowLabel, Score]]) -> str:
-    if not group:
-        return "no recipe answers in every seen language."
-    ranked = sorted(group, key=lambda pair: -pair[1].gate.value)
-    parts = [f"{phrase(row)} {100 * score.gate.value:.0f} %" for row, score in ranked]
+def _parts(
+    rows: Sequence[RowLabel],
+    scores: Sequence[Score],
+    comparisons: Sequence[Comparison],
+    unseen: Sequence[str],
+) -> list[_Part]:
+    """Seen languages, then unseen ones, where a recipe has answers in all of them."""
+    over = {"seen": "over the seen languages"}
+    if len(unseen) == 1:
+        over["unseen"] = f"in {languages.name(unseen[0])}, which nothing was tuned on"
+    elif unseen:
+        over["unseen"] = f"over the {len(unseen)} unseen languages"
+    found = []
+    for scope, words in over.items():
+        measured = {score.row: score for score in scores if score.scope == scope}
+        group = [(row, measured[row.id]) for row in rows if row.id in measured]
+        tested = {
+            frozenset((c.a, c.b)): c
+            for c in comparisons
+            if c.family == "headline" and c.scope == scope
+        }
+        if group:
+            found.append(_Part(words, group, tested))
+    return found
+
+
+def _gates(parts: Sequence[_Part]) -> str:
+    said = []
+    for number, part in enumerate(parts):
+        ranked = sorted(part.group, key=lambda pair: -pair[1].gate.value)
+        shares = [
+            f"{phrase(row, budgets=not number)} {100 * score.gate.value:.0f} %"
+            for row, score in ranked
+        ]
+        said.append(f"{part.over}: {', '.join(shares)}")
     return (
-        "answers are in the language of the prompt, over the seen languages: "
-        + ", ".join(parts)
-        + ". Nothing was rated: this says nothing of quality."
+        f"answers are in the language of the prompt, {'; '.join(said)}. Nothing was rated: this "
+        "says nothing of quality."
     )
 
 
-def _ranking(
-    group: Sequence[tuple[RowLabel, Score]],
-    tested: Mapping[frozenset[str], Comparison],
-    top: float,
-) -> str:
-    if not group:
-        return "no recipe answers in every seen language."
-    totals = [(row, score.after.value) for row, score in group if score.after]
-    lost = [(row, score.robustness) for row, score in group if score.robustness]
+def _ranking(parts: Sequence[_Part], top: float) -> str:
+    said: list[str] = []
+    for part in parts:
+        said += [text] if (text := _scope(part, top, first=not said)) else []
+    if not said:
+        return "no recipe has a rated answer in every language."
+    # What a claim of difference rests on is said with it.
+    if any(len(row.seeds) < 2 for part in parts for row, score in part.group if score.after):
+        said.append(f"This is {ONE_SEED}")
+    return f"{'. '.join(said)}."
+
+
+def _scope(part: _Part, top: float, *, first: bool) -> str:
+    """The sentences over one scope; the first names budgets and the scale as well."""
+    totals = [(row, score.after.value) for row, score in part.group if score.after]
+    lost = [(row, score.robustness) for row, score in part.group if score.robustness]
     totals.sort(key=lambda pair: -pair[1])
     if not totals:
-        return "no recipe has a rated answer in every seen language."
+        return ""
     best, highest = totals[0]
-    text = f"{phrase(best)} scores {highest:.1f} of {top:g} over the seen languages"
-    text += _others(best, totals[1:], tested)
+    nothing = highest < _NEXT_TO_NOTHING and len(totals) > 1
+    text = "no recipe scores more than 0.0" if nothing else phrase(best, budgets=first)
+    text += "" if nothing else f" scores {highest:.1f}"
+    text = f"{text} of {top:g} {part.over}" if first else f"{_capital(part.over)}, {text}"
+    if not nothing:
+        text += _others(best, totals[1:], part.tested, budgets=first)
     row, taken = max(lost, key=lambda pair: pair[1].value)
     if taken.low > _WORTH_SAYING * top:
-        text += f". The gate takes {taken.value:.1f} points from {phrase(row)}"
-    # What a claim of difference rests on is said with it.
-    if any(len(row.seeds) < 2 for row, _ in totals):
-        text += f". This is {ONE_SEED}"
-    return f"{text}."
+        points = f"{taken.value:.1f} points{'' if first else ' there'}"
+        text += f". The gate takes {points} from {phrase(row, budgets=first)}"
+    return text
 
 
 def _others(
     best: RowLabel,
     others: Sequence[tuple[RowLabel, float]],
     tested: Mapping[frozenset[str], Comparison],
+    *,
+    budgets: bool,
 ) -> str:
     """Whom the best is ahead of, who is as good within the margin, and where nothing is shown."""
     tests = {row.id: tested.get(frozenset((best.id, row.id))) for row, _ in others}
     kinds = {row: _kind(test) for row, test in tests.items()}
     shown = {
-        kind: [f"{phrase(row)} {total:.1f}" for row, total in others if kinds[row.id] == kind]
+        kind: [
+            f"{phrase(row, budgets=budgets)} {total:.1f}"
+            for row, total in others
+            if kinds[row.id] == kind
+        ]
         for kind in ("behind", "within", "tied")
     }
     text = f", ahead of {_and(shown['behind'])}" if shown["behind"] else ""
@@ -124,13 +182,17 @@ def _kind(test: Comparison | None) -> str:
     return "within" if test and test.margin and test.margin.shown else "tied"
 
 
-def phrase(row: RowLabel) -> str:
+def phrase(row: RowLabel, *, budgets: bool = True) -> str:
     """A recipe in words, with what it costs: `one model per language (4 budgets)`."""
     words = _PHRASES.get(row.recipe or "", row.name)
-    if row.budgets is None:
+    if row.budgets is None or not budgets:
         return words
     return f"{words} ({row.budgets:.3g} budget{'' if row.budgets == 1 else 's'})"
 
 
 def _and(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"

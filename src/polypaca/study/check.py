@@ -266,5 +266,7 @@ def _builtin(
 def _files(where: tuple[str | int, ...], pattern: str, codes: Iterable[str]) -> Iterator[Finding]:
     missing = [code for code in codes if not Path(pattern.replace("{language}", code)).is_file()]
     if missing:
-        example = pattern.replace("{language}", missing[0])
-        yield where, f"no file for {', '.join(missing)}", f"looked for {example}"
+        hint = f"looked for {pattern.replace('{language}', missing[0])}"
+        if where[0] == "data" and not Path(pattern).suffix:
+            hint += "; a data set of the Hub is written hf:NAME"
+        yield where, f"no file for {', '.join(missing)}", hint

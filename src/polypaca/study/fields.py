@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from polypaca.core import languages
 from polypaca.core.names import nearest
@@ -95,3 +101,41 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, values: Any) -> Any:
+        # Python, and so Pydantic, takes true for 1.
+        if not isinstance(values, dict):
+            return values
+        fields = cls.model_fields
+        return {
+            key: _marked(value)
+            if key in fields and not _may_hold_truth(fields[key].annotation)
+            else value
+            for key, value in values.items()
+        }
+
+
+class _Truth:
+    """A true or false where none can be: a value that no type of a field takes."""
+
+    def __init__(self, value: bool) -> None:
+        self._text = str(value).lower()
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _may_hold_truth(annotation: Any) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return True  # which looks at its own fields
+    return annotation in (bool, Any) or any(map(_may_hold_truth, get_args(annotation)))
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _marked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_marked(item) for item in value]
+    return _Truth(value) if isinstance(value, bool) else value

@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from polypaca.core.errors import Problem, StudyError
 from polypaca.core.files import write_text
 from polypaca.core.names import nearest
-from polypaca.study import gate, judge, methods, schema, served, system_entries, translate
+from polypaca.study import (
+    document,
+    gate,
+    judge,
+    methods,
+    overrides,
+    schema,
+    served,
+    system_entries,
+    translate,
+)
 from polypaca.study.check import cross_checks
 from polypaca.study.paths import with_absolute_paths
 from polypaca.study.schema import Study
@@ -23,22 +32,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-Location = tuple[str | int, ...]
+Location = overrides.Location
 
 
-def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
-    """The study in `path`, with `section.key=value` overrides applied; paths made absolute.
+def load_study(path: Path, changes: Sequence[str] = ()) -> Study:
+    """The study in `path`, with `section.key=value` changes applied; paths made absolute.
 
-    Precedence: overrides, then the file, then the defaults of `polypaca.study.schema`.
+    Precedence: changes, then the file, then the defaults of `polypaca.study.schema`.
 
     Raises:
-        StudyError: with all problems of the file and the overrides.
+        StudyError: with all problems of the file and the changes.
     """
-    document = _parse(path)
+    parsed = document.parse(path)
+    try:
+        raw = document.plain(parsed)
+    except document.TooLargeError as error:
+        raise StudyError([Problem(str(path), str(error))]) from None
     problems: list[Problem] = []
-    overridden = _apply(document, overrides, problems)
-    locate = _Locator(path, document, overridden)
-    raw = with_absolute_paths(_plain(document), path.parent)
+    overridden = overrides.apply(raw, changes, problems)
+    locate = _Locator(path, parsed, overridden)
+    raw = with_absolute_paths(raw, path.parent)
     study = _validate(raw, locate, problems)
     if study is not None:
         for location, what, hint in cross_checks(study):
@@ -59,80 +72,6 @@ def save_study(study: Study, path: Path) -> None:
         path,
         "# The study as it was run, frozen; edit the study file instead.\n" + stream.getvalue(),
     )
-
-
-def _parse(path: Path) -> CommentedMap:
-    try:
-        document = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        hint = "name a study file, such as studies/tiny.yaml"
-        raise StudyError([Problem(str(path), f"cannot be read: {error.strerror}", hint)]) from error
-    except UnicodeDecodeError as error:
-        raise StudyError([Problem(str(path), "is not UTF-8 text")]) from error
-    except MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        what = (error.problem or "is not YAML").split("\n")[0]
-        raise StudyError([Problem(f"{path}{line}", what)]) from error
-    except YAMLError as error:
-        raise StudyError([Problem(str(path), f"is not YAML: {error}".split("\n")[0])]) from error
-    if not isinstance(document, CommentedMap):
-        raise StudyError([Problem(str(path), "is not a study: expected `key: value` lines")])
-    return document
-
-
-def _apply(
-    document: CommentedMap, overrides: Sequence[str], problems: list[Problem]
-) -> set[Location]:
-    """Write `a.b=value` overrides into the document; returns the places that they set."""
-    places: set[Location] = set()
-    for override in overrides:
-        dotted, equals, text = override.partition("=")
-        keys = tuple(dotted.split("."))
-        if not equals or not all(keys):
-            problems.append(
-                Problem(
-                    "command line", f"{override!r} is not an override", "write section.key=value"
-                )
-            )
-            continue
-        try:
-            value = YAML(typ="safe", pure=True).load(text)
-        except YAMLError:
-            problems.append(Problem(f"command line, {dotted}", f"{text!r} is not a YAML value"))
-            continue
-        target: Any = document
-        for key in keys[:-1]:
-            if not isinstance(target.get(key), CommentedMap):
-                # A short form (`prompts: path`, `recipes: [...]`) has no keys to override.
-                target[key] = _long_form(keys, target.get(key))
-            target = target[key]
-        target[keys[-1]] = value
-        places.add(keys)
-    return places
-
-
-def _long_form(keys: tuple[str, ...], value: Any) -> CommentedMap:
-    if keys[0] == "prompts" and isinstance(value, str):
-        return CommentedMap(source=value)
-    if keys[:2] == ("data", "translate") and isinstance(value, str):
-        return CommentedMap(kind=value)
-    if keys[0] == "recipes" and isinstance(value, list):
-        return CommentedMap((recipe, CommentedMap()) for recipe in value)
-    return CommentedMap()
-
-
-def _plain(value: Any) -> Any:
-    """Ruamel's containers and numbers as Python's own."""
-    if isinstance(value, CommentedMap | dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, CommentedSeq | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, bool) or value is None:
-        return value
-    for kind in (int, float, str):
-        if isinstance(value, kind):
-            return kind(value)
-    return str(value)
 
 
 def _validate(raw: dict[str, Any], locate: _Locator, problems: list[Problem]) -> Study | None:
@@ -276,7 +215,9 @@ class _Locator:
         field = _dotted(location)
         if any(location[: len(place)] == place for place in self._overridden):
             return f"command line, {field}"
-        line = self._line(location)
+        line, whole = self._line(location)
+        if not whole and any(place[: len(location)] == location for place in self._overridden):
+            return f"command line, {field}"
         return f"{self._path}{f':{line}' if line else ''}" + (f", {field}" if field else "")
 
     def order(self, problem: Problem) -> int:
@@ -284,7 +225,8 @@ class _Locator:
         line = problem.where.removeprefix(f"{self._path}:").partition(",")[0]
         return int(line) if line.isdigit() else sys.maxsize
 
-    def _line(self, location: Location) -> int | None:
+    def _line(self, location: Location) -> tuple[int | None, bool]:
+        """The line of what is nearest to a location, and whether all of it is in the file."""
         line: int | None = None
         node: Any = self._document
         for part in location:
@@ -294,11 +236,11 @@ class _Locator:
                 elif isinstance(node, CommentedSeq) and isinstance(part, int):
                     line = node.lc.item(part)[0] + 1
                 else:
-                    break
+                    return line, False
                 node = node[part]
             except (KeyError, IndexError, TypeError, AttributeError):
-                break
-        return line
+                return line, False
+        return line, True
 
 
 def _dotted(location: Location) -> str:

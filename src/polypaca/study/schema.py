@@ -52,7 +52,9 @@ class Data(Section):
     instructions: str = Field(
         description="`builtin:tiny`, `hf:dataset-{language}`, or a path or URL with {language}"
     )
-    format: Literal["auto", "alpaca", "sharegpt", "messages", "prompt-completion"] = "auto"
+    format: Literal[
+        "auto", "alpaca", "dolly", "sharegpt", "messages", "prompt-completion", "question-answer"
+    ] = Field(default="auto", description="given, other columns of the file are left aside")
     sha256: dict[Language, Sha256] = Field(
         default_factory=dict, description="of the files behind a URL, by language"
     )
@@ -79,6 +81,12 @@ class Data(Section):
     )
     truncated: Literal["keep", "flag", "drop"] = Field(
         default="flag", description="rows whose output ends in mid-sentence"
+    )
+    placeholders: Literal["keep", "flag", "drop"] = Field(
+        default="flag", description="rows whose output or instruction says that there is none"
+    )
+    entities: Literal["keep", "flag", "drop", "repair"] = Field(
+        default="flag", description="rows with HTML entities (`&lt;`); repair: outside code"
     )
 
 
@@ -208,7 +216,16 @@ class Generate(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="auto: bf16 where the hardware computes in it"
     )
+    max_prompt_tokens: int = Field(
+        default=4096, ge=1, description="with the template; what to do with longer ones comes next"
+    )
+    on_long_prompt: Literal["error", "cut"] = Field(
+        default="error", description="refuse, or cut the end of the request off, and say which"
+    )
     batch_size: int = Field(default=16, ge=1, description="prompts at once")
+    batch_tokens: int = Field(
+        default=65536, ge=1, description="at once: prompts and answers of all beams, with padding"
+    )
 
     @model_validator(mode="after")
     def _fits_backend(self) -> Generate:

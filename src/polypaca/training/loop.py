@@ -19,6 +19,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
 from polypaca.core.errors import StageError
+from polypaca.core.kept import keep_hashes
 from polypaca.training import distributed, memory, sharding
 from polypaca.training.batching import Schedule, divide, packed_batch, padded_batch
 from polypaca.training.proof import takes_positions
@@ -233,13 +234,16 @@ class StepTrainer(Trainer):
         super().log(logs, start_time)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Trainer saves all that goes on but for models in shards; it writes its state last."""
+        """Trainer saves all that goes on but for models in shards; hashes come last of all."""
+        folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
         if sharding.is_sharded(self.inner):
-            folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
             folder.mkdir(parents=True, exist_ok=True)
             sharding.save(self.model, self.optimizer, self.lr_scheduler, folder)
             self._save_rng_state(str(folder))
         super()._save_checkpoint(model, trial)
+        distributed.wait()
+        if distributed.is_main():
+            keep_hashes(folder)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """A model in shards was loaded from the checkpoint, but for its adapters."""

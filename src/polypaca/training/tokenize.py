@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from polypaca.core.disk import writing
 from polypaca.core.files import write_json
+from polypaca.core.kept import damaged, keep_hashes, locked, set_aside
+from polypaca.core.tokens import encoder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
 IGNORED = -100  # the label that PyTorch's cross-entropy leaves out
-_BATCH = 1000  # rows tokenized at a time: bounds memory
 _ARRAYS = ("ids", "starts", "labels_from", "text_to", "text_bytes")
 
 
@@ -36,6 +38,8 @@ class Tokenized:
         text_bytes: UTF-8 bytes of the response text that the labelled tokens stand for.
         truncated: rows cut at the limit, and trained on.
         dropped: rows with no label left after the cut; they are not in the arrays.
+        special: numbers of the pairs, from 0, in whose text special tokens were written that the
+            tokenizer cannot but read as such.
     """
 
     ids: NDArray[np.int32]
@@ -45,6 +49,7 @@ class Tokenized:
     text_bytes: NDArray[np.int32]
     truncated: int
     dropped: int
+    special: Sequence[int] = ()
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -86,34 +91,36 @@ def tokenize(
     closing: str = "",
     special_tokens: bool = True,
 ) -> Tokenized:
-    """Tokenize (prompt, response) pairs as one text each, since tokens may straddle them.
+    """Tokenize (prompt, response) pairs, so that answers are asked for where labels begin.
 
     The end-of-sequence token is added to what is shorter than `max_length`; longer examples are
     cut there, and a cut one does not teach the model to stop. With `loss_on="response"` the
-    tokens that start in the prompt have no label; examples that keep no label at all are dropped,
-    and counted. `closing` is what the template puts behind a response, `special_tokens` whether
-    the tokenizer adds its own.
+    tokens that an answer is asked with (`core.tokens`) have no label; examples that keep no label
+    at all are dropped, and counted. `closing` is what the template puts behind a response,
+    `special_tokens` whether the tokenizer adds its own.
     """
     ids: list[NDArray[np.int32]] = []
     columns: dict[str, list[int]] = {"labels_from": [], "text_to": [], "text_bytes": []}
     truncated = dropped = 0
-    for prompt, response, encoding in _encoded(pairs, tokenizer, closing, special_tokens):
-        row, offsets = list(encoding.ids), encoding.offsets
-        if row and row[-1] == tokenizer.eos_token_id:
-            row = row[:-1]
-        fits = len(row) < max_length
-        begins = [start for start, _ in offsets[: min(len(row), max_length)]]
-        row = [*row, tokenizer.eos_token_id] if fits else row[:max_length]
-        first = _first_from(begins, len(prompt))
-        labels_from = first if loss_on == "response" else 0
+    special: list[int] = []
+    first_of, second_of = itertools.tee(pairs)
+    rows = encoder_of(tokenizer, special_tokens).rows(first_of, closing)
+    for number, ((prompt, response), found) in enumerate(zip(second_of, rows, strict=True)):
+        if found.special:
+            special.append(number)
+        fits = len(found.ids) < max_length
+        row = [*found.ids, tokenizer.eos_token_id] if fits else found.ids[:max_length]
+        labels_from = found.first if loss_on == "response" else 0
         if labels_from >= len(row):
             dropped += 1
             continue
         truncated += not fits
-        end = _first_from(begins, len(prompt) + len(response))
+        offsets = found.offsets[:max_length]
+        end = _first_from(offsets, len(prompt) + len(response))
         columns["labels_from"].append(labels_from)
         columns["text_to"].append(end)
-        columns["text_bytes"].append(_bytes(prompt + response, offsets, first, end))
+        written = offsets[end - 1][1] - len(prompt) if end > found.first else 0
+        columns["text_bytes"].append(_bytes(response[: max(0, written)]))
         ids.append(np.asarray(row, dtype=np.int32))
     lengths = [len(row) for row in ids]
     return Tokenized(
@@ -122,55 +129,45 @@ def tokenize(
         **{name: np.asarray(values, dtype=np.int32) for name, values in columns.items()},
         truncated=truncated,
         dropped=dropped,
+        special=special,
     )
 
 
 def cached(folder: Path, make: Callable[[], Tokenized]) -> Tokenized:
     """The rows kept in `folder`, mapped into memory; made and kept there if it does not exist.
 
-    The folder's name must determine what `make` makes. Two that make it at once do no harm.
+    The folder's name must determine what `make` makes. What is there is hashed before it is used;
+    damaged rows are set aside, with a notice, and made again.
     """
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f"{folder.name}.building-", dir=folder.parent))
-        _save(building, make())
-        try:
-            building.rename(folder)
-        except OSError:  # another process was faster
-            shutil.rmtree(building)
-    counts = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+    with locked(folder):
+        if folder.exists() and (wrong := damaged(folder)):
+            set_aside(folder, wrong, "its rows are tokenized again")
+        if not folder.exists():
+            building = Path(tempfile.mkdtemp(prefix=f"{folder.name}.building-", dir=folder.parent))
+            try:
+                with writing(building):
+                    _save(building, make())
+                keep_hashes(building)
+                building.rename(folder)
+            finally:
+                shutil.rmtree(building, ignore_errors=True)
+        counts = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
     return Tokenized(**arrays, **counts)
 
 
 def _save(folder: Path, rows: Tokenized) -> None:
     for name in _ARRAYS:
         np.save(folder / f"{name}.npy", getattr(rows, name))
-    write_json(folder / "counts.json", {"truncated": rows.truncated, "dropped": rows.dropped})
+    counts = {"truncated": rows.truncated, "dropped": rows.dropped, "special": list(rows.special)}
+    write_json(folder / "counts.json", counts)
 
 
-def _encoded(
-    pairs: Iterable[tuple[str, str]], tokenizer: Any, closing: str, special_tokens: bool
-) -> Iterator[tuple[str, str, Any]]:
-    backend = tokenizer.backend_tokenizer
-    # Padding and truncation that came with the tokenizer's file would be taken for text.
-    backend.no_padding()
-    backend.no_truncation()
-    source = iter(pairs)
-    while batch := list(itertools.islice(source, _BATCH)):
-        texts = [prompt + response + closing for prompt, response in batch]
-        encodings = backend.encode_batch(texts, add_special_tokens=special_tokens)
-        for (prompt, response), encoding in zip(batch, encodings, strict=True):
-            yield prompt, response, encoding
-
-
-def _first_from(begins: list[int], character: int) -> int:
+def _first_from(offsets: list[tuple[int, int]], character: int) -> int:
     """The first token that begins at a character or later; the count of tokens if none does."""
-    return next((i for i, begin in enumerate(begins) if begin >= character), len(begins))
+    found = (place for place, (begin, _) in enumerate(offsets) if begin >= character)
+    return next(found, len(offsets))
 
 
-def _bytes(text: str, offsets: list[tuple[int, int]], first: int, end: int) -> int:
-    """UTF-8 bytes of the text that the tokens from `first` up to `end` stand for."""
-    if end <= first:
-        return 0
-    return len(text[offsets[first][0] : offsets[end - 1][1]].encode("utf-8", "surrogatepass"))
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))

@@ -12,6 +12,7 @@ from polypaca.core.errors import MissingExtraError, StageError
 from polypaca.core.files import write_json
 from polypaca.training import adapters, distributed, loss, memory, proof, sharding
 from polypaca.training.batching import Schedule
+from polypaca.training.checkpoints import drop_unusable, last_checkpoint
 from polypaca.training.memory import too_long
 from polypaca.training.steps import evaluation_interval
 
@@ -151,8 +152,8 @@ def fine_tune(
         model: on its device, with or without adapters; `prepare` is called here.
         train: rows to train on.
         validation: rows whose loss chooses the checkpoint.
-        folder: of the checkpoints; if complete ones are there, training goes on from the last, and
-            a fully tuned `model` must have been loaded from it.
+        folder: of the checkpoints; if whole ones are there, training goes on from the last, and a
+            fully tuned `model` must have been loaded from it. Others are deleted, with a notice.
         pad_token_id: to pad with where the model does not pack.
         learning_rate: the highest of the schedule.
         batch_size: rows an optimizer step, over all devices.
@@ -243,6 +244,9 @@ def fine_tune(
         disable_tqdm=True,
     )
     last = last_checkpoint(folder)
+    distributed.wait()  # until all have looked
+    if distributed.is_main():
+        drop_unusable(folder, last)
     clock = Clock(**_clock(last))
     trainer = StepTrainer(
         model=model,
@@ -372,18 +376,3 @@ def copy_weights(checkpoint: Path, target: Path) -> None:
     for pattern in ("*.safetensors", "*.safetensors.index.json", "*config.json"):
         for file in checkpoint.glob(pattern):
             shutil.copyfile(file, target / file.name)
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end, if any; broken ones are ignored."""
-    complete = []
-    for path in folder.glob("checkpoint-*"):
-        try:
-            # Trainer writes its state last.
-            step = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))[
-                "global_step"
-            ]
-        except (OSError, ValueError, KeyError):
-            continue
-        complete.append((step, path))
-    return max(complete)[1] if complete else None

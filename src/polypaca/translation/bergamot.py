@@ -11,7 +11,9 @@ import queue
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, Thread
@@ -23,7 +25,7 @@ from polypaca.translation.bergamot_worker import LONGEST
 from polypaca.translation.contract import Engine, Untranslated
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 # A sentence takes milliseconds, and `LONGEST` bounds what it can take.
 _SECONDS_PER_TEXT = 300.0
@@ -31,6 +33,7 @@ _SECONDS_TO_LOAD = 300.0
 _SECONDS_TO_DIE = 5.0
 # One text that kills the engine is that text's fault; this many in a row are the engine's.
 _CRASHES_IN_A_ROW = 5
+_AHEAD = 4  # texts that wait in a process's pipe
 
 
 def make(
@@ -193,21 +196,10 @@ def _translate(texts: Sequence[str], children: Sequence[_Child]) -> list[str | U
         with lock:
             return next(waiting, None)
 
-    def work(child: _Child) -> None:
-        crashes = 0
-        while (at := take()) is not None:
-            outcomes[at], crashed = _outcome(texts[at], child)
-            crashes = crashes + 1 if crashed else 0
-            if crashes == _CRASHES_IN_A_ROW:
-                raise StageError(
-                    f"the engine bergamot died over {crashes} texts in a row; the last one: "
-                    f"{outcomes[at]}; see whether memory ran out, or translate with another engine"
-                )
-
     busy = children[: max(1, len(texts))]
     with ThreadPoolExecutor(len(busy)) as pool:
         try:
-            for done in [pool.submit(work, child) for child in busy]:
+            for done in [pool.submit(_work, child, texts, take, outcomes) for child in busy]:
                 done.result()
         finally:  # after a failure or Ctrl-C, nobody takes another text
             while take() is not None:
@@ -215,29 +207,66 @@ def _translate(texts: Sequence[str], children: Sequence[_Child]) -> list[str | U
     return outcomes
 
 
-def _outcome(text: str, child: _Child) -> tuple[str | Untranslated, bool]:
-    """What became of one text, and whether the engine died over it, twice."""
-    why = ""
-    for _ in range(2):  # a second try, alone in a new process: the first may have died of old age
-        if child.process is None:
-            _start(child, "the engine bergamot does not start again", StageError)
-        reply = _ask(child, text)
-        if reply is not None:
-            return _read(reply), False
-        why = _last_words(child)
-        _stop(child)
+def _work(
+    child: _Child,
+    texts: Sequence[str],
+    take: Callable[[], int | None],
+    outcomes: list[str | Untranslated],
+) -> None:
+    """Put into `outcomes` what becomes of the texts that this process takes."""
+    crashes = 0
+    ahead: deque[int] = deque()  # sent and not answered, so that the process never waits
+    try:
+        while True:
+            while len(ahead) < _AHEAD and (at := take()) is not None:
+                ahead.append(at)
+                _send(child, texts[at])
+            if not ahead:
+                return
+            outcomes[ahead[0]], crashed = _outcome(texts[ahead[0]], child)
+            at = ahead.popleft()
+            if crashed is not None:  # the others went to a process that is gone
+                for waits in ahead:
+                    _send(child, texts[waits])
+            crashes = crashes + 1 if crashed else 0
+            if crashes == _CRASHES_IN_A_ROW:
+                raise StageError(
+                    f"the engine bergamot died over {crashes} texts in a row; the last one: "
+                    f"{outcomes[at]}; see whether memory ran out, or translate with another engine"
+                )
+    finally:
+        if ahead:  # it would answer them to whoever asks next
+            _stop(child)
+
+
+def _outcome(text: str, child: _Child) -> tuple[str | Untranslated, bool | None]:
+    """What became of a text that was sent, and whether the engine died over it.
+
+    None where it did not die at all; False if a second try, alone in a new process, went well: the
+    first may have died of old age.
+    """
+    reply = _next(child, _SECONDS_PER_TEXT)
+    if reply is not None:
+        return _read(reply), None
+    _stop(child)
+    _send(child, text)
+    reply = _next(child, _SECONDS_PER_TEXT)
+    if reply is not None:
+        return _read(reply), False
+    why = _last_words(child)
+    _stop(child)
     return Untranslated(f"the engine died over it: {why}"), True
 
 
-def _ask(child: _Child, text: str) -> dict[str, str] | None:
+def _send(child: _Child, text: str) -> None:
+    """Give the process a text; that it has died shows when an answer is awaited."""
+    if child.process is None:
+        _start(child, "the engine bergamot does not start again", StageError)
     assert child.process is not None
     assert child.process.stdin is not None
-    try:
+    with suppress(BrokenPipeError):
         child.process.stdin.write(json.dumps({"text": text}) + "\n")
         child.process.stdin.flush()
-    except BrokenPipeError:
-        return None
-    return _next(child, _SECONDS_PER_TEXT)
 
 
 def _read(reply: dict[str, str]) -> str | Untranslated:

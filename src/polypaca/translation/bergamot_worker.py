@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it closes the input
     replies = _own_output()
     try:
-        translator, vocabulary = _load([Path(argument) for argument in arguments])
+        translator, vocabulary = load([Path(argument) for argument in arguments])
         translator.translate("1")  # a part that is missing shows only at work
     except Exception as error:  # noqa: BLE001 - whatever is wrong, the parent has to say it
         _reply(replies, error=str(error))
@@ -72,7 +72,8 @@ def split(text: str, count: Callable[[str], int], longest: int = LONGEST) -> lis
 
     Joined, the parts are the text; white space stays with the word before it.
     """
-    if count(text) <= longest:
+    # No piece of ASCII is shorter than a character, but for the mark of a word's beginning.
+    if (text.isascii() and len(text) < longest) or count(text) <= longest:
         return [text]
     parts, used = [""], 0
     for word in re.findall(r"\s*\S+\s*", text):
@@ -94,7 +95,8 @@ def _halves(word: str, count: Callable[[str], int], longest: int) -> list[str]:
     return [*_halves(word[:middle], count, longest), *_halves(word[middle:], count, longest)]
 
 
-def _load(paths: list[Path]) -> tuple[Any, Any]:
+def load(paths: list[Path]) -> tuple[Any, Any]:
+    """The translator, and the vocabulary of the language that it reads."""
     from fxtranslate import Translator
     from sentencepiece import SentencePieceProcessor
 

@@ -18,11 +18,13 @@ from polypaca.llm.account import Account
 from polypaca.llm.client import complete, require_key
 from polypaca.llm.records import Failure, Reply, Request
 from polypaca.llm.records import endpoint as endpoint_of
+from polypaca.translation.chatter import is_refusal, names_of, without_chatter
 from polypaca.translation.contract import Engine, Untranslated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_READING = 2  # raise it when another translation would be read out of the same reply
 _SLOT = re.compile(r"\$\{(source|target|text)\}")
 _UNFINISHED = {
     "length": "cut off at max_tokens",
@@ -32,6 +34,7 @@ _UNFINISHED = {
 }
 _QUOTES = ('""', "''", "“”", "‘’", "„“", "„”", "«»", "»«", "「」", "『』", "``")
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)\n?```", re.DOTALL)
+_TAGGED = re.compile(r"<([a-z_]{2,20})>(.*)</\1>", re.DOTALL | re.IGNORECASE)
 # Models that reason write this first where their server does not take it out.
 _THOUGHTS = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 # The statuses by which servers refuse one text: too long, or against their rules.
@@ -80,6 +83,7 @@ def make(
     require_key(endpoint)  # now, not after hours of other work
     spending = Account(account)
     names = {"source": _name(source), "target": _name(target)}
+    called = names_of(source, target)
 
     def ask(texts: Sequence[str]) -> list[Reply | Failure]:
         requests = [
@@ -99,13 +103,13 @@ def make(
             # Does the server refuse these texts, or the settings? One that it cannot mind tells.
             refused = [isinstance(ask(["1"])[0], Reply) and each for each in refused]
         _raise_for_failures(replies, refused, cache)
-        return [outcome(text, reply) for text, reply in zip(texts, replies, strict=True)]
+        return [outcome(text, reply, called) for text, reply in zip(texts, replies, strict=True)]
 
     signature = "|".join(
         (
             f"llm|model:{model}|{source}>{target}",
             f"prompt:{Path(prompt).stem if prompt else 'packaged'}-{sha256_text(template)[:12]}",
-            f"temperature:{temperature:g}|max_tokens:{max_tokens}",
+            f"temperature:{temperature:g}|max_tokens:{max_tokens}|reading:{_READING}",
         )
     )
     return Engine("llm", signature, translate, unit="line", placeholder="<x{}/>".format)
@@ -136,41 +140,68 @@ def fill(template: str, values: dict[str, str]) -> str:
     return _SLOT.sub(lambda slot: values[slot[1]], template)
 
 
-def outcome(text: str, reply: Reply | Failure) -> str | Untranslated:
-    """The translation that a model's words hold, or why they hold none."""
+def outcome(
+    text: str, reply: Reply | Failure, names: frozenset[str] = frozenset()
+) -> str | Untranslated:
+    """The translation that a model's words hold, or why they hold none.
+
+    Args:
+        text: what was to be translated.
+        reply: what came back.
+        names: how the two languages are called, for labels such as "Spanish:".
+    """
     if isinstance(reply, Failure):
         return Untranslated(reply.reason)
     if reply.finish_reason in _UNFINISHED:
         return Untranslated(_UNFINISHED[reply.finish_reason])
-    answer = bare(text, reply.text)
+    answer = bare(text, reply.text, names)
     if not answer:
         return Untranslated("the model wrote nothing")
+    if is_refusal(text, answer.strip()):
+        return Untranslated(f"the model refused: {answer[:200]!r}")
     asked, got = len(text.splitlines()), len(answer.splitlines())
     if got > max(asked, 1):
         return Untranslated(f"the model wrote {got} lines for {asked}: {answer[:200]!r}")
     return answer
 
 
-def bare(text: str, answer: str) -> str:
+def bare(text: str, answer: str, names: frozenset[str] = frozenset()) -> str:
     """An answer without what models put around it and `text` does not have.
 
-    That is: thoughts before it, a code fence or one pair of quotation marks around it, and outer
-    white space. A text's own outer white space is put back.
+    That is: thoughts before it, a code fence, one pair of quotation marks or bold print around it,
+    words that introduce or explain it, and outer white space. A text's own outer white space is
+    put back.
     """
     core = text.strip()
     thoughts = _THOUGHTS.match(answer)
     if thoughts and "<think>" not in text:
         answer = answer[thoughts.end() :]
-    answer = answer.strip()
-    fence = _FENCE.fullmatch(answer)
-    if fence and "```" not in text:
-        answer = fence[1].strip()
-    if _is_quoted(answer) and not (core and core[0] in "".join(_QUOTES)):
-        answer = answer[1:-1].strip()
+    answer, before_that = answer.strip(), ""
+    while answer != before_that:
+        before_that = answer
+        answer = without_chatter(core, _unwrapped(core, answer), names).strip()
     if not answer:
         return ""
     before = text[: len(text) - len(text.lstrip())]
     return before + answer + text[len(before) + len(core) :]
+
+
+def _unwrapped(core: str, answer: str) -> str:
+    """The answer without a fence, quotation marks or bold print around all of it."""
+    fence = _FENCE.fullmatch(answer)
+    if fence and "```" not in core:
+        answer = fence[1].strip()
+    if _is_quoted(answer) and not (core and core[0] in "".join(_QUOTES)):
+        answer = answer[1:-1].strip()
+    tagged = _TAGGED.fullmatch(answer)
+    if tagged and "<" not in core:
+        answer = tagged[2].strip()
+    for mark in ("**", "__", "*"):
+        inside = answer[len(mark) : -len(mark)]
+        wrapped = answer.startswith(mark) and answer.endswith(mark) and mark not in inside
+        if wrapped and inside.strip("*_") and mark not in core:
+            answer = inside.strip()
+    return answer
 
 
 def _is_quoted(answer: str) -> bool:

@@ -10,9 +10,10 @@ import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from polypaca.core.files import atomic_write
+from polypaca.core.files import write_text
+from polypaca.core.kept import set_aside, with_hash, without_hash
 from polypaca.translation.texts import translate_texts
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from polypaca.translation.contract import Engine
 
 FIELDS = ("instruction", "input", "output")
-_FORMAT = 1  # raised when `translate_texts` makes something else of the same engine output
+_FORMAT = 2  # raised when `translate_texts` makes something else of the same engine output
 _MEAN_ROWS, _MOST_ROWS = 64, 256
 
 
@@ -164,20 +165,25 @@ def _key(shard: Sequence[Source], engine: Engine, *languages_and_settings: str) 
 
 
 def _read(path: Path, shard: Sequence[Source]) -> list[Translated] | None:
-    """A finished shard; None where there is none that can be used."""
+    """A finished shard; None where there is none. A damaged one is set aside."""
     try:
-        rows = [Translated(**json.loads(line)) for line in path.read_bytes().splitlines()]
-    except (OSError, ValueError, TypeError):
+        lines = without_hash(path.read_bytes().decode("ascii", "replace"))
+    except FileNotFoundError:
         return None
-    return rows if [row.source for row in rows] == [row.source for row in shard] else None
+    try:
+        rows = [Translated(**json.loads(line)) for line in (lines or "").splitlines()]
+    except (ValueError, TypeError):
+        rows = []
+    if [row.source for row in rows] == [row.source for row in shard]:
+        return rows
+    set_aside(path, [], "its rows are translated again")
+    return None
 
 
 def _write(path: Path, rows: Sequence[Translated]) -> None:
     # ASCII, since a source may hold half a character, which has no UTF-8.
-    with atomic_write(path) as file:
-        for row in rows:
-            fields: dict[str, Any] = asdict(row)
-            file.write(json.dumps(fields) + "\n")
+    text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
+    write_text(path, with_hash(text))
 
 
 def _time(seconds: float) -> str:

@@ -9,10 +9,13 @@ from them, since engines carry numbers over well without help.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
+from itertools import accumulate
 
 from polypaca.core.code_lines import code_lines
+from polypaca.translation import spans
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ _OPENER = re.compile(
     r"|^[^\S\n]*<(?P<raw>script|style|pre|code|svg|math)\b(?=[^<>]*>)"
     r"|^[^\S\n]*(?P<dollars>\$\$)"
     r"|(?<!`)(?P<bracket>\\\[)"
-    r"|(?<!`)\\begin\{(?P<env>[A-Za-z]+\*?)\}",
+    r"|(?<!`)\\begin\{(?P<env>[A-Za-z]+\*?)\}"
+    r"|(?P<icu>\{[^\S\n]?\w{1,40}[^\S\n]?,[^\S\n]?(?:plural|selectordinal|select)[^\S\n]?,)",
     re.MULTILINE | re.IGNORECASE,
 )
 _CLOSERS = {"comment": "-->", "dollars": "$$", "bracket": "\\]"}
@@ -53,46 +57,19 @@ _PREFIX = re.compile(
     r")*"
 )
 
-# What must survive inside prose. Every repetition is bounded or stops at its own opener, so that no
-# text takes longer than in proportion to its length.
-_SPAN = re.compile(
-    r"(?<!`)(?P<run>`+)(?!`)[^`\n](?:[^\n]{0,2000}?[^`\n])??(?P=run)(?!`)"
-    # addresses: ASCII only, since Chinese text may go on right behind; not the stop that ends the
-    # sentence, and brackets only in pairs
-    r"|(?:https?|ftp)://(?:[!#-'*-;=?-_a-{}~]|\([!#-'*-;=?-_a-{}~]*\))+(?<![.,;:!?'*\]])"
-    r"|\bwww\.[!#-'*-;=?-_a-{}~]+(?<![.,;:!?'*\]])"
-    # at most 64 characters before the @ (RFC 5321)
-    r"|(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
-    r"|\b[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,4}\.(?:com|org|net|edu|gov|io)\b(?:/[\w/.#?=&%~-]*[\w/])?"
-    # HTML, XML, comments
-    r"|<!--.{0,2000}?-->|</?[A-Za-z][^<>]*>|<[!?][A-Za-z][^<>]*>|&(?:[A-Za-z]{2,8}|#\w{1,7});"
-    # LaTeX; between single dollars by Pandoc's rule, so that sums of money are none
-    r"|\$\$.{1,2000}?\$\$|\\\[.{0,2000}?\\\]|\\\(.{0,2000}?\\\)"
-    r"|\\begin\{(?P<env>[A-Za-z]+\*?)\}.{0,2000}?\\end\{(?P=env)\}"
-    r"|\$(?=[^\s$])[^$\n]{0,500}(?<=\S)\$(?!\d)"
-    r"|\\[A-Za-z]+\*?(?:\[[^\[\]\n]*\])?(?:\{[^{}\n]*\})*"
-    # placeholders
-    r"|\{\{[^{}\n]{1,80}\}\}|[$#]?\{[^{},\n]{0,80}\}|\[\[[^\[\]\n]{1,80}\]\]|\[[A-Z][A-Z0-9_]+\]"
-    r"|%\([A-Za-z_]\w*\)[sdif]|%(?:\d\$)?(?:\.\d)?[sdif]\b"
-    # identifiers, and the blank that a reader is to fill
-    r"|\b[A-Za-z_][A-Za-z0-9_.]{0,80}\(\)|__+|\b[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+\b"
-    # half of a character, which no engine could take
-    r"|[\ud800-\udfff]"
-)
-# Without one of these there is no span. Sets of characters and words are what is quick to look for.
-_SPAN_SIGN = re.compile(r"[`<&{\[$\\%@_\ud800-\udfff]")
-_SPAN_WORDS = ("://", "www.", "()", ".com", ".org", ".net", ".edu", ".gov", ".io")
 # For a set of characters: digits of all scripts, superscripts, fractions, numbers in circles.
 # Engines that normalise their input turn "m²" into "m2".
 DIGITS = r"\d²³¹¼-¾\u2070\u2074-\u2079\u2080-\u2089\u2150-\u215f\u2460-\u249b"
 _DIGIT = re.compile(f"[{DIGITS}]")
-_NUMBER = re.compile(f"[{DIGITS}]+(?:[.,:/٫٬][{DIGITS}]+)*")
+NUMBER = re.compile(f"[{DIGITS}]+(?:[.,:/٫٬][{DIGITS}]+)*")
 _LETTER = re.compile(rf"[^\W_{DIGITS}]")
 
 _ANY_PIPE = re.compile(r"(?<!\\)\|")
 _SPACED_PIPE = re.compile(r"(?<=\s)\|(?=\s)")
 # Without one of these no block can open.
-_OPENER_SIGNS = ("```", "~~~", "<", "$$", "\\")
+_OPENER_SIGNS = ("```", "~~~", "<", "$$", "\\", "plural", "select")
+_BRACE = re.compile(r"[{}]")
+_LONGEST_MESSAGE = 4000
 
 
 def split(text: str) -> list[Part]:
@@ -108,6 +85,18 @@ def split(text: str) -> list[Part]:
         done = end
     _add_lines(parts, text[done:])
     return parts
+
+
+def has_prose(text: str) -> list[bool]:
+    """For each line whether any of it is prose."""
+    starts = [0, *accumulate(map(len, text.splitlines(keepends=True)))]
+    found = [False] * (len(starts) - 1)
+    position = 0
+    for part in split(text):
+        if part.prose:
+            found[bisect_right(starts, position) - 1] = True
+        position += len(part.text)
+    return found
 
 
 def blocks(text: str) -> list[str]:
@@ -131,32 +120,26 @@ def outline(text: str) -> list[tuple[str, str, int]]:
 
 def find_spans(text: str) -> list[tuple[int, int]]:
     """Where in a line of prose the spans are that must survive: (start, end), in order."""
-    if not _may_have_spans(text):
-        return []
-    return [match.span() for match in _SPAN.finditer(text)]
+    return spans.find(text)
 
 
 def contents(text: str) -> tuple[Counter[str], Counter[str]]:
     """How often each span and each number outside of spans occurs in a line of prose."""
-    spans = Counter(text[start:end] for start, end in find_spans(text))
-    rest = _SPAN.sub(" ", text) if spans else text
-    return spans, Counter(_NUMBER.findall(rest))
+    found = Counter(text[start:end] for start, end in spans.find(text))
+    rest = spans.blank(text) if found else text
+    return found, Counter(NUMBER.findall(rest))
 
 
 def is_special(text: str) -> bool:
     """Whether `text` may hold a span or a number; False is certain, True is not."""
-    return _DIGIT.search(text) is not None or _may_have_spans(text)
+    return _DIGIT.search(text) is not None or spans.may_have(text)
 
 
 def has_words(text: str) -> bool:
     """Whether a letter stands outside of the spans, so that there is something to translate."""
     if not _LETTER.search(text):
         return False
-    return not _may_have_spans(text) or _LETTER.search(_SPAN.sub(" ", text)) is not None
-
-
-def _may_have_spans(text: str) -> bool:
-    return _SPAN_SIGN.search(text) is not None or _has_one(text, _SPAN_WORDS)
+    return not spans.may_have(text) or _LETTER.search(spans.blank(text)) is not None
 
 
 def _blocks(text: str) -> list[tuple[int, int]]:
@@ -173,6 +156,12 @@ def _blocks(text: str) -> list[tuple[int, int]]:
             if end or kind == "fence":
                 position = end or len(text)
                 found.append((opener.start(kind), position))
+            continue
+        if kind == "icu":
+            end = _message_end(text, start)
+            position = max(position, end)
+            if "\n" in text[start:end]:
+                found.append((start, end))
             continue
         closer = _CLOSERS.get(kind) or (
             f"\\end{{{opener['env']}}}" if kind == "env" else f"</{opener['raw']}>"
@@ -198,6 +187,16 @@ def _fence_end(text: str, fence: str, position: int) -> int:
     first_line = text.find("\n", position)
     match = close.search(text, first_line) if first_line >= 0 else None
     return match.end() if match else 0
+
+
+def _message_end(text: str, start: int) -> int:
+    """Where the braces of a message that opens at `start` are all closed; 0 if they are not."""
+    depth = 0
+    for brace in _BRACE.finditer(text, start, start + _LONGEST_MESSAGE):
+        depth += 1 if brace[0] == "{" else -1
+        if depth == 0:
+            return brace.end()
+    return 0
 
 
 def _add_fixed(parts: list[Part], text: str) -> None:
@@ -235,7 +234,7 @@ def _add_row(parts: list[Part], line: str) -> None:
     if not _pipes(line):
         _add_prose(parts, line)
         return
-    masked = _SPAN.sub(lambda match: "x" * len(match[0]), line)
+    masked = spans.blank(line, width=True)
     done = 0
     for match in _pipe(line).finditer(masked):
         _add_cell(parts, line[done : match.start()])

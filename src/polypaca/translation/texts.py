@@ -9,10 +9,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from polypaca.core.errors import StageError
+from polypaca.translation import spans
 from polypaca.translation.contract import Untranslated
+from polypaca.translation.numbers import lost
 from polypaca.translation.sentences import split_sentences
 from polypaca.translation.structure import (
     DIGITS,
+    NUMBER,
     blocks,
     contents,
     find_spans,
@@ -88,8 +91,9 @@ def translate_texts(
 ) -> list[Translation]:
     """Translate texts so that all but their prose stays as it is.
 
-    Code, addresses, formulas, tags, placeholders, numbers, list markers and white space of a
-    translation are those of the text, in number and to the byte, or there is no translation.
+    Code, addresses, formulas, tags, placeholders, list markers and white space of a translation are
+    those of the text, in number and to the byte, and its numbers have their values (`1.000` may be
+    what was `1,000`), or there is no translation.
     All texts share at most three calls of the engine, and equal units are sent once.
 
     A unit first goes out with its spans behind placeholders. If one is lost or a number has
@@ -107,7 +111,7 @@ def translate_texts(
     """
     plans = [_plan(text, engine, language) for text in texts]
     units = {part: None for plan in plans for part, sent in plan if sent}
-    outcomes = _translate_units(list(units), engine, on_lost)
+    outcomes = _translate_units(list(units), engine, language, on_lost)
     return [_assemble(text, plan, outcomes) for text, plan in zip(texts, plans, strict=True)]
 
 
@@ -130,8 +134,8 @@ def _add_unit(plan: list[tuple[str, bool]], unit: str) -> None:
         plan.append((unit, False))
         return
     if core == unit:
-        spans = find_spans(unit)
-        plan += _cut(unit, spans) if len(spans) > _MOST_MASKS else [(unit, True)]
+        found = find_spans(unit)
+        plan += _cut(unit, found) if len(found) > _MOST_MASKS else [(unit, True)]
         return
     start = unit.index(core)
     plan.append((unit[:start], False))
@@ -139,11 +143,15 @@ def _add_unit(plan: list[tuple[str, bool]], unit: str) -> None:
     plan.append((unit[start + len(core) :], False))
 
 
-def _translate_units(units: list[str], engine: Engine, on_lost: str) -> dict[str, _Outcome]:
+def _translate_units(
+    units: list[str], engine: Engine, language: str, on_lost: str
+) -> dict[str, _Outcome]:
     """The outcome of each of the units, which are all different."""
     first = {unit: _mask(unit, engine, find_spans(unit)) for unit in units}
     answers = _ask(engine, [masked.text for masked in first.values()])
-    outcomes = {unit: _check(unit, masked, answers[masked.text]) for unit, masked in first.items()}
+    outcomes = {
+        unit: _check(unit, masked, answers[masked.text], language) for unit, masked in first.items()
+    }
 
     failed = [unit for unit in units if outcomes[unit].problem and not outcomes[unit].final]
     second = {unit: _mask(unit, engine, _fixed_stretches(unit)) for unit in failed}
@@ -155,14 +163,17 @@ def _translate_units(units: list[str], engine: Engine, on_lost: str) -> dict[str
     }
     answers = _ask(engine, [masked.text for masked in again.values()])
     for unit, masked in again.items():
-        outcomes[unit] = replace(_check(unit, masked, answers[masked.text]), retried=True)
+        outcome = _check(unit, masked, answers[masked.text], language)
+        outcomes[unit] = replace(outcome, retried=True)
 
     if on_lost == "pieces":
-        _translate_in_pieces(failed, outcomes, engine)
+        _translate_in_pieces(failed, outcomes, engine, language)
     return outcomes
 
 
-def _translate_in_pieces(units: list[str], outcomes: dict[str, _Outcome], engine: Engine) -> None:
+def _translate_in_pieces(
+    units: list[str], outcomes: dict[str, _Outcome], engine: Engine, language: str
+) -> None:
     """Put into `outcomes` what becomes of those failed units that can be cut."""
     cuts = {
         unit: _cut(unit, _fixed_stretches(unit))
@@ -172,12 +183,15 @@ def _translate_in_pieces(units: list[str], outcomes: dict[str, _Outcome], engine
     cuts = {unit: cut for unit, cut in cuts.items() if len(cut) > 1}
     answers = _ask(engine, [piece for cut in cuts.values() for piece, sent in cut if sent])
     for unit, cut in cuts.items():
-        outcome = _join(unit, cut, answers)
+        outcome = _join(unit, cut, answers, language)
         outcomes[unit] = replace(outcome, retried=outcomes[unit].retried, pieces=True)
 
 
 def _join(
-    unit: str, cut: list[tuple[str, bool]], answers: dict[str, str | Untranslated]
+    unit: str,
+    cut: list[tuple[str, bool]],
+    answers: dict[str, str | Untranslated],
+    language: str,
 ) -> _Outcome:
     done = []
     for piece, sent in cut:
@@ -186,16 +200,16 @@ def _join(
             return _Outcome("", answer.reason, final=True)
         done.append(answer)
     text = "".join(done)
-    problem = _difference(unit, text)
+    problem = _difference(unit, text, language)
     return _Outcome("" if problem else text, problem)
 
 
 def _fixed_stretches(unit: str) -> list[tuple[int, int]]:
     """The spans of a unit and the numbers between them, in order."""
-    spans = find_spans(unit)
-    found = list(spans)
+    there = find_spans(unit)
+    found = list(there)
     done = 0
-    for start, end in [*spans, (len(unit), len(unit))]:
+    for start, end in [*there, (len(unit), len(unit))]:
         found += [
             (done + match.start(), done + match.end())
             for match in _NUMBER_WORD.finditer(unit[done:start])
@@ -277,7 +291,7 @@ def _clean(answer: str | Untranslated) -> str | Untranslated:
     return answer or Untranslated("the engine gave an empty translation")
 
 
-def _check(unit: str, masked: _Masked, answer: str | Untranslated) -> _Outcome:
+def _check(unit: str, masked: _Masked, answer: str | Untranslated, language: str) -> _Outcome:
     """Put back what the placeholders stand for, and see that nothing is lost or new."""
     if isinstance(answer, Untranslated):
         return _Outcome("", answer.reason, final=True)
@@ -291,28 +305,32 @@ def _check(unit: str, masked: _Masked, answer: str | Untranslated) -> _Outcome:
                 return _Outcome("", f"lost placeholder: {original}")
         originals = {f"p{number}": mask[1] for number, mask in enumerate(masked.masks)}
         text = pattern.sub(lambda match: originals[match.lastgroup or ""], answer)
-    problem = _difference(unit, text)
+    problem = _difference(unit, text, language)
     return _Outcome("" if problem else text, problem)
 
 
-def _difference(unit: str, text: str) -> str:
+def _difference(unit: str, text: str, language: str) -> str:
     """What the translation lost of the unit's spans and numbers; empty if it is nothing.
 
-    A span that is new is an invention. A new number need not be: "fourteen schools" is `14所学校`.
+    A span that is new is an invention, unless it looks like prose. A new number need not be one:
+    "fourteen schools" is `14所学校`.
     """
     if text == unit or not (is_special(unit) or is_special(text)):
         return ""
-    spans, numbers = contents(unit)
-    new_spans, new_numbers = contents(text)
-    if spans != new_spans:
-        return "lost placeholder: " + _first((spans - new_spans) + (new_spans - spans))
+    found, numbers = contents(unit)
+    new, new_numbers = contents(text)
+    if found != new:
+        made_up = [span for span in new - found if spans.is_invention(span)]
+        if lost := [*(found - new), *made_up]:
+            return f"lost placeholder: {lost[0]}"
     if numbers - new_numbers:
-        return "changed number: " + _first(numbers - new_numbers)
+        return _changed_number(unit, text, language)
     return ""
 
 
-def _first(counts: Counter[str]) -> str:
-    return next(iter(counts), "")
+def _changed_number(unit: str, text: str, language: str) -> str:
+    number = lost(spans.blank(unit), spans.blank(text), NUMBER, language)
+    return f"changed number: {number}" if number else ""
 
 
 def _assemble(

@@ -84,6 +84,12 @@ def rows_at_hand(study: Study, out: Path, notes: list[str]) -> Rows:
     return Rows(whole, sample)
 
 
+def noticed(study: Study, out: Path) -> list[str]:
+    """What `translate` noticed of the rows that were given."""
+    found = (read_manifest(out / "translations" / code) for code in given(study))
+    return [said for manifest in found if manifest for said in manifest.facts.get("notices", [])]
+
+
 def _task(study: Study, task_id: str) -> Task:
     return next(task for task in tasks_of(study, Fingerprints()) if task.id == task_id)
 

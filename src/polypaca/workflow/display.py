@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _LOG_SECONDS = 60.0  # between two lines on one task's progress
 _LINES = 8  # running tasks on a terminal
+_BAR = 30  # columns of a bar, where there is room
 _ENDED = ("done", "unchanged", "failed", "skipped")
 
 
@@ -30,9 +31,16 @@ def display(plan: Plan, console: Console) -> Iterator[Callable[[Event], None]]:
         return
     from rich.live import Live
 
-    view = _Live(plan)
+    view = _Live(plan, console)
+
+    def note(event: Event) -> None:
+        if event.kind == "notice":
+            _plain(event, console, {})  # above the bars
+        else:
+            view.note(event)
+
     with Live(get_renderable=view.render, console=console, refresh_per_second=5):
-        yield view.note
+        yield note
 
 
 def _plain(event: Event, console: Console, said: dict[str, float]) -> None:
@@ -42,17 +50,31 @@ def _plain(event: Event, console: Console, said: dict[str, float]) -> None:
         return
     if event.kind == "progress" and now - said.setdefault(event.task, now) < _LOG_SECONDS:
         return
-    said[event.task] = now
+    if event.kind != "notice":
+        said[event.task] = now
     seconds = f" in {event.seconds:.1f} s" if event.kind == "done" else ""
     text = f": {event.text}" if event.text else ""
     line = f"{time.strftime('%H:%M:%S')} {event.kind:<9} {event.task}{seconds}{text}"
     console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
+def clipped(line: str, room: int) -> str:
+    """As much of a line as there is room for, cut before a word, so that no number is cut."""
+    from rich.cells import cell_len
+
+    if cell_len(line) <= room:
+        return line
+    while line.strip() and cell_len(line) > room - 2:
+        line = line.rstrip()
+        line = line[: line.rfind(" ") + 1] if " " in line else ""
+    return f"{line.rstrip()} …"[:room]
+
+
 class _Live:
     """The state behind the live display: one bar a stage, one line a running task."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, console: Console) -> None:
+        self._console = console
         self._stage = {task.id: task.stage for job in plan.jobs for task in job.tasks}
         self._ended: dict[str, Event] = {}
         self._running: dict[str, Event] = {}
@@ -71,7 +93,7 @@ class _Live:
         from rich.table import Table
         from rich.text import Text
 
-        bars = Table.grid(padding=(0, 2))
+        stages = []
         for stage in STAGES:
             ids = [task for task, own in self._stage.items() if own == stage]
             if not ids:
@@ -80,19 +102,26 @@ class _Live:
             ended = [self._ended[task] for task in ids if task in self._ended]
             failed = sum(event.kind in ("failed", "skipped") for event in ended)
             style = "red" if failed else "green" if len(ended) == len(ids) else "cyan"
-            bars.add_row(
-                stage,
-                ProgressBar(total=len(ids), completed=len(ended) + part, width=30),
-                Text(f"{len(ended)}/{len(ids)}", style=style),
-                Text(f"{failed} failed" if failed else "", style="red"),
-            )
+            count, faults = f"{len(ended)}/{len(ids)}", f"{failed} failed" if failed else ""
+            stages.append((stage, len(ids), len(ended) + part, count, style, faults))
+        # Counts stay whole: on a small terminal the bars are shorter, or none.
+        around = max(len(s[0]) for s in stages) + max(len(s[3]) for s in stages)
+        around += max(len(s[5]) for s in stages) + 3 * 2
+        width = min(_BAR, self._console.width - around)
+        bars = Table.grid(padding=(0, 2 if width > 0 else 1))
+        for stage, total, done, count, style, faults in stages:
+            bar = [ProgressBar(total=total, completed=done, width=width)] if width > 0 else []
+            counts = [Text(count, style=style), Text(faults, style="red")]
+            bars.add_row(Text(stage), *bar, *counts)
         # Tasks that are done together are many, and one of them tells how far they are.
         telling = sorted(self._running.values(), key=lambda event: event.kind != "progress")
+        room = self._console.width
         lines = [
-            Text(f"  {event.task}  {event.text}", style="dim", overflow="ellipsis", no_wrap=True)
+            Text(clipped(f"  {event.task}  {event.text}", room), style="dim")
             for event in telling[:_LINES]
         ]
         if len(telling) > _LINES:
-            lines.append(Text(f"  and {len(telling) - _LINES} more with them", style="dim"))
+            more = f"  and {len(telling) - _LINES} more with them"
+            lines.append(Text(clipped(more, room), style="dim"))
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
         return Group(bars, *lines, Text(f"  {minutes}:{seconds:02d}", style="dim"))

@@ -8,6 +8,7 @@ in a process of its own: `python -m polypaca.workflow.engine RUN_FOLDER`.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
 
 # Libraries that start threads of their own read these before they load.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+LOG = "engine.log"
+_LOG_END = 1 << 14  # bytes of a log that are looked at for its last words
+_MOST_WORDS = 300  # characters
+_LINES_OF_AN_ERROR = 4
+_ERROR = re.compile(r"[\w.]*(?:Error|Exception)\b")  # the last line of a traceback
+# What Snakemake says after what matters.
+_FAREWELL = re.compile(
+    r"Shutting down|Complete log|Exiting because|Removing output|At least one job|WorkflowError:$"
+)
 
 
 def write_workflow(
@@ -75,7 +85,7 @@ def launcher_of(launch: str) -> list[str]:
 
 def start(run_folder: Path, cores: int) -> subprocess.Popen[bytes]:
     """Start the engine on a run's workflow; it and its jobs end when this process does."""
-    with (run_folder / "engine.log").open("wb") as log:
+    with (run_folder / LOG).open("wb") as log:
         return subprocess.Popen(  # noqa: S603
             [
                 sys.executable,
@@ -115,6 +125,20 @@ def died(run_folder: Path) -> dict[str, int]:
     return codes
 
 
+def last_words(log: Path) -> str:
+    """The error that a log ends with, or else its last line; empty where there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _LOG_END))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    said = [line for line in lines if line.strip() and not _FAREWELL.match(line)]
+    errors = [number for number, line in enumerate(said) if _ERROR.match(line)]
+    words = said[errors[-1] :][:_LINES_OF_AN_ERROR] if errors else said[-1:]
+    return " ".join(line.strip() for line in words)[:_MOST_WORDS]
+
+
 def _stamp(job: str) -> str:
     return f"stamps/{job}"
 
@@ -125,11 +149,14 @@ def _execute(run_folder: Path, cores: int) -> None:
         ResourceSettings,
         SnakemakeApi,
     )
-    from snakemake.settings.types import ExecutionSettings
+    from snakemake.settings.types import ExecutionSettings, SharedFSUsage, StorageSettings
 
+    # Its cache would be in the home folder, which need not be one that can be written to.
+    storage = StorageSettings(shared_fs_usage=SharedFSUsage.all() - {SharedFSUsage.SOURCE_CACHE})
     with SnakemakeApi(OutputSettings(nocolor=True, enable_file_logging=False)) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=cores),
+            storage_settings=storage,
             snakefile=run_folder / "Snakefile",
             workdir=run_folder,
         )

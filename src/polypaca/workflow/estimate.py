@@ -6,17 +6,24 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.errors import DataError, UserError
+from polypaca.core.errors import UserError
 from polypaca.core.results import BudgetLedger
 from polypaca.data.budgets import flops_per_token
 from polypaca.study.grid import as_tested, base_models, cells, recipe_mixtures, recipes, systems
 from polypaca.workflow import costs
 from polypaca.workflow.assumptions import FAMILIES, family_of
-from polypaca.workflow.at_hand import Lengths, config_of, responses, rows_at_hand
+from polypaca.workflow.at_hand import Lengths, config_of, noticed, responses, rows_at_hand
 from polypaca.workflow.estimated import CellEstimate, Estimate, Sum, sums, total
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.jobs import current
 from polypaca.workflow.judging_costs import judging
+from polypaca.workflow.schedules import (
+    budgets_of,
+    one_budget_of,
+    rows_of,
+    steps_of,
+    warmup_notes,
+)
 from polypaca.workflow.tasks import tasks_of
 
 if TYPE_CHECKING:
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
 
     from polypaca.core.results import CellBudget
     from polypaca.study import Study
-    from polypaca.study.grid import Cell, Mixture
+    from polypaca.study.grid import Cell
     from polypaca.workflow.at_hand import Rows
     from polypaca.workflow.hardware import Gpu
 
@@ -47,9 +54,10 @@ def estimate(
     if price is not None and gpu is None:
         raise UserError("--price needs --gpu: it is the price of an hour of that GPU")
     ledger = _ledger(study, out)
-    notes: list[str] = list(ledger.notes) if ledger else []
+    notes: list[str] = [*ledger.notes, *noticed(study, out)] if ledger else []
     planner = _Planner(study, out, gpu, price, ledger, notes)
     found = [planner.cell(cell) for cell in cells(study)]
+    notes += warmup_notes(study, ((cell.cell, cell.method, cell.steps) for cell in found))
     untested = [code for code in study.languages.train if not as_tested(study, code)]
     if untested and "monolingual" in study.recipes and not study.recipes["monolingual"].languages:
         notes.append(
@@ -65,7 +73,7 @@ def estimate(
         counted=ledger is not None,
         recipe_budgets={
             recipe: sum(
-                _budgets(mixture, planner.one_budget) or 0.0
+                budgets_of(mixture, planner.one_budget) or 0.0
                 for mixture in recipe_mixtures(study, recipe)
             )
             for recipe in recipes(study)
@@ -107,7 +115,7 @@ class _Planner:
             self._lengths = _measured(ledger)
         else:
             self.rows = rows_at_hand(study, out, notes)
-            self.one_budget = _one_budget(study, self.rows)
+            self.one_budget = one_budget_of(study, self.rows)
             lengths = Lengths(study, out, self.rows)
             self._lengths = {
                 (model.name, method): lengths.of(model, method)
@@ -150,17 +158,9 @@ class _Planner:
         )
 
     def _guessed(self, cell: Cell) -> dict[str, Any]:
-        from polypaca.training.steps import total_steps
-
         method, recipe = self.study.methods[cell.method], cell.mixture.recipe
-        budgets = _budgets(cell.mixture, self.one_budget)
-        rows = None
-        if (
-            self.one_budget
-            and budgets
-            and (self.study.budget.unit == "examples" or recipe.examples)
-        ):
-            rows = round(self.one_budget * budgets)
+        budgets = budgets_of(cell.mixture, self.one_budget)
+        rows = rows_of(self.study, cell, self.one_budget)
         mean, sampled = self._mean(cell, cell.mixture.languages, recipe.weights)
         tokens = round(round(rows * method.epochs) * mean) if rows and mean else None
         assumed = self.rows is not None and self.rows.known is not None
@@ -176,7 +176,7 @@ class _Planner:
             "tokens": tokens,
             "tokens_from": ("sampled" if sampled else "assumed") if tokens else None,
             "budgets": budgets,
-            "steps": total_steps(rows, method.batch_size, method.epochs) if rows else None,
+            "steps": steps_of(self.study, cell, rows),
             "flops": float(each * tokens) if each and tokens else None,
         }
 
@@ -254,13 +254,6 @@ class _Planner:
         return Sum(name, 0, flops=flops, gpu_hours=hours, cost=cost)
 
 
-def _budgets(mixture: Mixture, one_budget: int | None) -> float | None:
-    """A mixture's size in budgets; an amount in tokens or FLOPs is known once `mix` has counted."""
-    if mixture.budgets is not None or mixture.recipe.examples is None or not one_budget:
-        return mixture.budgets
-    return mixture.recipe.examples / one_budget
-
-
 def _ledger(study: Study, out: Path) -> BudgetLedger | None:
     """What `mix` counted, if that was done for the study as it is now."""
     fingerprints = Fingerprints(out / ".run" / "fingerprints.json")
@@ -296,21 +289,6 @@ def _measured(ledger: BudgetLedger) -> dict[tuple[str, str], dict[str, tuple[flo
         key: {code: (tokens / rows, True) for code, (tokens, rows) in own.items() if rows}
         for key, own in sums.items()
     }
-
-
-def _one_budget(study: Study, rows: Rows) -> int | None:
-    """Training rows that every language has: what `mix` will call one budget."""
-    if rows.whole is None:
-        return None
-    held_out = study.data.validation if study.data.split == "source" else 0
-    count = min(rows.whole, study.data.rows or rows.whole) - held_out
-    if count < 1:
-        raise DataError(
-            f"{held_out} validation examples leave none of the {count + held_out} shared sources "
-            "to train on",
-            hint="lower data.validation, raise data.rows, or check that the files' ids agree",
-        )
-    return count
 
 
 def _assumptions(study: Study, rows: Rows | None) -> dict[str, Any]:

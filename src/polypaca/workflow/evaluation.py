@@ -91,11 +91,13 @@ def _responses(study: Study, system: System, made: Mapping[str, Task], pins: Pin
         {
             **asked,
             "decoding": study.generate.model_dump(include=set(_DECODING)),
-            **study.generate.model_dump(include={"seed", "precision"}),
+            **study.generate.model_dump(
+                include={"seed", "precision", "max_prompt_tokens", "on_long_prompt"}
+            ),
             "template": template,
         },
         {**inputs, "base": made[f"bases/{system.model}"]},
-        options={"batch_size": study.generate.batch_size},
+        options=study.generate.model_dump(include={"batch_size", "batch_tokens"}),
         group=f"generate-{system.model}",
         all_cores=True,
     )
@@ -239,7 +241,7 @@ def _analysis(study: Study, made: Mapping[str, Task]) -> Task:
         "test_languages": study.languages.test,
         "recipes": list(recipes(study)),
         "systems": [_describe(study, system) for system in systems(study)],
-        "generate": study.generate.model_dump(exclude={"batch_size", "served"}),
+        "generate": study.generate.model_dump(exclude={"batch_size", "batch_tokens", "served"}),
         "judges": names,
         "compared": {pair.id: list(pair.rows) for pair in pairs(study)},
     }

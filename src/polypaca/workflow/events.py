@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-Kind = Literal["started", "progress", "waiting", "done", "unchanged", "failed", "skipped"]
+Kind = Literal["started", "progress", "waiting", "done", "unchanged", "failed", "skipped", "notice"]
 MIN_SECONDS_BETWEEN_PROGRESS = 0.3
 
 
@@ -28,11 +29,12 @@ class Event:
 
 
 class EventWriter:
-    """Appends events to a file; progress is thinned out."""
+    """Appends events to a file; progress is thinned out. What a full disk refuses is not told."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._file = path.open("ab", buffering=0)
+        self._torn = False
         self._last_progress = 0.0
 
     def __call__(self, event: Event) -> None:
@@ -42,7 +44,11 @@ class EventWriter:
             if now - self._last_progress < MIN_SECONDS_BETWEEN_PROGRESS:
                 return
             self._last_progress = now
-        self._file.write(json.dumps(asdict(event)) + "\n")
+        line = ("\n" if self._torn else "") + json.dumps(asdict(event)) + "\n"
+        try:
+            self._torn = (self._file.write(line.encode()) or 0) < len(line)
+        except OSError:
+            self._torn = True
 
 
 class EventReader:
@@ -61,4 +67,6 @@ class EventReader:
             whole = data[: data.rfind(b"\n") + 1]
             self._offsets[path] = self._offsets.get(path, 0) + len(whole)
             for line in whole.splitlines():
-                yield Event(**json.loads(line))
+                # What a full disk let through of an event is none.
+                with suppress(ValueError):
+                    yield Event(**json.loads(line))

@@ -1,4 +1,7 @@
-"""Hashes of the user's own files, remembered by size and mtime so that planning stays quick."""
+"""Hashes of the user's own files, remembered by size and times so that planning stays quick.
+
+The time of change is among them: the system sets it, and nothing that edits a file sets it back.
+"""
 
 from __future__ import annotations
 
@@ -48,9 +51,9 @@ class Fingerprints:
 
     def _hash(self, path: Path) -> str:
         stat = path.stat()
-        key, stamp = str(path), [stat.st_size, stat.st_mtime_ns]
+        key, stamp = str(path), [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
         known = self._known.get(key)
-        if known is None or known[:2] != stamp:
+        if known is None or known[:-1] != stamp:
             known = [*stamp, sha256_file(path)]
             self._known[key] = known
-        return str(known[2])
+        return str(known[-1])

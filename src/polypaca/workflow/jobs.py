@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from polypaca.core.manifest import Input, State, made_from, read_manifest, state_of
+from polypaca.core.manifest import Input, State, made_from, read_manifest, state_of, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from polypaca.workflow.steps import Task
@@ -48,11 +48,32 @@ def inputs_now(
 
 
 def pending(out: Path, tasks: Sequence[Task]) -> dict[str, str]:
-    """The tasks to run, in order, each with the reason."""
+    """The tasks to run, in order, each with the reason.
+
+    What is done is looked at by size and mtime, but for what a task that runs would read: that is
+    hashed, and made again where it is not what its manifest says.
+    """
+    damaged: set[str] = set()
+    hashed: set[str] = set()
+    while True:
+        reasons = _pending(out, tasks, damaged)
+        read = {
+            source.id for task in tasks if task.id in reasons for source in task.inputs.values()
+        }
+        new = read - reasons.keys() - hashed
+        if not new:
+            return reasons
+        hashed |= new
+        damaged |= {source for source in new if verify(out / source)}
+
+
+def _pending(out: Path, tasks: Sequence[Task], damaged: Collection[str]) -> dict[str, str]:
     reasons: dict[str, str] = {}
     known: dict[str, Input | None] = {}
     for task in tasks:
         state = state_of(out / task.id, task.identity, inputs_now(out, task, known))
+        if state is State.DONE and task.id in damaged:
+            state = State.DAMAGED
         if state is not State.DONE:
             reasons[task.id] = state.value
             continue
@@ -79,8 +100,7 @@ def jobs_of(
     jobs = []
     for group, members in groups.items():
         together = launched and group.startswith("train-")
-        parts = processes if group.startswith("train-") else 1
-        parts = len(members) if together else parts
+        parts = len(members) if together else _parts(group, len(members), processes)
         for number, part in enumerate(_deal(members, parts), start=1):
             job = f"{group}-{number}" if parts > 1 else group
             sources = {source.id for task in part for source in task.before}
@@ -89,6 +109,36 @@ def jobs_of(
             all_cores = together or any(task.all_cores for task in part)
             jobs.append(Job(job, tuple(part), tuple(after), all_cores))
     return jobs
+
+
+def threads_of(
+    tasks: Sequence[Task], jobs: Sequence[Job], processes: int, cores: int
+) -> dict[str, int]:
+    """Threads of each job, of the pending ones, in a study that has all these tasks.
+
+    Numbers may depend on the threads, so these depend on the machine, on `processes` and on the
+    study's own shape, and not on what happens to be pending: the jobs that a stage of the whole
+    study has at once share the cores.
+    """
+    shape: dict[str, dict[str, int]] = {}
+    for task in tasks:
+        if not task.all_cores:
+            groups = shape.setdefault(task.stage, {})
+            groups[task.group] = groups.get(task.group, 0) + 1
+    at_once = {
+        stage: sum(_parts(group, count, processes) for group, count in groups.items())
+        for stage, groups in shape.items()
+    }
+    return {
+        job.id: cores
+        if job.all_cores
+        else max(1, cores // min(processes, at_once[job.tasks[0].stage]))
+        for job in jobs
+    }
+
+
+def _parts(group: str, tasks: int, processes: int) -> int:
+    return min(processes, tasks) if group.startswith("train-") else 1
 
 
 def _deal(tasks: Sequence[Task], parts: int) -> list[list[Task]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.tables import Column, Grid, print_line
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
-    from rich.table import Table
 
     from polypaca.workflow.estimated import CellEstimate, Estimate, Sum
 
@@ -22,6 +23,7 @@ def print_estimate(found: Estimate, console: Console) -> None:
         ("by recipe; a cell that serves two is in both", found.by_recipe),
     ):
         if len(sums) > 1:
+            console.print()
             console.print(_sums(title, sums, counted=found.counted, hours=hours, money=money))
     print_totals(found, console)
 
@@ -30,7 +32,7 @@ def print_totals(found: Estimate, console: Console) -> None:
     """Print what the study costs as a whole, and what to know about it."""
 
     def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, text)
 
     budgets = ", ".join(f"{name} {cost:g}" for name, cost in found.recipe_budgets.items())
     mark = "~" if any(cell.examples_from == "assumed" for cell in found.cells) else ""
@@ -56,13 +58,12 @@ def print_totals(found: Estimate, console: Console) -> None:
         say(f"note: {note}")
 
 
-def _cells(found: Estimate, *, hours: bool, money: bool) -> Table:
-    table = _table(f"{found.study}: {len(found.cells)} cells", "cell")
+def _cells(found: Estimate, *, hours: bool, money: bool) -> Grid:
     columns = ["examples", "tokens", "budgets"]
     columns += ["supervised", "steps"] if found.counted else []
     columns += ["FLOPs", *_columns(hours=hours, money=money)]
-    for column in columns:
-        table.add_column(column, justify="right")
+    title = f"{found.study}: {len(found.cells)} cells"
+    grid = Grid(title, "cell", [Column(name) for name in columns])
     for cell in found.cells:
         examples = _exact(cell.examples)
         row = [
@@ -72,16 +73,15 @@ def _cells(found: Estimate, *, hours: bool, money: bool) -> Table:
         ]
         row += [_exact(cell.supervised_tokens), _exact(cell.steps)] if found.counted else []
         row += [_flops(cell.flops, exact=cell.tokens_from == "counted")]
-        table.add_row(cell.cell, *row, *_spent(cell, hours=hours, money=money))
-    return table
+        grid.add(cell.cell, *row, *_spent(cell, hours=hours, money=money))
+    return grid
 
 
-def _sums(title: str, sums: Sequence[Sum], *, counted: bool, hours: bool, money: bool) -> Table:
-    table = _table(title, "")
-    for column in ("cells", "budgets", "tokens", "FLOPs", *_columns(hours=hours, money=money)):
-        table.add_column(column, justify="right")
+def _sums(title: str, sums: Sequence[Sum], *, counted: bool, hours: bool, money: bool) -> Grid:
+    columns = ["cells", "budgets", "tokens", "FLOPs", *_columns(hours=hours, money=money)]
+    grid = Grid(title, "", [Column(name) for name in columns])
     for each in sums:
-        table.add_row(
+        grid.add(
             each.name,
             f"{each.cells:,}",
             _number(each.budgets),
@@ -89,16 +89,7 @@ def _sums(title: str, sums: Sequence[Sum], *, counted: bool, hours: bool, money:
             _flops(each.flops, exact=counted),
             *_spent(each, hours=hours, money=money),
         )
-    return table
-
-
-def _table(title: str, first: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column(first, no_wrap=True)
-    return table
+    return grid
 
 
 def _columns(*, hours: bool, money: bool) -> list[str]:

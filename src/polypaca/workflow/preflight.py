@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polypaca.study.grid import judge_name, judges, systems, translated
+from polypaca.study.grid import base_models, judge_name, judges, systems, translated
 from polypaca.study.judge import LlmJudge
 from polypaca.study.system_entries import ServedSystem
+from polypaca.workflow.at_hand import tokenizer_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from polypaca.core.records import Prompt
     from polypaca.study import Study
     from polypaca.study.served import Served
     from polypaca.workflow.steps import Task
 
 
-def check(study: Study, pending: Sequence[Task]) -> None:
+def check(study: Study, pending: Sequence[Task], out: Path | None = None) -> None:
     """Check that what is asked will have its key, prompt, model file or references.
+
+    `out` is the study's output folder, where tokenizers may be ready.
 
     Raises:
         UserError: if it will not.
@@ -32,6 +37,8 @@ def check(study: Study, pending: Sequence[Task]) -> None:
         _check_prompts(study)
         if any(judge.kind == "reference" for judge in judges(study).values()):
             _check_references(study)
+    if "generate" in steps and study.generate.on_long_prompt == "error":
+        _check_prompt_lengths(study, out or Path())
     if steps & {"judge", "gate", "translate"}:
         from polypaca.langid import detectors
 
@@ -86,15 +93,46 @@ def _check_prompts(study: Study) -> None:
                 load_pair_prompt(judge.pairwise.prompt)
 
 
-def _check_references(study: Study) -> None:
-    from polypaca.judging.reference import without_references
+def _prompts(study: Study) -> list[Prompt]:
+    """The test prompts; none where `prepare` has yet to download them."""
     from polypaca.stages.prepare import read_prompts
 
     asked = study.prompts
     if asked.source.startswith(("http://", "https://")):
-        return  # `prepare` downloads them; then the judge looks
+        return []
     read = read_prompts(asked.source, study.languages.test, asked.count, asked.on_bad_row)
-    prompts = [prompt for part in read.prompts.values() for prompt in part]
+    return [prompt for part in read.prompts.values() for prompt in part]
+
+
+def _check_prompt_lengths(study: Study, out: Path) -> None:
+    """Refuse before training what would be refused when it is asked.
+
+    Only tokenizers at hand can tell, and a template's own tokens are left out: whatever is let
+    through is looked at again.
+    """
+    most = study.generate.max_prompt_tokens
+    # A token is a byte at least.
+    long = [one for one in _prompts(study) if len(one.prompt.encode()) > most]
+    files = [tokenizer_file(model, out) for model in base_models(study)]
+    for file in {file for file in files if file and long}:
+        from tokenizers import Tokenizer
+
+        from polypaca.generation.prompts import study_limit, too_long
+
+        try:
+            tokenizer = Tokenizer.from_file(str(file))
+        except Exception:  # noqa: BLE001, S112  # `prepare` says what is wrong with it
+            continue
+        counts = {f"{one.id} ({one.language})": len(tokenizer.encode(one.prompt)) for one in long}
+        over = {name: count for name, count in counts.items() if count > most}
+        if over:
+            raise too_long(over, study_limit(most, "error"))
+
+
+def _check_references(study: Study) -> None:
+    from polypaca.judging.reference import without_references
+
+    prompts = _prompts(study)
     with_reference = {prompt.id for prompt in prompts if (prompt.reference or "").strip()}
     lacking = [prompt.id for prompt in prompts if prompt.id not in with_reference]
     if lacking:

@@ -10,17 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polypaca.core.disk import full_now
 from polypaca.core.errors import UserError
 from polypaca.core.files import write_json
+from polypaca.models.bases import cache_folder
 from polypaca.study.load import save_study
 from polypaca.workflow import engine
 from polypaca.workflow.events import Event, EventReader
 from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.jobs import Job, current, jobs_of, pending
+from polypaca.workflow.jobs import Job, current, jobs_of, pending, threads_of
 from polypaca.workflow.lease import is_live, lease
 from polypaca.workflow.steps import STAGES, Task
+from polypaca.workflow.task_logs import log_of
 from polypaca.workflow.tasks import tasks_of
-from polypaca.workflow.worker import log_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,10 +82,7 @@ def make_plan(
     tasks = [task for task in tasks_of(study, fingerprints) if task.stage in wanted]
     reasons = pending(out, tasks)
     jobs = jobs_of(tasks, reasons, processes, launched=bool(launch))
-    # The numbers may depend on the threads of a job, so these depend on nothing but the machine
-    # and --jobs: not on what happens to be pending.
-    each = max(1, cores // processes)
-    threads = {job.id: cores if job.all_cores else each for job in jobs}
+    threads = threads_of(tasks, jobs, processes, cores)
     return Plan(out, tasks, reasons, jobs, threads, cores, launch), fingerprints
 
 
@@ -121,7 +120,8 @@ def execute(
     told: dict[str, Event] = {}
 
     def note(event: Event) -> None:
-        told[event.task] = event
+        if event.kind != "notice":
+            told[event.task] = event
         show(event)
 
     with lease(run_folder / "lease.json"):
@@ -149,6 +149,8 @@ def _follow(run_folder: Path, cores: int, note: Callable[[Event], None]) -> None
 
 def _outcome(plan: Plan, told: Mapping[str, Event], run_folder: Path) -> Outcome:
     died = engine.died(run_folder)
+    # Asked of the disk itself: on a full one nobody could write down why a job ended.
+    full = full_now([plan.out, cache_folder()])
     codes = [event.exit_code for event in told.values() if event.kind == "failed"]
     outcome = Outcome([], exit_code=2 if 2 in codes else 0)
     known: dict[str, Input | None] = {}
@@ -163,19 +165,25 @@ def _outcome(plan: Plan, told: Mapping[str, Event], run_folder: Path) -> Outcome
             elif event and event.kind == "skipped":
                 outcome.skipped[task.id] = event.text
             elif event:
-                code = died.get(job.id)
-                how = _how_it_died(code) if code else "was stopped"
-                outcome.failed[task.id] = f"its process {how}; see {plan.out / log_of(task.id)}"
+                how = full or f"its process {_how_it_died(died.get(job.id, 0))}"
+                outcome.failed[task.id] = f"{how}; see {plan.out / log_of(task.id)}"
             else:
-                log = run_folder / f"{job.id}.log"
-                log = log if log.exists() else run_folder / "engine.log"
-                outcome.failed[task.id] = f"was not reached; see {log}"
+                outcome.failed[task.id] = _not_reached(run_folder, job.id, full)
     if outcome.failed and not outcome.exit_code:
         return replace(outcome, exit_code=1)
     return outcome
 
 
+def _not_reached(run_folder: Path, job: str, full: str | None) -> str:
+    log = run_folder / f"{job}.log"
+    log = log if log.exists() else run_folder / engine.LOG
+    said = full or engine.last_words(log)
+    return f"was not reached{f': {said}' if said else ''}; see {log}"
+
+
 def _how_it_died(code: int) -> str:
+    if not code:
+        return "was stopped"
     if code > 128:
         hint = ", perhaps for want of memory" if code == 137 else ""
         return f"was killed by signal {code - 128}{hint}"

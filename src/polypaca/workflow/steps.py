@@ -33,25 +33,25 @@ class Step:
 
 
 STEPS = {
-    "instructions": Step("prepare", "prepare:prepare_instructions", 2),
-    "prompts": Step("prepare", "prepare:prepare_prompts", 1),
+    "instructions": Step("prepare", "prepare:prepare_instructions", 3),
+    "prompts": Step("prepare", "prepare:prepare_prompts", 2),
     "base": Step("prepare", "prepare:prepare_base", 1),
-    "given": Step("translate", "translate:given", 1),
+    "given": Step("translate", "translate:given", 2),
     "translate": Step("translate", "translate:translate", 3),
-    "lengths": Step("mix", "mix:lengths", 1),
+    "lengths": Step("mix", "mix:lengths", 2),
     "mix": Step("mix", "mix:mix", 2),
     "heldout": Step("mix", "mix:heldout", 1),
     "ledger": Step("mix", "mix:ledger", 1),
-    "train": Step("train", "train:train", 2),
-    "generate": Step("generate", "generate:generate", 2, together=True),
-    "ask": Step("generate", "answers:ask", 1),
+    "train": Step("train", "train:train", 3),
+    "generate": Step("generate", "generate:generate", 3, together=True),
+    "ask": Step("generate", "answers:ask", 2),
     "answers": Step("generate", "answers:given", 1),
     "shuffle": Step("generate", "answers:shuffle", 1),
     "judge": Step("judge", "judge:judge", 3, together=True),
     "pairs": Step("judge", "pairs:pairs", 1, together=True),
     "gate": Step("judge", "gate:gate", 3),
-    "analyze": Step("analyze", "analyze:analyze", 4),
-    "report": Step("report", "report:report", 3),
+    "analyze": Step("analyze", "analyze:analyze", 5),
+    "report": Step("report", "report:report", 4),
 }
 
 

@@ -82,6 +82,8 @@ class _Builder:
                 "contaminated": data.contaminated,
                 "duplicates": data.duplicates,
                 "truncated": data.truncated,
+                "placeholders": data.placeholders,
+                "entities": data.entities,
             },
             {"prompts": prompts} if data.contaminated != "keep" else {},
             pins={**self._pins(data.instructions, languages), **pins},
@@ -126,7 +128,7 @@ class _Builder:
             yield Task(
                 f"translations/{code}",
                 "given",
-                {"language": code},
+                {"language": code, "detector": self.study.gate.detector},
                 {"instructions": self.made["data/instructions"]},
                 group="translate",
             )

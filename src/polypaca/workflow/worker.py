@@ -16,15 +16,16 @@ import sys
 import time
 import traceback
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from importlib import metadata
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polypaca import __version__
-from polypaca.core.errors import PolypacaError
-from polypaca.core.manifest import State, begin, seal, state_of
+from polypaca.core.disk import full_disk
+from polypaca.core.errors import PolypacaError, StageError
+from polypaca.core.manifest import State, begin, seal, state_of, verify
+from polypaca.models.bases import cache_folder
 from polypaca.study import load_study
 from polypaca.training import distributed
 from polypaca.training.speed import peak_memory
@@ -33,6 +34,7 @@ from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.jobs import current, inputs_now
 from polypaca.workflow.lease import lease
 from polypaca.workflow.steps import STEPS, Task
+from polypaca.workflow.task_logs import log_of, notices, now, output_to, print_traceback
 from polypaca.workflow.tasks import tasks_of
 
 if TYPE_CHECKING:
@@ -75,12 +77,26 @@ def main(run_folder: Path, job: str) -> None:
     for step, ids in groupby(entry["tasks"], key=lambda task_id: tasks[task_id].step):
         chosen = [tasks[task_id] for task_id in ids]
         if STEPS[step].together:
-            run_together(out, chosen, threads=threads, tell=tell)
+            with _room_needed(out, chosen, tell):
+                run_together(out, chosen, threads=threads, tell=tell)
             continue
         for task in chosen:
-            run_task(out, task, threads=threads, tell=tell)
+            with _room_needed(out, [task], tell):
+                run_task(out, task, threads=threads, tell=tell)
     distributed.agree(None)
     distributed.leave()
+
+
+@contextmanager
+def _room_needed(out: Path, tasks: Sequence[Task], tell: EventWriter) -> Iterator[None]:
+    """Tell of a full disk that was met outside of a stage, such as in writing a manifest."""
+    try:
+        yield
+    except OSError as error:
+        if full_disk(error, [out]) is None:
+            raise
+        for task in tasks:
+            _tell_failed(out, task, error, tell)
 
 
 def _help(out: Path, tasks: Mapping[str, Task], threads: int) -> None:
@@ -88,7 +104,7 @@ def _help(out: Path, tasks: Mapping[str, Task], threads: int) -> None:
     silent = EventWriter(Path(os.devnull))
     while (task_id := distributed.agree(None)) is not None:
         task = tasks[task_id]
-        with _output_to(out / log_of(task_id)):
+        with output_to(out / log_of(task_id)):
             try:
                 _call(out, out / task_id, task, threads, silent)
             except Exception:
@@ -106,18 +122,18 @@ def run_task(out: Path, task: Task, *, threads: int, tell: EventWriter) -> None:
         if inputs is None:
             return
         started = time.monotonic()
-        with _output_to(out / log_of(task.id)):
+        with output_to(out / log_of(task.id)), notices(task, tell) as said:
             try:
                 distributed.agree(task.id)
                 facts = _call(out, out / task.id, task, threads, tell)
             except Exception as error:  # one failed cell leaves the others going
-                traceback.print_exc()
-                _tell_failed(task, error, tell)
+                print_traceback(error)
+                _tell_failed(out, task, error, tell)
                 if distributed.world_size() > 1:
                     # The others are in the middle of what failed; the launcher ends them.
                     raise SystemExit(_exit_code(error)) from error
                 return
-        _seal(out, task, inputs, facts, threads, started, tell)
+        _seal(out, task, inputs, {**facts, **said()}, threads, started, tell)
 
 
 def run_together(out: Path, tasks: Sequence[Task], *, threads: int, tell: EventWriter) -> None:
@@ -136,21 +152,22 @@ def run_together(out: Path, tasks: Sequence[Task], *, threads: int, tell: EventW
         chosen = [task for task, _ in left.values()]
         for task in chosen[1:]:
             with (out / log_of(task.id)).open("a", encoding="utf-8") as file:
-                file.write(f"--- {_now()}\nsee {log_of(chosen[0].id)}\n")
+                file.write(f"--- {now()}\nsee {log_of(chosen[0].id)}\n")
         started = time.monotonic()
-        with _output_to(out / log_of(chosen[0].id)):
+        with output_to(out / log_of(chosen[0].id)), notices(chosen[0], tell) as said:
             try:
                 for index, result in _call_together(out, chosen, threads, tell):
-                    task, inputs = left.pop(index)
+                    task, inputs = left[index]
                     if isinstance(result, Exception):
-                        traceback.print_exception(result)
-                        _tell_failed(task, result, tell)
+                        print_traceback(result)
+                        _tell_failed(out, task, result, tell)
                     else:
-                        _seal(out, task, inputs, result, threads, started, tell)
+                        _seal(out, task, inputs, {**result, **said()}, threads, started, tell)
+                    del left[index]
             except Exception as error:  # noqa: BLE001 (told for each task, not hidden)
-                traceback.print_exc()
+                print_traceback(error)
                 for task, _ in left.values():
-                    _tell_failed(task, error, tell)
+                    _tell_failed(out, task, error, tell)
 
 
 @contextmanager
@@ -164,16 +181,28 @@ def _leased(out: Path, task: Task, tell: EventWriter) -> Iterator[None]:
 
 
 def _begin(out: Path, task: Task, tell: EventWriter) -> dict[str, Input] | None:
-    """Begin a task's folder, and tell so; None where there is nothing to do, or to do it from."""
+    """Begin a task's folder, and tell so; None where there is nothing to do, or to do it from.
+
+    Its inputs are hashed: what it reads is what its manifest will say.
+    """
     inputs = inputs_now(out, task)
     folder = out / task.id
-    state = state_of(folder, task.identity, inputs)
+    state = state_of(folder, task.identity, inputs, hashed=True)
     if inputs is not None and state is State.DONE:
         tell(Event(task.id, "unchanged"))
         return None
     missing = [source.id for source in task.before if current(out, source) is None]
     if inputs is None or missing:
         tell(Event(task.id, "skipped", f"{', '.join(missing[:1])} is not there"))
+        return None
+    changed = [
+        out / source.id / name
+        for source in task.inputs.values()
+        for name in verify(out / source.id)
+    ]
+    if changed:
+        why = f"{changed[0]} is not what its manifest says; run again: it is made anew"
+        tell(Event(task.id, "failed", why, exit_code=StageError.exit_code))
         return None
     if state is not State.PARTIAL:
         _move_aside(out, folder)
@@ -204,17 +233,14 @@ def _seal(
     tell(Event(task.id, "done", str(facts.get("summary", "")), 1.0, seconds))
 
 
-def _tell_failed(task: Task, error: Exception, tell: EventWriter) -> None:
-    tell(Event(task.id, "failed", _first_line(error), exit_code=_exit_code(error)))
+def _tell_failed(out: Path, task: Task, error: Exception, tell: EventWriter) -> None:
+    full = full_disk(error, [out / task.id, cache_folder()])
+    code = StageError.exit_code if full else _exit_code(error)
+    tell(Event(task.id, "failed", full or _first_line(error), exit_code=code))
 
 
 def _exit_code(error: Exception) -> int:
     return error.exit_code if isinstance(error, PolypacaError) else 1
-
-
-def log_of(task_id: str) -> str:
-    """Where a task's output goes, relative to the study's output folder."""
-    return f"logs/{task_id.replace('/', '.')}.log"
 
 
 def _call(out: Path, folder: Path, task: Task, threads: int, tell: EventWriter) -> dict[str, Any]:
@@ -273,26 +299,6 @@ def _move_aside(out: Path, folder: Path) -> None:
     folder.rename(aside)
 
 
-@contextmanager
-def _output_to(log: Path) -> Iterator[None]:
-    """Send everything that this process prints, libraries in C included, to a log file."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved = os.dup(1), os.dup(2)
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-        try:
-            print(f"--- {_now()}", flush=True)  # noqa: T201
-            yield
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            for target, descriptor in enumerate(saved, start=1):
-                os.dup2(descriptor, target)
-                os.close(descriptor)
-
-
 def _first_line(error: Exception) -> str:
     text = str(error).strip().split("\n")[0] or type(error).__name__
     return text if isinstance(error, PolypacaError) else f"{type(error).__name__}: {text}"
@@ -312,12 +318,8 @@ def _facts(threads: int, seconds: float) -> dict[str, Any]:
         "threads": threads,
         "wall_seconds": round(seconds, 3),
         "peak_memory_bytes": peak_memory("cpu"),
-        "finished": _now(),
+        "finished": now(),
     }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 if __name__ == "__main__":

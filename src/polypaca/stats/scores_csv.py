@@ -1,0 +1,97 @@
+"""The report's own `scores.csv`, as `compare` and `agree` take it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from polypaca.core.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from polypaca.stats.csv_files import Table
+
+_OWN = ("row", "scope", "language", "control", "gate", "gate_low")
+_MEANT = {"after": "totals after the gate", "gate": "gate pass rates"}
+
+
+def is_scores(table: Table) -> bool:
+    """Whether a table is what the report writes, perhaps with columns added."""
+    return set(_OWN) <= set(table.header)
+
+
+def as_compared(table: Table) -> Table:
+    """The recipes' scores in single languages, as rows of `model, language, recipe, score`.
+
+    Averages, controls and other systems are left out and counted, as is what has no rating; under
+    `judge: none` the score is the gate pass rate.
+    """
+    measure = "after" if "after" in table.header else "gate"
+    places = [(line, fields) for line, fields in table.records if fields["scope"] == "language"]
+    recipes = [(line, own) for line, own in places if own["recipe"] and own["control"] != "true"]
+    rated = [(line, own) for line, own in recipes if own[measure].strip()]
+    left = [
+        f"{count} {what}"
+        for count, what in (
+            (len(table.records) - len(places), "averages over languages"),
+            (len(places) - len(recipes), "scores of controls and other systems"),
+            (len(recipes) - len(rated), "without a rating"),
+        )
+        if count
+    ]
+    note = f"Read as the report's scores.csv: {_MEANT[measure]}, recipe against recipe"
+    if left:
+        note += f"; left out: {', '.join(left)}"
+    header = ["model", "language", "recipe", "score", "low", "high"]
+    records = [
+        (line, dict(zip(header, _compared(fields, measure), strict=True))) for line, fields in rated
+    ]
+    return replace(table, header=header, records=records, notes=[*table.notes, f"{note}."])
+
+
+def _compared(fields: Mapping[str, str], measure: str) -> list[str]:
+    model = " · ".join(part for part in (fields["model"], fields["method"]) if part)
+    numbers = [fields[measure], fields[f"{measure}_low"], fields[f"{measure}_high"]]
+    return [model, fields["language"], fields["recipe"], *numbers]
+
+
+def as_agreed(table: Table) -> Table:
+    """Every row's total in single languages, as rows of `system, language, judge, human`.
+
+    The judge's totals are those before the gate, which say what it thought of the answers.
+
+    Raises:
+        DataError: if nobody has added human totals, or nothing was rated.
+    """
+    if "before" not in table.header:
+        raise DataError("has no ratings (judge: none)", path=table.path, line=1)
+    if "human" not in table.header:
+        raise DataError(
+            "is the report's scores.csv, which has no column human",
+            path=table.path,
+            line=1,
+            hint="add one with the human totals of each row and language",
+        )
+    places = [(line, fields) for line, fields in table.records if fields["scope"] == "language"]
+    rated = [(line, own) for line, own in places if own["before"].strip() and own["human"].strip()]
+    header = ["system", "language", "judge", "human"]
+    records = [
+        (line, {name: own[at] for name, at in zip(header, _AGREED, strict=True)})
+        for line, own in rated
+    ]
+    left = [
+        f"{count} {what}"
+        for count, what in (
+            (len(table.records) - len(places), "averages over languages"),
+            (len(places) - len(rated), "without a total of both"),
+        )
+        if count
+    ]
+    note = "Read as the report's scores.csv: the judge's totals before the gate"
+    if left:
+        note += f"; left out: {', '.join(left)}"
+    return replace(table, header=header, records=records, notes=[*table.notes, f"{note}."])
+
+
+_AGREED = ("row", "language", "before", "human")

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polypaca.core.manifest import begin, read_manifest, seal
+from polypaca.core.notices import notice
+from polypaca.workflow import worker
+from polypaca.workflow.events import Event, EventReader, EventWriter
+from polypaca.workflow.steps import STEPS, Task
+
+SOURCE = Task("mixtures/m", "mix", {})
+TASK = Task("cells/c/train", "train", {}, {"mixture": SOURCE})
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A folder in which the task's input is done."""
+    folder = tmp_path / SOURCE.id
+    begin(folder, SOURCE.identity, {})
+    (folder / "train.jsonl").write_text("rows\n")
+    seal(folder, stage="mix", format_number=STEPS["mix"].format, settings={}, inputs={}, facts={})
+    return tmp_path
+
+
+def _run(out: Path, function: Any, monkeypatch: pytest.MonkeyPatch) -> list[Event]:
+    monkeypatch.setattr(worker, "_call", lambda out, folder, *_: function(folder))
+    worker.run_task(out, TASK, threads=1, tell=EventWriter(out / "events" / "job.jsonl"))
+    return list(EventReader(out / "events").new())
+
+
+def _work(folder: Path) -> dict[str, Any]:
+    (folder / "adapter").write_text("trained")
+    return {}
+
+
+def test_a_task_does_not_read_what_is_not_what_its_manifest_says(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = out / SOURCE.id / "train.jsonl"
+    stat = path.stat()
+    path.write_text("rowz\n")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    (event,) = _run(out, _work, monkeypatch)
+    assert (event.kind, event.exit_code) == ("failed", 1)
+    assert f"{path} is not what its manifest says" in event.text
+    assert not (out / TASK.id).exists()
+
+
+def test_a_done_folder_is_hashed_before_it_is_left_alone(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [event.kind for event in _run(out, _work, monkeypatch)] == ["started", "done"]
+    path = out / TASK.id / "adapter"
+    stat = path.stat()
+    path.write_text("trainee")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    kinds = [event.kind for event in _run(out, _work, monkeypatch)]
+    assert kinds[2:] == ["started", "done"]
+    assert path.read_text() == "trained"
+    assert [event.kind for event in _run(out, _work, monkeypatch)][4:] == ["unchanged"]
+
+
+def test_notices_are_told_logged_and_kept(
+    out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work(folder: Path) -> dict[str, Any]:
+        for number in range(9):
+            notice(f"shard {number} was damaged")
+        return _work(folder)
+
+    events = _run(out, work, monkeypatch)
+    told = [event.text for event in events if event.kind == "notice"]
+    assert told[0] == "shard 0 was damaged"
+    assert told[5:] == ["and more; see logs/cells.c.train.log"]
+    assert events[-1].kind == "done"
+    manifest = read_manifest(out / TASK.id)
+    assert manifest is not None
+    assert len(manifest.facts["notices"]) == 9
+    assert "shard 8 was damaged" in capsys.readouterr().err  # where a job's output goes to the log
+    notice("nobody's")
+    assert len(list(EventReader(out / "events").new())) == len(events)
