@@ -14,6 +14,7 @@ import argparse
 import csv
 import json
 import time
+import unicodedata
 from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
@@ -26,7 +27,7 @@ from polypaca.langid.confusion import line_gate, word_gate
 from polypaca.langid.gate import best_among, check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from polypaca.langid.contract import Detector
 
@@ -72,6 +73,7 @@ def accuracy(data: Path, loaded: dict[str, Detector], limit: int | None, other: 
     }
     for title, texts in sets.items():
         known_languages(title, texts, loaded)
+    in_other_forms(flores, loaded)
     if strangers:
         neighbours({**flores, **strangers}, list(strangers), loaded)
     lengths(flores, loaded)
@@ -79,6 +81,29 @@ def accuracy(data: Path, loaded: dict[str, Detector], limit: int | None, other: 
     prompts(data, loaded)
     lines_of_known_language(replies, loaded)
     real_answers(data, loaded, limit)
+
+
+FORMS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "decomposed": lambda text: unicodedata.normalize("NFD", text),
+    "in capitals": str.upper,
+    "in lower case": str.lower,
+    "as a heading": str.title,
+    "soft hyphens": "\u00ad".join,
+}
+
+
+def in_other_forms(flores: dict[str, list[str]], loaded: dict[str, Detector]) -> None:
+    """The same sentences, encoded and set in other ways."""
+    name, detector = next(iter(loaded.items()))
+    rows = []
+    for code, sample in flores.items():
+        row = [code]
+        for form in FORMS.values():
+            passed = sum(check(form(text), code, detector).gate for text in sample)
+            row.append(percent(passed, len(sample)))
+        rows.append(row)
+    table(f"FLORES sentences in other forms: passed %, {name}", ["language", *FORMS], rows)
 
 
 def known_languages(title: str, texts: dict[str, list[str]], loaded: dict[str, Detector]) -> None:
@@ -107,13 +132,21 @@ def neighbours(
     texts: dict[str, list[str]], strangers: list[str], loaded: dict[str, Detector]
 ) -> None:
     """Texts of languages that the rules for neighbours are about, from both sides."""
-    pairs = [("da", "nb"), ("mk", "bg"), ("ja", "zh"), ("sv", "nb")]
-    rows = []
+    pairs = [
+        *(("da", "nb"), ("mk", "bg"), ("ja", "zh"), ("sv", "nb"), ("hr", "sr"), ("sr", "hr")),
+        *(("id", "ms"), ("ms", "id"), ("sr", "mk"), ("mk", "sr"), ("sl", "hr"), ("hr", "sl")),
+        *(("cs", "sk"), ("sk", "cs"), ("uk", "ru"), ("gl", "pt"), ("gl", "es")),
+    ]
+    rows: list[list[str]] = []
+    seen: set[tuple[str, str]] = set()
     for stranger, code in pairs:
-        if stranger not in strangers:
+        if stranger not in texts:
             continue
-        sides = [(stranger, code), (stranger, stranger)]
-        for truth, asked in [*sides, (code, code)] if stranger != "sv" else sides:
+        sides = [(stranger, code), (stranger, stranger), *([(code, code)] if code in texts else [])]
+        for truth, asked in sides:
+            if (truth, asked) in seen:
+                continue
+            seen.add((truth, asked))
             for size, sample in (
                 (0, texts[truth]),
                 (5, beginnings({truth: texts[truth]}, 5)[truth]),

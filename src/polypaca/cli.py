@@ -157,11 +157,12 @@ def plan(
 def validate(study: StudyFile, overrides: Overrides = None, as_json: Json = False) -> None:
     """Check a study file and report every problem at once."""
     from polypaca.study import cells, systems
+    from polypaca.study.notices import notices
     from polypaca.workflow.schedules import schedule_notes
 
     loaded = _load(study, overrides)
     counts = {"study": loaded.name, "cells": len(cells(loaded)), "systems": len(systems(loaded))}
-    notes = schedule_notes(loaded, _out(loaded, None))
+    notes = [*notices(loaded), *schedule_notes(loaded, _out(loaded, None))]
     if as_json:
         typer.echo(json.dumps({**counts, **({"notes": notes} if notes else {})}))
         return

@@ -5,10 +5,13 @@ import pytest
 from polypaca.core.languages import (
     canonical,
     is_language,
+    matching,
     name,
     same_canonical,
     same_language,
     script,
+    scripts,
+    sisters,
     suggestion,
 )
 
@@ -79,3 +82,31 @@ def test_names_and_suggestions() -> None:
         ("zz", None), ("q1", None),
     ):  # fmt: skip
         assert suggestion(country) == meant
+
+
+def test_a_language_among_others_by_any_of_its_codes() -> None:
+    assert matching("nb", ["en", "no"]) == "no"
+    assert matching("no", ["nn", "no"]) == "no"
+    assert matching("zh-TW", ["ja", "zh"]) == "zh"
+    assert matching("hr", ["sr", "sl"]) is None
+    assert matching("sh", ["sl", "hr"]) == "hr"
+
+
+def test_sisters() -> None:
+    assert sisters("hr", "sr", short=False)
+    assert sisters("arz", "ar", short=False)
+    assert sisters("id", "ms", short=True)
+    assert not sisters("id", "ms", short=False)
+    assert not sisters("hr", "sl", short=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "written"),
+    [
+        ("ru", ("Cyrl",)), ("sr", ("Cyrl", "Latn")), ("sr_Latn", ("Latn", "Cyrl")),
+        ("zh", ("Hans",)), ("zh-TW", ("Hans",)), ("ja", ("Jpan",)), ("hi", ("Deva",)),
+        ("hi_Latn", ("Latn",)), ("uz", ("Latn", "Cyrl", "Arab")),
+    ],
+)  # fmt: skip
+def test_all_scripts_of_a_language(code: str, written: tuple[str, ...]) -> None:
+    assert scripts(code) == written

@@ -15,7 +15,9 @@ def test_lines_of_fewer_than_five_words_do_not_count() -> None:
     assert long_lines("Uno dos tres cuatro\n\n1. Uno dos tres cuatro cinco") == [
         "1. Uno dos tres cuatro cinco"
     ]
-    assert long_lines("```\nfive words of code here now\n```\n> five words of quotation here") == []
+    assert (
+        long_lines("```sh\nfive words of code here now\n```\n> five words of quotation here") == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -27,7 +29,11 @@ def test_lines_of_fewer_than_five_words_do_not_count() -> None:
         (ENGLISH, "es", 0),
         ("Sí.\nNo.", "es", None),
         ("", "es", None),
-        (f"{SPANISH}\n```\nfor the old house in the list do\n```", "es", 1),
+        (f"{SPANISH}\n```python\nfor the old house in the list do\n```", "es", 1),
+        # What a fence holds in words is read.
+        (f"{SPANISH}\n```\nThe old house stands by the river\n```", "es", 0),
+        # The line is mostly English, for all that a detector makes of one Cyrillic word.
+        (f"{RUSSIAN}\nThe Russian word for a river is река", "ru", 0),
     ],
 )
 def test_every_long_line_must_be_in_the_language(
@@ -49,6 +55,8 @@ def test_every_long_line_must_be_in_the_language(
         (ENGLISH, "ru", None),
         ("Да", "ru", None),
         (f"{RUSSIAN}\nok then", "ru", 1),
+        # A line that is mostly in Latin letters is the one to look at.
+        (f"{RUSSIAN} {RUSSIAN}\nthe old house by the river стоит", "ru", 0),
     ],
 )
 def test_no_word_may_be_in_latin_letters(answer: str, language: str, passes: int | None) -> None:

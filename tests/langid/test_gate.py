@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polypaca.core.languages import scripts
 from polypaca.langid import detectors
+from polypaca.langid.forms import lowered
 from polypaca.langid.gate import Gate, best_among, check
 
 if TYPE_CHECKING:
@@ -84,18 +86,40 @@ def test_code_formulas_and_numbers_are_in_no_language_and_pass(
     assert check(answer, "es", detector) == Gate(None, 0.0, 1, "undetermined")
 
 
-@pytest.mark.parametrize("answer", ["Barack Obama", "1. Marie Curie\n2. Albert Einstein"])
-def test_names_alone_are_in_no_language_and_pass(detector: Detector, answer: str) -> None:
-    assert check(answer, "fi", detector) == Gate(None, 0.0, 1, "undetermined")
+@pytest.mark.parametrize("target", ["fi", "ru", "zh", "hi"])
+@pytest.mark.parametrize(
+    "answer",
+    ["Barack Obama", "1. Marie Curie\n2. Albert Einstein", "Beirut", "Ludwig van Beethoven"],
+)
+def test_names_alone_are_in_no_language_and_pass(
+    detector: Detector, answer: str, target: str
+) -> None:
+    assert check(answer, target, detector) == Gate(None, 0.0, 1, "undetermined")
+
+
+@pytest.mark.parametrize("target", ["fi", "ru", "zh"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Key Benefits Of Exercise",
+        "1. Healthy Eating Habits\n2. Get Enough Sleep\n3. Stay Hydrated Every Day",
+        "How To Cook Rice",
+        "Consejos Para Dormir Mejor",
+    ],
+)
+def test_headings_in_capitals_are_no_names(detector: Detector, answer: str, target: str) -> None:
+    assert check(answer, target, detector)[2:] == (0, "language")
 
 
 def test_short_answers_pass_in_the_right_script_alone(detector: Detector) -> None:
-    # lid.176 takes it for Esperanto.
-    assert check("Beirut", "en", detector)[2:] == (1, "undetermined")
-    assert check("Beirut", "ru", detector)[2:] == (0, "language")
+    assert check("la casa", "fi", detector)[2:] == (1, "undetermined")
+    assert check("la casa", "ru", detector)[2:] == (0, "language")
     assert check("Berlin ist groß", "de", detector)[::2] == ("de", 1)
+    assert check("Yes, of course", "ru", detector).gate == 0
     assert check("Yes, it is the capital", "ru", detector).gate == 0
-    # From four words on the detector decides.
+    # Of three words the detector is believed if it is certain, from four on whatever it says.
+    assert check("die Arbeiten behindert", "es", detector)[2:] == (0, "language")
+    assert check("el sol brilla", "fi", detector)[2:] == (1, "undetermined")
     assert check("the old house stands", "es", detector)[2:] == (0, "language")
 
 
@@ -139,12 +163,12 @@ def test_spelling_tells_neighbours_apart_and_the_confidence_is_that_language_s(
     detector: Detector,
 ) -> None:
     # lid.176 takes it for Danish.
-    answer = "Hva er meningen med deg?"
-    (top, _), *_ = detector.scores(answer, 1)
+    answer = "Hun vil ikke gi meg boken sin."
+    (top, _), *_ = detector.scores(lowered(answer), 1)
     detected, confidence, gate, _ = check(answer, "nb", detector)
     assert (top, detected, gate) == ("da", "no", 1)
-    assert confidence == dict(detector.scores(answer, 10_000))["no"]
-    assert check("Hvad er meningen med dig?", "nb", detector).gate == 0
+    assert confidence == dict(detector.scores(lowered(answer), 5))["no"]
+    assert check("Hun vil ikke give mig bogen.", "nb", detector).gate == 0
 
 
 def test_an_answer_that_is_mostly_english_is_english_whatever_the_rest(detector: Detector) -> None:
@@ -176,3 +200,111 @@ def test_the_best_among_given_languages(detector: Detector) -> None:
 def test_a_language_that_does_not_exist_is_refused(detector: Detector) -> None:
     with pytest.raises(ValueError, match="not a language code"):
         check(ENGLISH, "xx-nowhere", detector)
+
+
+def test_a_short_rest_beside_a_quotation_does_not_decide(detector: Detector) -> None:
+    prompt = f"Copy this: {PASSAGE}"
+    # Of the answer are left: numbers, in no language.
+    answer = f"1. 1. 1. 1. 1. 1. 1. {PASSAGE} 1. 1. 1. 1. 1. 1."
+    assert check(answer, "es", detector, prompt=prompt)[2:] == (0, "language")
+    assert check(answer, "en", detector, prompt=prompt)[::2] == ("en", 1)
+
+
+RUSSIAN = "Завтра утром мы поедем на поезде в деревню к нашей бабушке."
+JAPANESE = "明日の朝、電車でおばあさんの村に行きます。"
+KOREAN = "내일 아침에 기차를 타고 할머니 댁에 갑니다."
+ARABIC = "غدا صباحا سنذهب بالقطار إلى قرية جدتنا."
+HINDI = "कल सुबह हम ट्रेन से अपनी दादी के गाँव जाएँगे।"
+IN_SCRIPTS = {
+    "ar": ARABIC, "en": ENGLISH, "hi": HINDI, "ja": JAPANESE, "ko": KOREAN, "ru": RUSSIAN,
+    "zh": CHINESE,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("target", [*IN_SCRIPTS, "uk", "it", "sk", "el", "th", "bg"])
+def test_any_script_is_compared_with_any(detector: Detector, target: str) -> None:
+    for language, text in IN_SCRIPTS.items():
+        passes = int(language == target)
+        assert check(text, target, detector).gate == passes
+        # However short, and with a word of the target's own script beside it.
+        first = text[:6] if language in ("zh", "ja") else " ".join(text.split()[:2])
+        if not set(scripts(language)) & set(scripts(target)) and {language, target} != {"ja", "zh"}:
+            assert check(first, target, detector).gate == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["你好", "好的，谢谢", "麻婆豆腐", "这是一个很长的句子，没有任何问题。"]
+)
+@pytest.mark.parametrize("target", ["uk", "it", "sk", "ko", "en", "ru"])
+def test_ideographs_alone_are_chinese(detector: Detector, text: str, target: str) -> None:
+    assert check(text, target, detector)[2:] == (0, "language")
+    assert check(text, "zh", detector)[:3:2] == ("zh", 1)
+
+
+def test_most_of_a_mixed_answer_decides_in_every_pair_of_scripts(detector: Detector) -> None:
+    for one, own in IN_SCRIPTS.items():
+        for other, foreign in IN_SCRIPTS.items():
+            if one == other or {one, other} == {"ja", "zh"}:
+                continue
+            mostly = f"{own} {own} {own} {foreign[: len(foreign) // 4]}"
+            assert check(mostly, one, detector).gate == 1, (one, other)
+            assert check(mostly, other, detector).gate == 0, (one, other)
+
+
+def test_a_gloss_in_parentheses_does_not_count(detector: Detector) -> None:
+    answer = "冰雪(snow), 寒冷(cold), 热饮(hot drink), 冬至(winter solstice), 滑冰(ice skating)"
+    assert check(answer, "zh", detector)[::2] == ("zh", 1)
+    assert check(answer.replace("(", " ").replace(")", " "), "zh", detector).gate == 0
+
+
+SERBIAN = "Dete je popilo mleko i pojelo hleb pre nego što je otišlo u školu."
+CROATIAN = "Dijete je popilo mlijeko i pojelo kruh prije nego što je otišlo u školu."
+CYRILLIC = "Дете је попило млеко и појело хлеб пре него што је отишло у школу."
+
+
+@pytest.mark.parametrize("target", ["hr", "sr", "bs", "sh", "sr-Latn", "sr-Cyrl"])
+def test_sisters_pass_for_one_another(detector: Detector, target: str) -> None:
+    for text in (SERBIAN, CROATIAN, "Da, naravno.", SERBIAN.upper()):
+        assert check(text, target, detector).gate == 1
+    assert check(CYRILLIC, target, detector).gate == int(target != "hr")
+    assert check("Zítra ráno pojedeme vlakem na vesnici k babičce.", target, detector).gate == 0
+
+
+def test_sisters_are_undetermined_and_their_own_language_is_not(detector: Detector) -> None:
+    reasons = {check(SERBIAN, target, detector).reason for target in ("hr", "sr", "bs")}
+    assert "undetermined" in reasons
+
+
+MALAY = "Sila tekan butang ini untuk menyimpan dokumen anda."
+INDONESIAN = "Silakan tekan tombol ini untuk menyimpan dokumen Anda."
+
+
+def test_malay_and_indonesian_are_sisters_in_short_texts(detector: Detector) -> None:
+    for target in ("id", "ms"):
+        assert check(MALAY, target, detector).gate == 1
+        assert check(INDONESIAN, target, detector).gate == 1
+    long = (
+        "Karena harga mobil naik, kantor itu tidak bisa lagi membayar uang makan pegawainya. " * 4
+    )
+    assert check(long, "id", detector).gate == 1
+    assert check(long, "ms", detector).gate == 0
+
+
+def test_a_title_in_quotation_marks_does_not_count(detector: Detector) -> None:
+    title = '"Deep-Aligned Neural Network for Action Recognition and Segmentation"'
+    assert check(
+        f"{title} में आर्किटेक्चर डिज़ाइन का सारांश करते हुए एक गहन अध्ययन किया गया है।", "hi", detector
+    )[::2] == ("hi", 1)
+    # But more of it is no quotation.
+    assert check(f"Конечно: {title} {title} «{ENGLISH}»", "ru", detector).gate == 0
+
+
+def test_of_two_languages_in_one_script_the_one_with_more_sentences_decides(
+    detector: Detector,
+) -> None:
+    spanish = "La casa está junto al río. Los niños juegan en el jardín todos los días."
+    for more in range(2, 4):
+        mostly_english = f"{ENGLISH} {ENGLISH} " * more + spanish
+        assert check(mostly_english, "es", detector).gate == 0
+        mostly_spanish = f"{spanish} {spanish} " * more + ENGLISH
+        assert check(mostly_spanish, "es", detector).gate == 1

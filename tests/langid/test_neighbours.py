@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from polypaca.langid.neighbours import _DANISH, _NORWEGIAN, settle
+from polypaca.langid.neighbours import _GROUPS, settle
 
 
 @pytest.mark.parametrize(
@@ -25,13 +25,30 @@ from polypaca.langid.neighbours import _DANISH, _NORWEGIAN, settle
         ("当然できる", "ja", "ja"),
         ("当然可以", "ko", "ko"),
         ("Hva er det?", "sv", "sv"),
+        ("Jeg så en rød bil på gården", "sv", "no"),
+        ("Jag såg en röd bil på gården där", "no", "sv"),
+        ("Ово је књига коју читам", "mk", "sr"),
+        ("Оваа книга не е моја", "sr", "mk"),
+        ("Ќе дојдам утре", "ru", "mk"),
+        ("Који је то пут?", "ru", "sr"),
+        ("Това е книгата, която чета", "ru", "bg"),
+        ("Это книга, которую я читаю", "bg", "ru"),
+        ("Ovo je knjiga koju čitam u školi", "sl", "sh"),
+        ("To je knjiga, ki jo berem", "hr", "sl"),
+        ("Preko noći u vodi", "fi", "sh"),
+        ("Toto je kniha, ktorú čítam pri okne, keď prší", "cs", "sk"),
+        ("Toto je kniha, kterou čtu při dešti", "sk", "cs"),
+        ("Saya tidak bisa membaca buku itu", "ms", "id"),
+        ("Saya tiada wang", "id", "ms"),
     ],
 )
 def test_what_only_one_of_two_writes_decides(text: str, detected: str, language: str) -> None:
     assert settle(text, detected) == language
 
 
-def test_no_word_speaks_for_both() -> None:
-    # `gør` and `gjør`: no word of one list may be a word of the other.
-    assert not _DANISH & _NORWEGIAN
-    assert all(word.islower() for word in _DANISH | _NORWEGIAN)
+def test_no_word_speaks_for_two_languages() -> None:
+    # `gør` and `gjør`: no word of one list may be a word of another of its group.
+    for group in _GROUPS:
+        words = [word for signs in group.values() for word in signs.words]
+        assert all(word.islower() for word in words)
+        assert len(words) == len(set(words)), [w for w in words if words.count(w) > 1]

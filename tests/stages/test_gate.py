@@ -19,7 +19,7 @@ CASES = [
     ("2", "ru", True, RUSSIAN, 1, "language", 1, 1),
     ("2", "en", False, RUSSIAN, 1, "exempt", None, None),
     ("3", "ru", True, f"{RUSSIAN[:-1]} indeed.", 1, "language", 1, 0),
-    ("4", "ru", True, f"{RUSSIAN}\n{RUSSIAN}\n{RUSSIAN}\n{ENGLISH}", 1, "language", 0, 1),
+    ("4", "ru", True, f"{RUSSIAN}\n{RUSSIAN}\n{RUSSIAN}\n{ENGLISH}", 1, "language", 0, 0),
     ("5", "en", True, "", 0, "empty", None, None),
     ("6", "en", True, "no " * 40, 0, "degenerate", None, None),
     ("7", "en", True, "`x = 1`", 1, "undetermined", None, None),

@@ -6,7 +6,8 @@ import pytest
 
 from polypaca.core.errors import StudyError
 from polypaca.study import Study, cells, load_study, mixtures, systems
-from polypaca.study.grid import answers, given, supported, translated
+from polypaca.study.grid import answers, as_tested, given, supported, translated
+from polypaca.study.notices import notices
 
 TEXT = """\
 name: small
@@ -161,3 +162,75 @@ def test_mistakes_in_mixing_and_translating_are_reported_together(tmp_path: Path
         "must name the recipe's languages: en, es, de", "4 budgets are more", "4 languages of 3",
     ):  # fmt: skip
         assert what in found
+
+
+RECIPES = "recipes: [monolingual, multilingual, english]\n"
+
+
+def _bilingual(tmp_path: Path, train: str, test: str, rest: str = RECIPES) -> Path:
+    folder = tmp_path / "study"
+    folder.mkdir(exist_ok=True)
+    for code in ("en", "nb", "nn", "no", "zh", "zh-TW", "hr", "sr"):
+        (folder / f"a.{code}.jsonl").write_text("")
+    path = folder / "study.yaml"
+    path.write_text(
+        f"name: b\nlanguages: {{train: [{train}], test: [{test}]}}\n"
+        "data: {instructions: 'a.{language}.jsonl'}\nprompts: {source: 'a.{language}.jsonl'}\n"
+        f"models: [builtin:tiny-neox]\nmethods: {{lora: {{}}}}\n{rest}"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("nb", "no"), ("no", "nb"), ("nn", "no"), ("zh", "zh-TW"), ("zh-TW", "zh"), ("nb", "nb")],
+)
+def test_two_codes_of_one_language_are_one_in_the_grid(
+    tmp_path: Path, train: str, test: str
+) -> None:
+    study = load_study(
+        _bilingual(
+            tmp_path,
+            f"en, {train}",
+            f"en, {test}",
+            f"{RECIPES}systems: [{{shuffle: monolingual}}]\n",
+        )
+    )
+    by_mixture = {cell.mixture.name: cell for cell in cells(study)}
+    assert by_mixture[f"monolingual-{train}"].mixture.languages == (train,)
+    assert answers(study, by_mixture[f"monolingual-{train}"]) == (test,)
+    assert as_tested(study, train) == test
+    shuffled = [system for system in systems(study) if system.shuffled]
+    assert (test,) in [system.languages for system in shuffled]
+
+
+def test_two_codes_of_one_language_in_one_list_are_refused(tmp_path: Path) -> None:
+    for train, test in (("en, nb, no", "en"), ("en", "en, zh, zh-TW")):
+        with pytest.raises(StudyError, match="are one language"):
+            load_study(_bilingual(tmp_path, train, test))
+    with pytest.raises(StudyError, match="did you mean nb"):
+        text = "recipes: {multilingual: {languages: [en, no]}}\n"
+        load_study(_bilingual(tmp_path, "en, nb", "en, no", text))
+    assert load_study(_bilingual(tmp_path, "en", "en, hr, sr"))
+
+
+def test_a_translation_s_source_is_spelled_as_the_language_it_is(tmp_path: Path) -> None:
+    path = _bilingual(tmp_path, "en, nb", "en")
+    text = path.read_text().replace(
+        "data: {instructions: 'a.{language}.jsonl'}",
+        "data: {instructions: 'a.{language}.jsonl', translate: {source: 'no', engine: dummy}}",
+    )
+    path.write_text(text)
+    with pytest.raises(StudyError, match="same language as nb"):
+        load_study(path)
+
+
+def test_what_the_detector_cannot_tell_is_said(tmp_path: Path) -> None:
+    path = _bilingual(tmp_path, "en", "en, hr, sr")
+    (found,) = notices(load_study(path))
+    assert found.startswith("no detector tells hr from sr")
+    for code, reason in (("hi-Latn", "Latin script"), ("tlh", "does not know tlh")):
+        (tmp_path / "study" / f"a.{code}.jsonl").write_text("")
+        (found,) = notices(load_study(_bilingual(tmp_path, "en", f"en, {code}")))
+        assert reason in found
+    assert notices(load_study(_bilingual(tmp_path, "en", "en, no, zh-TW"))) == []

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Codes that the language gate takes for one language. Written Norwegian is Bokmål or Nynorsk and
 # test sets say `no` for either; detectors tell written Chinese apart by script and topic at best.
@@ -29,6 +33,52 @@ _SAME_LANGUAGE = {
 _SERBO_CROATIAN = "sh"
 _SERBO_CROATIAN_CODES = frozenset({"sh", "hbs", "scr", "scc"})
 _SERBO_CROATIAN_MEMBERS = frozenset({"bs", "cnr", "hr", "sr"})
+
+# Written Arabic, and what is labelled as spoken: ISO 639-3's members of `ar`.
+_ARABIC = """
+    ar aao abh abv acm acq acw acx acy adf aeb aec afb ajp apc apd arq ars ary arz auz avl ayh
+    ayl ayn ayp pga shu ssh
+"""
+# Languages that detectors cannot tell apart by texts of any length.
+_SISTERS = (
+    frozenset({"sh", *_SERBO_CROATIAN_MEMBERS}),
+    frozenset(_ARABIC.split()),
+)
+# And those that they cannot tell apart where a text is short.
+_SISTERS_IN_SHORT = (frozenset({"id", "ms"}), frozenset({"da", "no"}))
+
+# Scripts that a language is written in beside CLDR's likely one, its own spelling reforms and
+# countries being several.
+_OTHER_SCRIPTS = {
+    "sr": ("Latn",),
+    "sh": ("Latn", "Cyrl"),
+    "bs": ("Cyrl",),
+    "cnr": ("Latn", "Cyrl"),
+    "az": ("Cyrl", "Arab"),
+    "crh": ("Cyrl", "Latn"),
+    "ff": ("Adlm",),
+    "ha": ("Arab",),
+    "iu": ("Latn",),
+    "jv": ("Java",),
+    "kk": ("Arab", "Latn"),
+    "kok": ("Latn",),
+    "ks": ("Deva",),
+    "ku": ("Arab", "Cyrl"),
+    "ky": ("Arab", "Latn"),
+    "mn": ("Mong",),
+    "mni": ("Mtei", "Beng"),
+    "ms": ("Arab",),
+    "pa": ("Arab",),
+    "sat": ("Deva", "Beng", "Latn"),
+    "sd": ("Deva",),
+    "su": ("Sund",),
+    "tg": ("Arab", "Latn"),
+    "tk": ("Cyrl", "Arab"),
+    "tt": ("Latn",),
+    "ug": ("Cyrl", "Latn"),
+    "uz": ("Cyrl", "Arab"),
+    "zgh": ("Latn",),
+}
 
 
 @lru_cache(maxsize=4096)
@@ -86,6 +136,52 @@ def same_canonical(one: str, other: str) -> bool:
     return other == _SERBO_CROATIAN and one in _SERBO_CROATIAN_MEMBERS
 
 
+def matching(code: str, among: Iterable[str]) -> str | None:
+    """The code of `among` that names the same language, as spelled there; the first, if several.
+
+    The study compares its languages by this, as the gate does: `nb` in the data and `no` in the
+    prompts are one language.
+
+    Raises:
+        ValueError: if one of them is no registered language.
+    """
+    listed = list(among)
+    if code in listed:
+        return code
+    return next((other for other in listed if same_language(code, other)), None)
+
+
+def sisters(one: str, other: str, *, short: bool) -> bool:
+    """Whether no detector tells two languages apart, in a short text or in any.
+
+    Both are canonical codes, or a detector's label that is no language.
+    """
+    groups = (*_SISTERS, *_SISTERS_IN_SHORT) if short else _SISTERS
+    return any(one in group and other in group for group in groups)
+
+
+@lru_cache(maxsize=4096)
+def scripts(code: str) -> tuple[str, ...]:
+    """The scripts that a language is written in, ISO 15924, the usual one first.
+
+    `sr` -> `Cyrl`, `Latn`. A code's own script (`hi_Latn`) is the only one where the language is
+    not otherwise written in it; empty where CLDR has none.
+
+    Raises:
+        ValueError: if no such language is registered.
+    """
+    short, own = canonical(code), script(code)
+    usual = script(short)
+    known = [name for name in (usual, *_OTHER_SCRIPTS.get(short, ())) if name]
+    same = {_FAMILY.get(name, name) for name in known}
+    if own and _FAMILY.get(own, own) not in same:
+        return (own,)
+    return tuple(dict.fromkeys([own, *known] if own else known))
+
+
+_FAMILY = {"Hant": "Hans", "Hani": "Hans"}
+
+
 @lru_cache(maxsize=4096)
 def script(code: str) -> str:
     """The script that a language is mostly written in, ISO 15924: `ru` -> `Cyrl`.
@@ -102,6 +198,13 @@ def script(code: str) -> str:
     return langcodes.Language.get(code.replace("_", "-")).script or (
         langcodes.Language.get(short).maximize().script or ""
     )
+
+
+def script_name(script: str) -> str:
+    """The English name of a script: `Deva` -> `Devanagari`."""
+    import langcodes
+
+    return langcodes.Language.make(script=script).script_name()
 
 
 def name(code: str) -> str:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import re
 from bisect import bisect_left
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from polypaca.langid.blocks import is_program, read_fences
+from polypaca.langid.forms import plain
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-# A fence runs to its closing line or, in an answer that was cut off, to the end. The info string
-# of a backtick fence holds no backtick (https://spec.commonmark.org/0.31.2/#fenced-code-blocks).
-_FENCED = re.compile(
-    r"^[ \t]*(?P<fence>`{3,}(?=[^`\n]*\n)|~{3,}(?=[^\n]*\n))[^\n]*\n"
-    r".*?(?:^[ \t]*(?P=fence)[`~]*[ \t]*$|\Z)",
-    re.MULTILINE | re.DOTALL,
-)
 
 
 class _Pair(NamedTuple):
@@ -26,10 +22,30 @@ class _Pair(NamedTuple):
     closing: re.Pattern[str]
     key: Callable[[re.Match[str]], str]
     one_line: bool = False
+    read: Callable[[str], bool] | None = None  # what is in between, if that is prose
 
 
+def _is_sentence(text: str) -> bool:
+    """Whether what is set as code is a sentence: four words or more, and no sign of code."""
+    words = sum(any(map(str.isalpha, word)) for word in text.split())
+    return words >= _SENTENCE and not _CODE_SIGN.search(text) and not is_program(text)
+
+
+_SENTENCE = 4
+_CODE_SIGN = re.compile(r"[={};<>\[\]|\\]|\w\(|--\w|\$\w")
 _RUN = re.compile(r"`+")
 _DISPLAY = re.compile(r"\$\$")
+
+# Environments and commands of LaTeX: formulas, programs and pictures, and what sets prose.
+_FORMULAS = (
+    "(?:math|displaymath|equation|align|aligned|alignat|flalign|gather|gathered|multline|eqnarray|split"
+    "|cases|array|[bBpvV]?matrix|smallmatrix|tikzpicture|verbatim|lstlisting|minted|algorithm"
+    "|algorithmic)"
+)
+_SETTING = (
+    "text(?:bf|it|tt|sc|rm|sf|sl|up|md|normal)?|emph|underline|(?:sub)*section|chapter|part"
+    "|(?:sub)?paragraph|title|author|caption|footnote|item|mbox"
+)
 
 # Marker, and a pattern or a pair: tried where the marker occurs, which spares most texts most of
 # the work. Applied in this order, each match becoming a space. All but those of addresses need one
@@ -37,9 +53,7 @@ _DISPLAY = re.compile(r"\$\$")
 # changes nothing. Pairs are no patterns: `<!--.*?-->` would look through the rest of the text once
 # for each `<!--` that nothing closes.
 _RULES: tuple[tuple[str, re.Pattern[str] | _Pair], ...] = (
-    ("```", _FENCED),
-    ("~~~", _FENCED),
-    ("`", _Pair(_RUN, _RUN, lambda run: run[0], one_line=True)),
+    ("`", _Pair(_RUN, _RUN, lambda run: run[0], one_line=True, read=_is_sentence)),
     # ASCII only: Chinese text may go on right behind an address.
     ("://", re.compile(r"(?:https?|ftp)://[!-;=?-~]+", re.IGNORECASE)),
     ("www.", re.compile(r"www\.[!-;=?-~]+")),
@@ -59,8 +73,8 @@ _RULES: tuple[tuple[str, re.Pattern[str] | _Pair], ...] = (
     (
         "\\",
         _Pair(
-            re.compile(r"\\begin\{([A-Za-z]+\*?)\}"),
-            re.compile(r"\\end\{([A-Za-z]+\*?)\}"),
+            re.compile(rf"\\begin\{{({_FORMULAS}\*?)\}}"),
+            re.compile(rf"\\end\{{({_FORMULAS}\*?)\}}"),
             lambda environment: environment[1],
         ),
     ),
@@ -75,9 +89,12 @@ _RULES: tuple[tuple[str, re.Pattern[str] | _Pair], ...] = (
     ("$$", _Pair(_DISPLAY, _DISPLAY, lambda _: "")),
     # Pandoc's rule, so that sums of money stay: no space inside the dollars, no digit behind.
     ("$", re.compile(r"\$(?=\S)[^$\n]*?(?<=\S)\$(?!\d)")),
+    # What commands set in another type or size is prose.
+    ("\\", re.compile(rf"\\(?:{_SETTING})\*?\{{([^{{}}\n]*)\}}")),
     ("\\", re.compile(r"\\[A-Za-z]+\*?(?:\[[^\[\]\n]*\])?(?:\{[^{}\n]*\})*")),
 )
 
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _DELIMITERS = "`~<>$\\"
 _BLOCK_QUOTE = re.compile(r"^[ \t]*>[^\n]*$", re.MULTILINE)
 
@@ -92,9 +109,10 @@ _UNSPACED = 20  # characters a word, on average: a text without spaces
 def prose(text: str) -> str:
     """The natural-language part of `text`, white space folded to single spaces.
 
-    Fenced and inline code, URLs, e-mail addresses, HTML tags and LaTeX are taken out, and so are
-    stray delimiters of these. The result may be empty. `prose(prose(text)) == prose(text)`, and
-    the time is linear in the length of the text.
+    Its form is `forms.plain`. Code, URLs, e-mail addresses, HTML tags and LaTeX are taken out, and
+    so are stray delimiters of these; what is prose in fences is read (`blocks.read_fences`), and so
+    are sentences that are set as code. The result may be empty. `prose(prose(text))` is
+    `prose(text)`, and the time is linear in the length of the text.
     """
     return " ".join(_without_markup(text).split())
 
@@ -144,12 +162,28 @@ def has_letters(text: str) -> bool:
 
 
 def _without_markup(text: str) -> str:
+    text = plain(text)
+    if "&" in text:
+        text = plain(_ENTITY.sub(_letter, text))
+    if "```" in text or "~~~" in text:
+        text = plain(read_fences(text))
     for marker, rule in _RULES:
         if marker in text:
-            text = _cut(text, rule) if isinstance(rule, _Pair) else rule.sub(" ", text)
+            text = _cut(text, rule) if isinstance(rule, _Pair) else rule.sub(_left, text)
     for delimiter in _DELIMITERS:
         text = text.replace(delimiter, " ")
     return text
+
+
+def _letter(entity: re.Match[str]) -> str:
+    """The letter that HTML writes by name or number; a space for other signs."""
+    letter = html.unescape(entity[0])
+    return letter if letter.isalpha() and not letter.isascii() else " "
+
+
+def _left(match: re.Match[str]) -> str:
+    """What of markup is text: what a command sets in another type."""
+    return f" {match[1]} " if match.re.groups else " "
 
 
 def _cut(text: str, pair: _Pair) -> str:
@@ -171,6 +205,9 @@ def _cut(text: str, pair: _Pair) -> str:
             continue
         kept.append(text[end : match.start()])
         end = stop
+        inner = text[match.end() : start]
+        if pair.read is not None and pair.read(inner):
+            kept.append(inner)
     return " ".join([*kept, text[end:]])
 
 

@@ -12,9 +12,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from polypaca.core import languages
+from polypaca.langid.blocks import without_code
 from polypaca.langid.cleaning import prose_lines, without_block_quotes
-from polypaca.langid.content import in_script_of, word_count
-from polypaca.langid.gate import detect
+from polypaca.langid.content import word_count
+from polypaca.langid.forms import plain
+from polypaca.langid.gate import tell
+from polypaca.langid.scripts import in_script_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +35,7 @@ _LATIN_WORD = re.compile(r"(?<![A-Za-z0-9_.@/'â€™-])[a-z]{4,}(?![A-Za-z0-9_@/'â€
 
 def long_lines(response_text: str) -> list[str]:
     """The cleaned lines of an answer that have five words or more; block quotes are left out."""
-    lines = prose_lines(without_block_quotes(response_text))
+    lines = prose_lines(without_block_quotes(without_code(plain(response_text))))
     return [line for line in lines if word_count(line) >= _SHORTEST_LINE]
 
 
@@ -46,13 +49,9 @@ def line_gate(response_text: str, expected: str, detector: Detector) -> Literal[
     """
     lines = long_lines(response_text)
     if not lines:
+        languages.canonical(expected)
         return None
-    target = languages.canonical(expected)
-    for line in lines:
-        detected, _ = detect(line, detector)
-        if detected is not None and not languages.same_canonical(detected, target):
-            return 0
-    return 1
+    return 0 if any(tell(line, expected, detector).verdict == "other" for line in lines) else 1
 
 
 def word_gate(response_text: str, expected: str) -> Literal[0, 1] | None:
@@ -68,8 +67,8 @@ def word_gate(response_text: str, expected: str) -> Literal[0, 1] | None:
     """
     if languages.script(expected) == "Latn":
         return None
-    lines = [line for line in long_lines(response_text) if in_script_of(line, expected)]
-    if not lines:
+    lines = long_lines(response_text)
+    if not lines or not in_script_of("\n".join(lines), expected):
         return None
     return 0 if any(_LATIN_WORD.search(line) for line in lines) else 1
 

@@ -6,13 +6,6 @@ The definitions are stated for users in docs/language-gate.md.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import TYPE_CHECKING
-
-from polypaca.core import languages
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _NO_LETTER_OR_DIGIT = re.compile(r"[\W_]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -31,20 +24,26 @@ _PROBE = 100
 _MOST_NAMES = 30
 _MOST_CAPITALS = 3
 
+# Small words inside names, and words that stand in headings and short answers.
+_PARTICLE_LIST = """
+    van von vom zu zum zur der den de da do dos das di del della du des la le los las el al bin
+    ibn ben ter ten
+"""
+_PARTICLES = frozenset(_PARTICLE_LIST.split())
+_NO_NAME_LIST = """
+    of and to in for with your you how what which who why when where from by at on as is are be
+    it its this that these those not or if into about our my their more most than vs before
+    after yes no true false none sure okay ok thanks thank hello hi sorry please maybe perhaps
+    never always positive negative neutral unknown correct incorrect wrong right good great
+    nothing introduction conclusion summary overview benefits tips steps key best example answer
+    question para que cómo sí pour avec oui non und oder mit für nein
+"""
+_NO_NAMES = frozenset(_NO_NAME_LIST.split())
+
+_CAPITALISED = r"[A-ZÀ-ÖØ-ÞĀ-ŽΑ-ΩЀ-Я][^\W\d_]*(?:['’-][^\W\d_]+)*"
+_RUN_OF_NAMES = re.compile(rf"(?<![\w'’-]){_CAPITALISED}(?:[\s.,:;/&–]{{1,3}}{_CAPITALISED})+")
+
 _FEW_WORDS = 3
-
-_NOT_LATIN = re.compile(r"[^A-Za-z]+")
-_ASCII_WITHOUT_LETTERS = bytes(sign for sign in range(128) if not chr(sign).isalpha())
-# A letter of these says as much as so many of English: their share of FLORES' characters.
-_LETTERS_OF_ENGLISH = {"Hans": 3, "Hant": 3, "Jpan": 2, "Kore": 2}
-
-# What ISO 15924 has one code for and Unicode several.
-_SCRIPTS = {
-    "Hans": ("Hani",),
-    "Hant": ("Hani",),
-    "Jpan": ("Hani", "Hira", "Kana"),
-    "Kore": ("Hang", "Hani"),
-}
 
 
 def word_count(text: str) -> int:
@@ -93,20 +92,37 @@ def _unit(signs: str, longest: int) -> str:
     return ""
 
 
-def is_names(text: str) -> bool:
-    """Whether a text may be names alone: two to 30 words, all with a capital letter first.
+def is_names(text: str, *, mixed: bool = False) -> bool:
+    """Whether a text may be names alone: up to 30 words, all with a capital letter first.
 
-    Of words in capitals alone, which may be a sentence, at most three. In scripts without
-    capitals nothing is taken for a name.
+    Between them the small words that names have (*van*, *de*, *bin*) may stand in lower case. Of
+    words in capitals alone, which may be a sentence, at most three. English words that no name
+    begins with show a heading (*Key Benefits Of Exercise*) or a short answer (*Yes*). In scripts
+    without capitals nothing is taken for a name.
+
+    Args:
+        text: the text.
+        mixed: it was taken from a text in another script, beside which any such words are names.
     """
     words = capitals = 0
     for match in _LETTERS.finditer(text):
         word = match[0]
+        if word in _PARTICLES and words:
+            continue
         words += 1
         capitals += len(word) > 1 and word.isupper()
-        if not _is_capitalised(word) or words > _MOST_NAMES or capitals > _MOST_CAPITALS:
+        if not _is_capitalised(word):
             return False
-    return words >= 2
+        if not mixed and (words > _MOST_NAMES or capitals > _MOST_CAPITALS):
+            return False
+        if not mixed and word.lower() in _NO_NAMES:
+            return False
+    return words >= 1
+
+
+def without_names(text: str) -> str:
+    """A text without runs of two words or more with a capital letter first."""
+    return " ".join(_RUN_OF_NAMES.sub(" ", text).split())
 
 
 def _is_capitalised(word: str) -> bool:
@@ -116,51 +132,3 @@ def _is_capitalised(word: str) -> bool:
 def is_short(text: str) -> bool:
     """Whether a text has three words or fewer: too few for a detector."""
     return len(text) < 200 and word_count(text) <= _FEW_WORDS
-
-
-def in_script_of(text: str, language: str) -> bool:
-    """Whether most letters of a text are in the script that the language is mostly written in.
-
-    Raises:
-        ValueError: if `language` is not a language code.
-    """
-    letters = sum(map(str.isalpha, text))
-    return 2 * _counter(languages.script(language))(text) > letters
-
-
-def latin_part(text: str, language: str) -> str | None:
-    """The words in Latin letters of a text in another script, if they are more than half of it.
-
-    None for languages in Latin letters, for texts of three words or fewer, and for texts without
-    any letter of the language's script, as Serbian has them. An ideograph counts for three
-    letters, kana and hangul for two.
-
-    Raises:
-        ValueError: if `language` is not a language code.
-    """
-    script = languages.script(language)
-    latin = 0 if script == "Latn" else _latin_letters(text)
-    if not latin:
-        return None
-    letters = _counter(script)(text) * _LETTERS_OF_ENGLISH.get(script, 1)
-    if not 0 < letters < latin or is_short(text):
-        return None
-    return _NOT_LATIN.sub(" ", text).strip()
-
-
-def _latin_letters(text: str) -> int:
-    return len(text.encode("ascii", "ignore").translate(None, _ASCII_WITHOUT_LETTERS))
-
-
-@lru_cache(maxsize=64)
-def _counter(script: str) -> Callable[[str], int]:
-    """Counts letters of a script, with the vowel signs that Indian ones write around them."""
-    import regex
-
-    names = "".join(rf"\p{{Script={name}}}" for name in _SCRIPTS.get(script, (script,)))
-    try:
-        pattern = regex.compile(rf"[{names}&&[\p{{L}}\p{{M}}]]+", regex.VERSION1)
-    except regex.error:  # CLDR names no script, or one that Unicode has not
-        return lambda text: 0
-    # To take them out is quicker than to find each.
-    return lambda text: len(text) - len(pattern.sub("", text))

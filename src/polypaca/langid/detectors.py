@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polypaca.core import languages
 from polypaca.core.errors import UserError
 from polypaca.core.files import sha256_file
 from polypaca.core.names import nearest
@@ -130,6 +131,26 @@ def signature(name: str, model: Path | str | None = None) -> str:
         return lingua_models.signature()
     path = ensure(name, model)
     return f"{name}-{sha256_file(path)[:12]}" if path else name
+
+
+def known_languages(name: str) -> frozenset[str] | None:
+    """The canonical codes that a detector may say; None where that takes a large file to know."""
+    if name == "lid176":
+        return fasttext_models.LID176_LANGUAGES
+    return lingua_models.LANGUAGES if name == "lingua" else None
+
+
+def unknown_script(name: str, code: str) -> str | None:
+    """The script of a code such as `hi_Latn` that no label of a detector stands for; else None."""
+    (script, *others) = languages.scripts(code) or ("",)
+    usual = languages.scripts(languages.canonical(code))
+    if others or script in usual or name in _OF_ANY_SCRIPT:
+        return None
+    return script
+
+
+# Detectors that have labels for languages in scripts that they are not usually written in.
+_OF_ANY_SCRIPT = frozenset({"glotlid"})
 
 
 @lru_cache(maxsize=4)

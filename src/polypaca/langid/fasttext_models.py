@@ -21,6 +21,18 @@ _PREFIX = "__label__"
 # where `als` is Alemannic (https://als.wikipedia.org); as a language code it is Tosk Albanian.
 LID176_LABELS = {"als": "gsw"}
 
+# What lid.176 may say, by canonical code: to know it without reading the model.
+_LID176_CODES = """
+    af am an ar arz as ast av az azb ba bar be bg bho bik bn bo bpy br bs bua ca cbk ce ceb chm
+    ckb co cs cv cy da de dsb dty dv el eml en eo es et eu fa fi fil fr frr fy ga gd gl gn gom
+    gsw gu gv he hi hif hr hsb ht hu hy ia id ie ilo io is it ja jbo jv ka kk km kn ko krc ku kv
+    kw ky la lah lb lez li lmo lo lrc lt lv mai mg min mk ml mn mr mrj ms mt mwl my myv mzn nah
+    nap nds ne new nl no oc or os pa pam pfl pl pms ps pt qu rm ro ru rue sa sah sc scn sco sd
+    sh si sk sl so sq sr su sv sw ta te tg th tk tr tt tyv ug uk ur uz vec vep vi vls vo wa war
+    xal xmf yi yo zh zza
+"""
+LID176_LANGUAGES = frozenset(_LID176_CODES.split())
+
 # Classes of OpenLID-v3 and GlotLID for noise and for scripts of no known language.
 _NO_LANGUAGE_LABELS = frozenset({"und", "zxx", "mis", "mul"})
 

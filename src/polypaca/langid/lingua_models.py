@@ -10,6 +10,14 @@ from polypaca.langid.contract import Detector
 
 _PACKAGE = "lingua-language-detector"
 
+# What it may say, by canonical code: to know it without loading it.
+_CODES = """
+    af ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fil fr ga gu he hi hr hu hy id
+    is it ja ka kk ko la lg lt lv mi mk mn mr ms nl no pa pl pt ro ru sk sl sn so sq sr st sv sw
+    ta te th tn tr ts uk ur vi xh yo zh zu
+"""
+LANGUAGES = frozenset(_CODES.split())
+
 
 def signature() -> str:
     """Name and version; the package's models change with its version alone.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca.core.errors import DataError
 from polypaca.core.files import atomic_write, read_jsonl, to_line, write_jsonl
+from polypaca.core.languages import is_language, matching
 from polypaca.core.manifest import read_manifest
 from polypaca.core.records import Example, Prompt, Rejected
 from polypaca.data.contamination import find, index_prompts
@@ -102,9 +103,7 @@ def translate(
     )
     try:
         waiting: deque[_Row] = deque()
-        index = (
-            index_prompts(read_jsonl(prompts / f"{language}.jsonl", Prompt)) if prompts else None
-        )
+        index = _index(prompts, language) if prompts else None
         pairs = translate_rows(
             _read(path, source, untranslatable, waiting),
             _rows_in(instructions, source),
@@ -137,6 +136,13 @@ class _Row:
     example: Example
     rules: list[str]
     dropped: bool  # for these rules: it is not translated at all
+
+
+def _index(prompts: Path, language: str) -> ContaminationIndex:
+    """The test prompts in a language, whichever of its codes they were read by."""
+    files = [path for path in sorted(prompts.glob("*.jsonl")) if is_language(path.stem)]
+    code = matching(language, [path.stem for path in files])
+    return index_prompts(read_jsonl(prompts / f"{code or language}.jsonl", Prompt))
 
 
 def _read(path: Path, language: str, policy: Policy, waiting: deque[_Row]) -> Iterator[Source]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.languages import matching
 from polypaca.core.names import nearest
 from polypaca.study.grid import (
     Mixture,
@@ -56,7 +57,9 @@ def _recipes(study: Study) -> Iterator[Finding]:
             yield where, "needs en among languages.train", "add en, or leave the recipe out"
         for index, code in enumerate(recipe.languages or []):
             if code not in train:
-                what = f"{code} is not among languages.train{nearest(code, train)}"
+                spelled = matching(code, train)
+                meant = f"; did you mean {spelled}?" if spelled else nearest(code, train)
+                what = f"{code} is not among languages.train{meant}"
                 yield (*where, "languages", index), what, ""
         if name == "english" and recipe.languages not in (None, ["en"]):
             yield (*where, "languages"), "the english recipe is English alone", ""
@@ -213,6 +216,10 @@ def _translate(study: Study) -> Iterator[Finding]:
         return
     where: tuple[str | int, ...] = ("data", "translate")
     engines = translated(study)
+    spelled = matching(translate.source, study.languages.train)
+    if spelled not in (None, translate.source):
+        what = f"{translate.source} is the same language as {spelled} of languages.train"
+        yield (*where, "source"), what, f"write {spelled} in both places"
     for code in study.languages.train:
         if code != translate.source and code not in engines and code not in translate.languages:
             yield where, f"no engine for {code}", "give `engine:`, or one under `languages:`"

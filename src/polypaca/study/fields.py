@@ -38,6 +38,18 @@ def distinct(values: list[Any]) -> list[Any]:
     return values
 
 
+def _of_one_spelling(codes: list[str]) -> list[str]:
+    """The codes, if no two name one language; raises ValueError."""
+    for index, code in enumerate(codes):
+        same = languages.matching(code, codes[:index])
+        if same is not None:
+            raise ValueError(
+                f"{code} and {same} are one language, for the gate cannot tell them apart; "
+                "leave one of them out"
+            )
+    return codes
+
+
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise ValueError(
@@ -70,7 +82,9 @@ def _detector(value: str) -> str:
 
 
 Language = Annotated[str, AfterValidator(_language)]
-LanguageList = Annotated[list[Language], Field(min_length=1), AfterValidator(distinct)]
+LanguageList = Annotated[
+    list[Language], Field(min_length=1), AfterValidator(distinct), AfterValidator(_of_one_spelling)
+]
 Name = Annotated[str, AfterValidator(_name)]
 BadRows = Literal["error", "reject", "repair"]
 Server = Annotated[str, AfterValidator(_server)]

@@ -8,6 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from polypaca.core import languages
 from polypaca.study.judge import Judge, LlmJudge
 from polypaca.study.schema import Model, Recipe, Study
 from polypaca.study.system_entries import (
@@ -19,7 +20,7 @@ from polypaca.study.system_entries import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 @dataclass(frozen=True)
@@ -107,25 +108,38 @@ def recipe_mixtures(study: Study, recipe: str) -> list[Mixture]:
     train, body = study.languages.train, recipes(study)[recipe]
     if recipe == "monolingual":
         # A model that answers no test prompt would be trained for nothing.
-        chosen = body.languages or [code for code in train if code in study.languages.test]
+        chosen = body.languages or [code for code in train if as_tested(study, code)]
         return [_mixture(f"monolingual-{code}", [code], body) for code in chosen]
     if recipe == "english":
         return [_mixture("monolingual-en", ["en"], body)]
-    languages = body.languages or train
-    default = 1.0 if recipe == "downsampled" else float(len(languages))
-    mixture = _mixture(recipe, languages, body, default)
-    if len(languages) == 1 and mixture == _mixture(recipe, languages, Recipe()):
+    codes = body.languages or train
+    default = 1.0 if recipe == "downsampled" else float(len(codes))
+    mixture = _mixture(recipe, codes, body, default)
+    if len(codes) == 1 and mixture == _mixture(recipe, codes, Recipe()):
         # One language on one budget is that language's monolingual mixture, whatever its recipe.
-        return [_mixture(f"monolingual-{languages[0]}", languages, Recipe())]
+        return [_mixture(f"monolingual-{codes[0]}", codes, Recipe())]
     return [mixture]
 
 
-def _mixture(name: str, languages: Sequence[str], body: Recipe, default: float = 1.0) -> Mixture:
+def as_tested(study: Study, code: str) -> str | None:
+    """The test language that a training language is, as it is spelled there; None if none is.
+
+    `nb` in the data and `no` in the prompts are one (`core.languages.matching`).
+    """
+    return languages.matching(code, study.languages.test)
+
+
+def in_test_codes(study: Study, codes: Iterable[str]) -> list[str]:
+    """Training languages by the codes of the test languages where they are such."""
+    return [as_tested(study, code) or code for code in codes]
+
+
+def _mixture(name: str, codes: Sequence[str], body: Recipe, default: float = 1.0) -> Mixture:
     amount = body.examples or body.tokens or body.flops
     budgets = None if amount else body.budgets or default
     # What is said elsewhere on the mixture must not tell equal mixtures apart.
     rest = body.model_copy(update={"languages": None, "budgets": None})
-    return Mixture(name, tuple(languages), budgets, rest)
+    return Mixture(name, tuple(codes), budgets, rest)
 
 
 def supported(study: Study, recipe: str) -> int:
@@ -176,7 +190,8 @@ def answers(study: Study, cell: Cell) -> tuple[str, ...]:
     """The test languages that a cell answers: its own alone if it is only monolingual."""
     test = study.languages.test
     if cell.recipes == ("monolingual",):
-        return tuple(code for code in test if code in cell.mixture.languages)
+        own = in_test_codes(study, cell.mixture.languages)
+        return tuple(code for code in test if code in own)
     return tuple(test)
 
 
@@ -264,8 +279,8 @@ def _by_recipe(study: Study, model: str, method: str, seed: int) -> dict[str, di
         if (cell.model, cell.method, cell.seed) != (model, method, seed):
             continue
         for recipe in cell.recipes:
-            own = cell.mixture.languages if recipe == "monolingual" else answers(study, cell)
-            for code in own:
+            own = in_test_codes(study, cell.mixture.languages)
+            for code in own if recipe == "monolingual" else answers(study, cell):
                 found.setdefault(recipe, {})[code] = cell.id
     return found
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polypaca.core import languages
-from polypaca.langid.content import in_script_of, word_count
+from polypaca.langid.content import word_count
 from polypaca.langid.gate import check
+from polypaca.langid.scripts import in_script_of
 from polypaca.translation.sizes import size
 from polypaca.translation.words import SENTENCE, WORD, letters
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from polypaca.core.errors import UserError
 from polypaca.core.results import BudgetLedger
 from polypaca.data.budgets import flops_per_token
-from polypaca.study.grid import base_models, cells, recipe_mixtures, recipes, systems
+from polypaca.study.grid import as_tested, base_models, cells, recipe_mixtures, recipes, systems
 from polypaca.workflow import costs
 from polypaca.workflow.assumptions import FAMILIES, family_of
 from polypaca.workflow.at_hand import Lengths, config_of, noticed, responses, rows_at_hand
@@ -58,7 +58,7 @@ def estimate(
     planner = _Planner(study, out, gpu, price, ledger, notes)
     found = [planner.cell(cell) for cell in cells(study)]
     notes += warmup_notes(study, ((cell.cell, cell.method, cell.steps) for cell in found))
-    untested = [code for code in study.languages.train if code not in study.languages.test]
+    untested = [code for code in study.languages.train if not as_tested(study, code)]
     if untested and "monolingual" in study.recipes and not study.recipes["monolingual"].languages:
         notes.append(
             f"no monolingual cell for {', '.join(untested)}, since no prompt tests it; "

@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polypaca.study.grid import cells, judge_name, judges, pairs, recipes, systems
+from polypaca.study.grid import (
+    cells,
+    in_test_codes,
+    judge_name,
+    judges,
+    pairs,
+    recipes,
+    systems,
+)
 from polypaca.study.judge import LlmJudge
 from polypaca.study.served import RUN_ONLY
 from polypaca.study.system_entries import GivenSystem, ModelSystem, ServedSystem
@@ -233,7 +241,7 @@ def _analysis(study: Study, made: Mapping[str, Task]) -> Task:
     settings = {
         **study.analyze.model_dump(),
         "study": study.name,
-        "train_languages": study.languages.train,
+        "train_languages": in_test_codes(study, study.languages.train),
         "test_languages": study.languages.test,
         "recipes": list(recipes(study)),
         "systems": [_describe(study, system) for system in systems(study)],
@@ -260,6 +268,6 @@ def _describe(study: Study, system: System) -> dict[str, Any]:
         "languages": list(system.languages),
         "seed": cell.seed if cell else None,
         "budgets": cell.mixture.budgets if cell else None,
-        "tuned_on": list(cell.mixture.languages) if cell else [],
+        "tuned_on": in_test_codes(study, cell.mixture.languages) if cell else [],
         "kind": system.kind,
     }

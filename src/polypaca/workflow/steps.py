@@ -49,7 +49,7 @@ STEPS = {
     "shuffle": Step("generate", "answers:shuffle", 1),
     "judge": Step("judge", "judge:judge", 3, together=True),
     "pairs": Step("judge", "pairs:pairs", 2, together=True),
-    "gate": Step("judge", "gate:gate", 2),
+    "gate": Step("judge", "gate:gate", 3),
     "analyze": Step("analyze", "analyze:analyze", 5),
     "report": Step("report", "report:report", 4),
 }

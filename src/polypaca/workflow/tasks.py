@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from polypaca.study.grid import (
     Cell,
+    as_tested,
     base_models,
     cells,
     given,
@@ -146,7 +147,7 @@ class _Builder:
                 options[key] = engine.pop(key)
         inputs = {"instructions": self.made["data/instructions"]}
         # Only prompts in this very language can be found in its translations.
-        if study.data.contaminated != "keep" and code in study.languages.test:
+        if study.data.contaminated != "keep" and as_tested(study, code):
             inputs["prompts"] = self.made["data/prompts"]
         return Task(
             f"translations/{code}",
