@@ -308,3 +308,12 @@ def test_of_two_languages_in_one_script_the_one_with_more_sentences_decides(
         assert check(mostly_english, "es", detector).gate == 0
         mostly_spanish = f"{spanish} {spanish} " * more + ENGLISH
         assert check(mostly_spanish, "es", detector).gate == 1
+
+
+@pytest.mark.parametrize(
+    "text", [JAPANESE, "利用可能言語一覧を表示します", "この東京都庁の公式案内図"]
+)
+def test_ideographs_with_kana_are_japanese(detector: Detector, text: str) -> None:
+    assert check(text, "zh", detector).gate == 0
+    assert check(text, "ja", detector)[:3:2] == ("ja", 1)
+    assert check("日本人说“ありがとう”的时候，意思是谢谢你们大家。", "zh", detector).gate == 1

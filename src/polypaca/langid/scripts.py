@@ -23,6 +23,8 @@ _NEEDED = {**_UNICODE, "Kore": ("Hang",)}
 
 # A letter of these says as much as so many of an alphabet's: their share of FLORES' characters.
 _IDEOGRAPHS = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
+_IDEOGRAPHS_TO_KANA = 4
 _KANA_AND_HANGUL = re.compile("[\u3040-\u30ff\uac00-\ud7af]")
 _LATIN = re.compile("[A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff]+")
 _NOT_LATIN = re.compile("[^\\W\\d_A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff]+|[\u0900-\u0dff]+")
@@ -72,7 +74,13 @@ def main_part(text: str, language: str) -> Part:
         return Part(text, fits=fits)
     if not side.own.search(text):
         return Part(text, fits=False)
+    return _greater_part(text, side)
+
+
+def _greater_part(text: str, side: _Side) -> Part:
     bare = _without_glosses(text, side)
+    if side.chinese and _is_japanese(bare):
+        return Part(text, fits=False)
     own, other = side.foreign.sub(" ", bare), side.own.sub(" ", bare)
     if not side.latin:
         other = max(_LATIN.sub(" ", other), _NOT_LATIN.sub(" ", other), key=_weight)
@@ -117,6 +125,7 @@ class _Side(NamedTuple):
     foreign: Any
     needed: Any
     latin: bool
+    chinese: bool
 
 
 @lru_cache(maxsize=512)
@@ -137,6 +146,7 @@ def _side(language: str) -> _Side | None:
             ),
             regex.compile(rf"[{needed}&&\p{{L}}]", regex.VERSION1),
             "Latn" in known,
+            own == r"\p{Script=Hani}",
         )
     except regex.error:  # a script that Unicode has not
         return None
@@ -145,6 +155,12 @@ def _side(language: str) -> _Side | None:
 def _properties(table: dict[str, tuple[str, ...]], scripts: Iterable[str]) -> str:
     names = (name for script in scripts for name in table.get(script, (script,)))
     return "".join(rf"\p{{Script={name}}}" for name in dict.fromkeys(names))
+
+
+def _is_japanese(text: str) -> bool:
+    """Whether ideographs have kana between them, one to four at least: then they are Japanese."""
+    kana = len(_KANA.findall(text))
+    return kana > 0 and len(_IDEOGRAPHS.findall(text)) <= _IDEOGRAPHS_TO_KANA * kana
 
 
 def _weight(text: str) -> int:
