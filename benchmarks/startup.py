@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 RUNS = 7
-TINY = Path(__file__).parent.parent / "studies" / "tiny.yaml"
+TINY, PAPER = (Path(__file__).parent.parent / "studies" / f"{n}.yaml" for n in ("tiny", "paper"))
 
 
 def seconds(arguments: list[str], folder: str) -> list[float]:
@@ -33,6 +33,7 @@ def main() -> None:
         "polypaca --help": ["-m", "polypaca.cli", "--help"],
         "polypaca validate": ["-m", "polypaca.cli", "validate", str(TINY)],
         "polypaca plan": ["-m", "polypaca.cli", "plan", str(TINY)],
+        "polypaca plan, the paper's grid": ["-m", "polypaca.cli", "plan", str(PAPER)],
         "polypaca run --dry-run": ["-m", "polypaca.cli", "run", str(TINY), "--dry-run"],
     }
     print("| command | median s | min | max |\n|---|---|---|---|")
