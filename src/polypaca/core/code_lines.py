@@ -16,6 +16,7 @@ _CODE = re.compile(
     r"|from [\w.]+ import [*(]?\w*(?:, ?\w+)*(?: as \w+)?\)?$"
     r"|(?:else|try|finally|except(?: [\w.]+)?(?: as \w+)?) ?:$"
     r"|(?:if|elif|while) .*(?:[=!<>]=|[<>%]|\w\(|\w\[).*:$|for \w+(?:, ?\w+)* in \S+:$"
+    r"|for \w+(?:, ?\w+)* in \S+\(.*\) ?:.*$|while (?:True|\w+ ?[<>!=]=? ?\w+) ?:.*$"
     r"|@\w[\w.]*(?:\(.*\))?$"
     r"|#(?:include\s*[<\"]|define |ifn?def |endif|pragma |!/)"
     r"|.*\{$|\}[\s;,)\]]*(?:(?:else|catch|while|finally)\b.*)?$"

@@ -57,6 +57,8 @@ _RULES: tuple[tuple[str, re.Pattern[str] | _Pair], ...] = (
     # ASCII only: Chinese text may go on right behind an address.
     ("://", re.compile(r"(?:https?|ftp)://[!-;=?-~]+", re.IGNORECASE)),
     ("www.", re.compile(r"www\.[!-;=?-~]+")),
+    # A path of Windows, before its parts are taken for commands of LaTeX.
+    (":\\", re.compile(r"(?<![A-Za-z])[A-Za-z]:\\[\w.~\\-]*", re.ASCII)),
     # At most 64 characters before the @ (RFC 5321) and 63 in a label (RFC 1035), which also bounds
     # the time on long runs.
     ("@", re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")),

@@ -1,7 +1,7 @@
 """What is in no language though it has letters: formulas, identifiers, file names, units.
 
 The same words are neutral whatever language is asked for: nothing here knows the target. What is
-taken out is in Latin letters: words in other scripts are of a language that uses them.
+taken out is in Latin letters, but for tags: words in other scripts are of a language that uses them.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ _UNIT_NAMES = """
     mi px pt em rem dpi ppm db usd eur gbp jpy cny rub inr chf cad aud btc ha
 """
 _DIGITS = "0123456789"
+# What no tag holds, and how long one may be: a heading of Chinese may follow its # without a space.
+_STOPS = r".,;:!?()\[\]{}\"'。，；：！？、」』）"
+_LONGEST_TAG = 30
 _UNITS = "|".join(sorted(_UNIT_NAMES.split(), key=len, reverse=True))
 # Signs of which one must be there (none: any text), what shows that there may be one, which is
 # quick to tell, and the pattern. In this order. Each begins where a run of its signs begins, so
 # that the time is in proportion to the length.
 _RULES = tuple(
-    (needed, re.compile(sign, re.ASCII), re.compile(pattern, re.ASCII | flags))
+    (needed, re.compile(sign, flags or re.ASCII), re.compile(pattern, flags or re.ASCII))
     for needed, sign, pattern, flags in (
-        # A tag or a name: #BlueRiver, @someone.
-        ("#@", r"[#@]\w", r"[#@]\w[\w-]*", 0),
+        # A tag or a name, in any script: #BlueRiver, @someone.
+        ("#@", r"[#@][^\W_]", rf"[#@][^\s#@{_STOPS}]{{1,{_LONGEST_TAG}}}", re.UNICODE),
         # A path.
         (
             "/",
@@ -61,7 +64,7 @@ _RULES = tuple(
             _DIGITS,
             r"[0-9] ?°?[A-Za-z]",
             rf"(?<=[0-9])\s?°?(?:{_UNITS})(?:[²³]|\^?[23])?(?:\s?/\s?[A-Za-z]{{1,3}}[²³]?)?{_ALONE}",
-            re.IGNORECASE,
+            re.ASCII | re.IGNORECASE,
         ),
         # Letters that are no word of any language in Latin letters.
         (
