@@ -1,7 +1,8 @@
 """What is in no language though it has letters: formulas, identifiers, file names, units.
 
 The same words are neutral whatever language is asked for: nothing here knows the target. What is
-taken out is in Latin letters, but for tags: words in other scripts are of a language that uses them.
+taken out is in Latin letters, but for tags: words in other scripts are of a language with that
+script.
 """
 
 from __future__ import annotations
