@@ -85,3 +85,24 @@ def test_the_adapters_are_those_of_the_rows_that_are_read(
 def test_prompts_of_one_token_leave_nothing_to_read(tiny_model: Callable[[str], Path]) -> None:
     model = load_model(tiny_model("gpt_neox"), dtype="float32")
     assert read_prompts(model, [[5], [6]], lambda _: nullcontext()) is None
+
+
+def test_the_head_gets_its_input_as_one_piece_of_memory(
+    tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny_model("gemma3")
+    model, tokenizer = load_model(folder, dtype="float32"), load_tokenizer(folder)
+    head = model.get_output_embeddings()
+    forward, seen = head.forward, []
+
+    def watched(states: torch.Tensor) -> torch.Tensor:
+        seen.append((states.shape, states.stride()))
+        result: torch.Tensor = forward(states)
+        return result
+
+    monkeypatch.setattr(head, "forward", watched)
+    monkeypatch.setattr("polypaca.generation.reading._FEW_TOKENS", {})
+    read_prompts(model, encode(tokenizer, TEXTS), lambda _: nullcontext())
+    assert seen
+    for shape, strides in seen:
+        assert strides == torch.empty(shape).stride()

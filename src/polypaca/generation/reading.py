@@ -7,6 +7,7 @@ side by side, at the right ends of their rows.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from transformers import DynamicCache, GenerationConfig
@@ -15,7 +16,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from polypaca.generation.batching import pad_left
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     import torch
@@ -88,11 +89,36 @@ def _read(model: Any, rows: Sequence[Sequence[int]], on_rows: AbstractContextMan
     )
     own, model.generation_config = model.generation_config, once
     try:
-        with on_rows:
+        with on_rows, _contiguous_head(model):
             read = model.generate(input_ids=ids, attention_mask=mask, generation_config=once)
     finally:
         model.generation_config = own
     return getattr(read, "cache", None)
+
+
+@contextmanager
+def _contiguous_head(model: Any) -> Iterator[None]:
+    """Give the output head its input as one piece of memory.
+
+    Of the last tokens' hidden states, which lie apart, and a head that takes no gradient, as below
+    adapters, PyTorch makes a product in which it copies the head once for each row. `contiguous`
+    does not do: of a single row it leaves the strides as they are.
+    """
+    head = model.get_output_embeddings()
+    if head is None:
+        yield
+        return
+    hook = head.register_forward_pre_hook(lambda _, inputs: (_packed(inputs[0]), *inputs[1:]))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _packed(states: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return states.clone(memory_format=torch.contiguous_format)
 
 
 def _can_be_joined(layer: Any) -> bool:
