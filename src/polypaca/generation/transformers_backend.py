@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import StageError
@@ -78,8 +78,10 @@ def answer_batch(
     if not rows:
         return []
     stop = (stop,) if isinstance(stop, str) else tuple(stop)
+    ends_of_all = end_tokens(model, tokenizer, ends)
+    batch = _Batch(rows, decoding, adapters, names, stop, ends_of_all)
     try:
-        return _answer(model, tokenizer, rows, decoding, adapters, names, stop, ends, seed)
+        return _answer(model, tokenizer, batch, seed)
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
@@ -101,38 +103,36 @@ def answer_batch(
     return answers
 
 
-def _answer(
-    model: Any,
-    tokenizer: Any,
-    rows: Sequence[Sequence[int]],
-    decoding: Decoding,
-    adapters: Adapters | None,
-    names: Sequence[str | None],
-    stop: Sequence[str],
-    end_ids: Sequence[int],
-    seed: int,
-) -> list[Answer]:
+@dataclass(frozen=True)
+class _Batch:
+    """The arguments of `answer_batch`; `ends` are all tokens that end an answer."""
+
+    rows: Sequence[Sequence[int]]
+    decoding: Decoding
+    adapters: Adapters | None
+    names: Sequence[str | None]
+    stop: Sequence[str]
+    ends: list[int]
+
+    def on_rows(self, places: Sequence[int]) -> AbstractContextManager[None]:
+        """Let the model's adapters be those of these rows."""
+        if self.adapters is None:
+            return nullcontext()
+        return self.adapters.on_rows([self.names[place] for place in places])
+
+
+def _answer(model: Any, tokenizer: Any, batch: _Batch, seed: int) -> list[Answer]:
     import torch
 
-    ends = end_tokens(model, tokenizer, end_ids)
     model.eval()
     seeded = torch.random.fork_rng([model.device] if model.device.type == "cuda" else [])
     with torch.inference_mode(), seeded:
         torch.manual_seed(seed)
-        found = _decode(model, tokenizer, rows, decoding, adapters, names, stop, ends)
-    return [_cut(tokenizer, tokens, ends, stop) for tokens in found]
+        found = _decode(model, tokenizer, batch)
+    return [_cut(tokenizer, tokens, batch.ends, batch.stop) for tokens in found]
 
 
-def _decode(
-    model: Any,
-    tokenizer: Any,
-    rows: Sequence[Sequence[int]],
-    decoding: Decoding,
-    adapters: Adapters | None,
-    names: Sequence[str | None],
-    stop: Sequence[str],
-    ends: list[int],
-) -> list[list[int]]:
+def _decode(model: Any, tokenizer: Any, batch: _Batch) -> list[list[int]]:
     """Each row's new tokens; behind an end may stand anything."""
     import torch
 
@@ -140,23 +140,22 @@ def _decode(
     from polypaca.generation.reading import read_prompts
     from polypaca.generation.stopping import EnoughEnded, StopAt
 
-    def on_rows(places: Sequence[int]) -> AbstractContextManager[None]:
-        return adapters.on_rows([names[place] for place in places]) if adapters else nullcontext()
-
-    ids, mask = (part.to(model.device) for part in pad_left(rows))
+    decoding, ends = batch.decoding, torch.tensor(batch.ends, device=model.device)
+    ids, mask = (part.to(model.device) for part in pad_left(batch.rows))
     width, left = ids.shape[1], decoding.max_new_tokens
-    cache: Any = read_prompts(model, rows, on_rows)
+    cache: Any = read_prompts(model, batch.rows, batch.on_rows)
     if cache is not None:
         cache = for_beams(cache, decoding.num_beams, left + 1)
     may_leave = decoding.num_beams == 1 and rows_may_leave(cache)
-    found: list[list[int]] = [[] for _ in rows]
-    live = list(range(len(rows)))
+    found: list[list[int]] = [[] for _ in batch.rows]
+    live = list(range(len(batch.rows)))
+    # Not with beams: to end one early makes another win.
+    stops = bool(batch.stop) and decoding.num_beams == 1
     while live and left:
-        config = _config(replace(decoding, max_new_tokens=left), ends)
-        # Not with beams: to end one early makes another win.
-        stop_at = StopAt(tokenizer, stop, width) if stop and decoding.num_beams == 1 else None
-        ended = EnoughEnded(torch.tensor(ends, device=ids.device), stop_at)
-        with on_rows(live), _settings(model, config):
+        config = _config(replace(decoding, max_new_tokens=left), batch.ends)
+        stop_at = StopAt(tokenizer, batch.stop, width) if stops else None
+        ended = EnoughEnded(ends, stop_at)
+        with batch.on_rows(live), _settings(model, config):
             output = model.generate(
                 input_ids=ids,
                 attention_mask=mask,
