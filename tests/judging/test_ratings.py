@@ -1,16 +1,31 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypaca.judging.ratings import (
-    parse_preference,
-    parse_rating,
-    read_preference,
-    read_rating,
-    why_unrated,
-)
+from polypaca.core.records import Preference
+from polypaca.judging.ratings import read_preference, read_rating
+
+
+def parse_rating(
+    text: str, low: float = 1.0, high: float = 3.0, judged: Sequence[str] = ()
+) -> float | None:
+    """The rating alone."""
+    return read_rating(text, low, high, judged).rating
+
+
+def why_unrated(text: str, low: float = 1.0, high: float = 3.0, judged: Sequence[str] = ()) -> str:
+    """Why there is none."""
+    return read_rating(text, low, high, judged).reason
+
+
+def parse_preference(text: str, judged: Sequence[str] = ()) -> Preference | None:
+    """The preference alone."""
+    return read_preference(text, judged).preference
+
 
 PLAIN = st.text(st.characters(exclude_characters="[]"))
 

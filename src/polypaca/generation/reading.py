@@ -14,6 +14,7 @@ from transformers import DynamicCache, GenerationConfig
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from polypaca.generation.batching import pad_left
+from polypaca.generation.settings import only_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -87,12 +88,8 @@ def _read(model: Any, rows: Sequence[Sequence[int]], on_rows: AbstractContextMan
     once = GenerationConfig(  # type: ignore[no-untyped-call]
         max_new_tokens=1, do_sample=False, return_dict_in_generate=True
     )
-    own, model.generation_config = model.generation_config, once
-    try:
-        with on_rows, _contiguous_head(model):
-            read = model.generate(input_ids=ids, attention_mask=mask, generation_config=once)
-    finally:
-        model.generation_config = own
+    with on_rows, only_settings(model, once), _contiguous_head(model):
+        read = model.generate(input_ids=ids, attention_mask=mask, generation_config=once)
     return getattr(read, "cache", None)
 
 

@@ -9,16 +9,17 @@ adapters are mixed in a batch (`adapters`).
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import StageError
 from polypaca.generation.batching import pad_left
 from polypaca.generation.contract import Answer, Decoding
+from polypaca.generation.settings import only_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     import torch
@@ -155,7 +156,7 @@ def _decode(model: Any, tokenizer: Any, batch: _Batch) -> list[list[int]]:
         config = _config(replace(decoding, max_new_tokens=left), batch.ends)
         stop_at = StopAt(tokenizer, batch.stop, width) if stops else None
         ended = EnoughEnded(ends, stop_at)
-        with batch.on_rows(live), _settings(model, config):
+        with batch.on_rows(live), only_settings(model, config):
             output = model.generate(
                 input_ids=ids,
                 attention_mask=mask,
@@ -216,16 +217,6 @@ def _config(decoding: Decoding, ends: list[int]) -> Any:
         eos_token_id=ends,
         **sampling,
     )
-
-
-@contextmanager
-def _settings(model: Any, config: Any) -> Iterator[None]:
-    """Put the model's own generation settings aside: they would fill in what ours leave open."""
-    own, model.generation_config = model.generation_config, config
-    try:
-        yield
-    finally:
-        model.generation_config = own
 
 
 def _cut(tokenizer: Any, tokens: list[int], ends: list[int], stop: Sequence[str]) -> Answer:

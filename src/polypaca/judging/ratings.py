@@ -119,25 +119,6 @@ def read_preference(text: str, judged: Sequence[str] = (), *, cut: bool = False)
     return Reading(words, preference=chosen, reason=reason, thought=thought)
 
 
-def parse_rating(
-    text: str, low: float = LOWEST, high: float = HIGHEST, judged: Sequence[str] = ()
-) -> float | None:
-    """The rating that `read_rating` finds, or None."""
-    return read_rating(text, low, high, judged).rating
-
-
-def why_unrated(
-    text: str, low: float = LOWEST, high: float = HIGHEST, judged: Sequence[str] = ()
-) -> str:
-    """Why `parse_rating` finds no rating in these words; empty if it finds one."""
-    return read_rating(text, low, high, judged).reason
-
-
-def parse_preference(text: str, judged: Sequence[str] = ()) -> Preference | None:
-    """The preference that `read_preference` finds, or None."""
-    return read_preference(text, judged).preference
-
-
 def _spoken(text: str, wanted: str, *, cut: bool) -> tuple[str, str, bool]:
     """A judge's words without thoughts, why they decide nothing as a whole, and if it thought."""
     said = spoken(text, cut=cut)

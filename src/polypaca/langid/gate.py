@@ -92,11 +92,12 @@ def check(
     - exempt, 1: not `required`; the detected language is given for information.
     - empty, 0: nothing but white space.
     - degenerate, 0: no letter or digit, or one short unit over and over.
-    - undetermined, 1: no letter outside code, addresses and formulas; names alone; three words or
-      fewer in the language's script that the detector takes for another language.
-    - language: the detector's most probable language, whatever its probability, as in the paper
-      (arXiv 2309.08958), but for the neighbours that spelling tells apart. Of an answer that is
-      mostly in Latin letters and should not be, that part decides.
+    - undetermined, 1: nothing outside code, addresses, formulas and identifiers; names alone; three
+      words or fewer in the language's script that the detector takes for another language; a
+      sister language that no detector tells from it.
+    - language: the detector's most probable language among those in the text's script, as in the
+      paper (arXiv 2309.08958), but for the neighbours that spelling tells apart. Of an answer in
+      several scripts the part that is most decides.
 
     Args:
         response_text: the answer as it was given.
