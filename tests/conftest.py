@@ -7,11 +7,18 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from .models.tiny_families import FAMILIES, train_spm, write_baichuan, write_pickled
 
 SMALL_DISK_KB = 512
+
+# The same examples in every run, so that a change fails for what it did. To look for new ones:
+# HYPOTHESIS_PROFILE=search pytest
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("search", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 TEXT = [
     "Name three animals. The cat, the dog and the horse are animals that people know well.",

@@ -171,8 +171,7 @@ def _levels(
 
 
 def _level(text: str, bracket: Bracket, labels: Labels, *, is_last: bool) -> int:
-    # A heading may be the label.
-    before = sentence_before(text, bracket.begin).strip(_AROUND) or _line_before(text, bracket)
+    before = sentence_before(text, bracket.begin).strip(_AROUND) or _heading(text, bracket)
     bare = "".join(character for character in before if character not in '*_~#`"“„')
     label = labels.at_end(bare)
     is_called = bracket.labelled or (label and not label["weak"])
@@ -186,8 +185,12 @@ def _level(text: str, bracket: Bracket, labels: Labels, *, is_last: bool) -> int
     return _COLON if label or bare.rstrip().endswith((":", "：")) else _NOT
 
 
-def _line_before(text: str, bracket: Bracket) -> str:
-    return sentence_before(text, len(text[: bracket.begin].rstrip(_AROUND + "\n")))
+def _heading(text: str, bracket: Bracket) -> str:
+    """The end of the line before a bracket that begins its own line: a heading may be the label."""
+    above, newline, before = text[: bracket.begin].rpartition("\n")
+    if not newline or before.strip(_AROUND):
+        return ""
+    return sentence_before(text, len(above.rstrip(_AROUND + "\n")))
 
 
 def _stands_alone(text: str, bracket: Bracket) -> bool:
