@@ -24,8 +24,8 @@ ALLOWED = {
     "core": set(),
     **{component: set(SHARED) for component in COMPONENTS},
     "stages": COMPONENTS | {"core"},
-    # The study names detectors, filters and built-in parts; it calls none of them.
-    "study": {"core", "builtin", "langid", "translation"},
+    # A study is made of the components' own settings, and names their rows; it calls none.
+    "study": COMPONENTS | {"core"},
     "workflow": COMPONENTS | {"core", "study", "stages"},
     "cli": {"core", "study", "workflow", "stages", "langid", "reporting", "rating", "stats"},
 }

@@ -7,7 +7,7 @@ import pytest
 from polypaca.core.errors import StudyError
 from polypaca.study import load_study
 from polypaca.study.load import save_study
-from polypaca.study.methods import Lora
+from polypaca.study.methods import LoraMethod
 from polypaca.study.system_entries import GivenSystem
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.tasks import tasks_of
@@ -47,11 +47,11 @@ def test_overrides_beat_the_file_and_the_file_beats_the_defaults(tmp_path: Path)
     path = _write(tmp_path, MINIMAL.replace("3e-4", "3e-4, rank: 4"))
     study = load_study(path)
     lora = study.methods["lora"]
-    assert isinstance(lora, Lora)
+    assert isinstance(lora, LoraMethod)
     assert (lora.rank, lora.alpha) == (4, 16)
     changed = load_study(path, ["methods.lora.rank=2", "prompts.count=5", "data.validation=7"])
     lora = changed.methods["lora"]
-    assert isinstance(lora, Lora)
+    assert isinstance(lora, LoraMethod)
     assert (lora.rank, lora.learning_rate) == (2, 3e-4)
     assert (changed.prompts.source, changed.prompts.count) == ("builtin:tiny", 5)
     assert changed.data.validation == 7

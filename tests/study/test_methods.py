@@ -5,18 +5,18 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from polypaca.study.methods import PRESETS, Full, Lora, Method, with_preset
+from polypaca.study.methods import PRESETS, FullMethod, LoraMethod, Method, with_preset
 
 
-def _method(name: str, body: Any) -> Lora | Full:
-    method: Lora | Full = TypeAdapter(Method).validate_python(with_preset(name, body))
+def _method(name: str, body: Any) -> LoraMethod | FullMethod:
+    method: LoraMethod | FullMethod = TypeAdapter(Method).validate_python(with_preset(name, body))
     return method
 
 
 def test_the_papers_lora_settings() -> None:
     # arXiv 2309.08958, Table 1 and section 3; the published training script for the rest.
     method = _method("lora", {"preset": "paper-lora"})
-    assert isinstance(method, Lora)
+    assert isinstance(method, LoraMethod)
     assert (method.rank, method.alpha, method.dropout) == (8, 16, 0.05)
     assert (method.learning_rate, method.batch_size, method.epochs) == (3e-4, 128, 5)
     assert (method.warmup_steps, method.warmup_ratio, method.schedule) == (100, None, "linear")
@@ -27,7 +27,7 @@ def test_the_papers_lora_settings() -> None:
 
 def test_the_papers_full_settings() -> None:
     method = _method("tuned", {"preset": "paper-full"})
-    assert isinstance(method, Full)
+    assert isinstance(method, FullMethod)
     assert (method.learning_rate, method.batch_size, method.epochs) == (2e-5, 256, 3)
     assert (method.warmup_ratio, method.schedule, method.weight_decay) == (0.03, "cosine", 0)
     assert (method.loss_on, method.template) == ("response", "alpaca-no-newline")

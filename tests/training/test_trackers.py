@@ -11,7 +11,7 @@ from polypaca.core.errors import MissingExtraError
 from polypaca.core.files import write_jsonl
 from polypaca.core.records import Example
 from polypaca.stages.train import train
-from polypaca.study.methods import Train
+from polypaca.training.settings import Train
 
 TRACKERS = ("tensorboard", "wandb", "trackio", "mlflow")
 

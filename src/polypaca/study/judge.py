@@ -6,23 +6,23 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from polypaca.study.fields import Name, Section
-from polypaca.study.served import Served
+from polypaca.core.settings import Name, Settings
+from polypaca.llm.served import Served
 
 
-class ReferenceJudge(Section):
+class ReferenceJudge(Settings):
     """chrF++ against the parallel reference in the language that the answer was detected in."""
 
     kind: Literal["reference"] = "reference"
 
 
-class NoJudge(Section):
+class NoJudge(Settings):
     """No ratings: the report shows gate pass rates alone."""
 
     kind: Literal["none"] = "none"
 
 
-class Pairwise(Section):
+class Pairwise(Settings):
     """Beside ratings: which of two recipes' answers to one prompt is better, in both orders."""
 
     pairs: Literal["all"] | list[tuple[str, str]] = Field(

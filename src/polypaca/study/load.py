@@ -13,20 +13,21 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from polypaca.core.errors import Problem, StudyError
 from polypaca.core.files import write_text
 from polypaca.core.names import nearest
+from polypaca.langid.settings import Gate
+from polypaca.llm.served import ServedModel
 from polypaca.study import (
     document,
-    gate,
     judge,
     methods,
     overrides,
     schema,
-    served,
     system_entries,
     translate,
 )
 from polypaca.study.check import cross_checks
 from polypaca.study.paths import with_absolute_paths
 from polypaca.study.schema import Study
+from polypaca.training.settings import Train
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -167,9 +168,9 @@ def _keys_beside(location: Location) -> list[str]:
         "recipes": schema.Recipe,
         "sweep": schema.Sweep,
         "budget": schema.Budget,
-        "train": methods.Train,
+        "train": Train,
         "generate": schema.Generate,
-        "gate": gate.Gate,
+        "gate": Gate,
         "analyze": schema.Analyze,
         "judge": judge.LlmJudge,
     }
@@ -184,14 +185,14 @@ def _keys_beside(location: Location) -> list[str]:
     if location[:2] == ("data", "translate") and len(location) > 2:
         return list(translate.Translate.model_fields)
     if location[0] == "methods":
-        return list({**methods.Lora.model_fields, **methods.Full.model_fields})
+        return list({**methods.LoraMethod.model_fields, **methods.FullMethod.model_fields})
     if location[0] == "systems":
         return [
             *system_entries.KEYS,
             "name",
             "revision",
             "template",
-            *served.ServedModel.model_fields,
+            *ServedModel.model_fields,
         ]
     return list(sections[str(location[0])].model_fields)
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from polypaca.study.fields import Section
+from polypaca.core.settings import RUN_ONLY, Settings
+from polypaca.training.settings import RIVALS, Full, Lora
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,8 +56,6 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {  # preset -> kind -> 
         "full": {**_PAPER_FULL, "template": "alpaca", "checkpoint": "best"},
     },
 }
-# Of these at most one may be given: a method's own replaces the preset's.
-_RIVALS = (("warmup_steps", "warmup_ratio"), ("evaluations", "evaluate_every"))
 
 
 def with_preset(name: str, body: Any) -> Any:
@@ -74,108 +73,40 @@ def with_preset(name: str, body: Any) -> Any:
     if kind is None and len(preset) == 1:
         kind = next(iter(preset))
     settings = dict(preset.get(str(kind), {}))
-    for rivals in _RIVALS:
+    # What is given replaces the preset's rival setting.
+    for rivals in RIVALS:
         if any(key in body for key in rivals):
             settings = {key: value for key, value in settings.items() if key not in rivals}
     return {**settings, **({} if kind is None else {"kind": kind}), **body}
 
 
-class _Method(Section):
-    preset: Literal["paper-lora", "paper-full", "recommended"] | None = Field(
+class _InStudy(Settings):
+    """What a study says of a method beside its settings."""
+
+    preset: Annotated[Literal["paper-lora", "paper-full", "recommended"] | None, RUN_ONLY] = Field(
         default=None, description="settings to start from; what else is said here goes before them"
     )
-    learning_rate: float = Field(gt=0, lt=1)
-    batch_size: int = Field(
-        ge=1, description="global: examples an optimizer step, on however many devices"
+    models: Annotated[list[str] | None, RUN_ONLY] = Field(
+        default=None, description="only these models of the study"
     )
-    epochs: float = Field(gt=0)
-    warmup_steps: int | None = Field(default=None, ge=0)
-    warmup_ratio: float | None = Field(default=None, ge=0, lt=1)
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    weight_decay: float = Field(default=0.0, ge=0)
-    max_grad_norm: float = Field(default=1.0, ge=0, description="0: gradients are not clipped")
-    max_length: int = Field(default=512, ge=16, description="tokens; longer examples are cut")
-    loss_on: Literal["all", "response"] = "response"
-    template: Literal["alpaca", "alpaca-no-newline", "chat"] = Field(
-        default="alpaca", description="chat: the model's own chat template"
+    recipes: Annotated[list[str] | None, RUN_ONLY] = Field(
+        default=None, description="only these recipes of the study"
     )
-    group_by_length: bool = Field(
-        default=False, description="examples of a batch have about one length"
-    )
-    evaluations: int | None = Field(
-        default=None, ge=1, description="validation loss is taken so often, evenly spread"
-    )
-    evaluate_every: int | None = Field(
-        default=None, ge=1, description="validation loss is taken every so many steps"
-    )
-    checkpoint: Literal["best", "last"] = "best"
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        default="auto", description="auto: bf16 where the hardware has it"
-    )
-    models: list[str] | None = Field(default=None, description="only these models of the study")
-    recipes: list[str] | None = Field(default=None, description="only these recipes of the study")
 
     @model_validator(mode="after")
-    def _one_of_each(self) -> _Method:
-        for one, other in _RIVALS:
-            if getattr(self, one) is not None and getattr(self, other) is not None:
-                raise ValueError(f"give `{one}` or `{other}`, not both")
-        return self
-
-    @model_validator(mode="after")
-    def _preset_of_kind(self) -> _Method:
+    def _preset_of_kind(self) -> _InStudy:
         kind = getattr(self, "kind", None)
         if self.preset is not None and kind not in PRESETS[self.preset]:
             raise ValueError(f"preset {self.preset} is for kind {', '.join(PRESETS[self.preset])}")
         return self
 
 
-class Lora(_Method):
+class LoraMethod(Lora, _InStudy):
     """Low-rank adapters; the defaults are the paper's (arXiv 2309.08958, Table 1)."""
 
-    kind: Literal["lora"] = "lora"
-    rank: int = Field(default=8, ge=1)
-    alpha: float = Field(default=16, gt=0)
-    dropout: float = Field(default=0.05, ge=0, lt=1)
-    targets: Literal["attention-qkv"] | list[str] = "attention-qkv"
-    learning_rate: float = Field(default=3e-4, gt=0, lt=1)
-    batch_size: int = Field(default=128, ge=1)
-    epochs: float = Field(default=5, gt=0)
 
-
-class Full(_Method):
+class FullMethod(Full, _InStudy):
     """Full fine-tuning; the defaults are the paper's (arXiv 2309.08958, Table 1)."""
 
-    kind: Literal["full"] = "full"
-    learning_rate: float = Field(default=2e-5, gt=0, lt=1)
-    batch_size: int = Field(default=256, ge=1)
-    epochs: float = Field(default=3, gt=0)
 
-
-Method = Annotated[Lora | Full, Field(discriminator="kind")]
-
-
-class Train(Section):
-    """How training uses the hardware; the results do not depend on it, but for rounding."""
-
-    micro_batch_tokens: int | None = Field(
-        default=None, ge=16, description="tokens a forward pass; found by the memory at hand"
-    )
-    activation_checkpointing: Literal["auto", "always", "never"] = Field(
-        default="auto", description="auto: only where memory does not suffice without"
-    )
-    sharding: Literal["none", "fsdp"] = Field(
-        default="none", description="over several devices: whole copies, or shards (FSDP2)"
-    )
-    cpu_offload: bool = Field(
-        default=False, description="with fsdp: parameters wait in the CPU's memory"
-    )
-    report_to: list[Literal["tensorboard", "wandb", "trackio", "mlflow"]] = Field(
-        default_factory=list, description="where metrics go beside metrics.jsonl"
-    )
-
-    @model_validator(mode="after")
-    def _offload_of_shards(self) -> Train:
-        if self.cpu_offload and self.sharding != "fsdp":
-            raise ValueError("cpu_offload is for `sharding: fsdp`")
-        return self
+Method = Annotated[LoraMethod | FullMethod, Field(discriminator="kind")]

@@ -7,20 +7,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from polypaca.study.fields import (
+from polypaca.core.settings import (
     BadRows,
     Language,
     LanguageList,
     Name,
-    Section,
+    Settings,
     distinct,
 )
-from polypaca.study.gate import Gate
+from polypaca.langid.settings import Gate
+from polypaca.llm.served import ServedModel
 from polypaca.study.judge import Judge, ReferenceJudge
-from polypaca.study.methods import Method, Train, with_preset
-from polypaca.study.served import ServedModel
+from polypaca.study.methods import Method, with_preset
 from polypaca.study.system_entries import SystemEntry
 from polypaca.study.translate import Translate
+from polypaca.training.settings import Train
 
 BUILTIN_RECIPES = ("monolingual", "multilingual", "downsampled", "english")
 
@@ -39,14 +40,14 @@ def _controls(study: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class Languages(Section):
+class Languages(Settings):
     """Which languages the models are tuned on and tested in."""
 
     train: LanguageList
     test: LanguageList
 
 
-class Data(Section):
+class Data(Settings):
     """The instruction data."""
 
     instructions: str = Field(
@@ -90,7 +91,7 @@ class Data(Section):
     )
 
 
-class Prompts(Section):
+class Prompts(Settings):
     """The test prompts, parallel over languages."""
 
     source: str = Field(description="`builtin:tiny`, or a path or URL with {language}")
@@ -101,7 +102,7 @@ class Prompts(Section):
     on_bad_row: BadRows = "error"
 
 
-class Model(Section):
+class Model(Settings):
     """A base model: from the Hub, a folder, built in, or freshly initialised from a config."""
 
     name: Name
@@ -137,7 +138,7 @@ class Model(Section):
         return self
 
 
-class Recipe(Section):
+class Recipe(Settings):
     """How a cell's data is mixed; the four built-in recipes need no field.
 
     The size is in budgets, or an amount: give one at most.
@@ -173,7 +174,7 @@ class Recipe(Section):
         return self
 
 
-class Sweep(Section):
+class Sweep(Settings):
     """The controls that a reviewer asks for; each becomes recipes of its own.
 
     `english: [2]` is English on 2 budgets (rows come again), `downsampled: [0.5]` a downsampled
@@ -187,7 +188,7 @@ class Sweep(Section):
     multilingual: list[Annotated[int, Field(ge=1)]] = Field(default_factory=list)
 
 
-class Budget(Section):
+class Budget(Settings):
     """What budgets are counted in, and how equal equal budgets must be."""
 
     unit: Literal["examples", "tokens", "flops"] = "examples"
@@ -197,7 +198,7 @@ class Budget(Section):
     )
 
 
-class Generate(Section):
+class Generate(Settings):
     """How systems answer prompts; the defaults are the paper's (arXiv 2309.08958, section 3)."""
 
     backend: Literal["transformers", "openai"] = "transformers"
@@ -244,7 +245,7 @@ class Generate(Section):
         return self
 
 
-class Analyze(Section):
+class Analyze(Settings):
     """The statistics."""
 
     resamples: int = Field(default=5000, ge=100, description="bootstrap resamples of the prompts")
@@ -257,7 +258,7 @@ class Analyze(Section):
     )
 
 
-class Study(Section):
+class Study(Settings):
     """One study: languages x models x methods x recipes x seeds, and how to evaluate them."""
 
     name: Name

@@ -6,23 +6,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from polypaca.study.fields import Name, Section
-from polypaca.study.served import ServedModel
+from polypaca.core.settings import Name, Settings
+from polypaca.llm.served import ServedModel
 
 
-class BaseSystem(Section):
+class BaseSystem(Settings):
     """The untuned base model, as a control."""
 
     base: str = Field(description="the name of a model of the study, or `all`")
 
 
-class ShuffledSystem(Section):
+class ShuffledSystem(Settings):
     """A recipe's own answers, dealt out to other prompts of the same language: a control."""
 
     shuffle: str = Field(description="the name of a recipe of the study")
 
 
-class ModelSystem(Section):
+class ModelSystem(Settings):
     """An existing model, such as a chat model of the Hub."""
 
     model: str = Field(description="Hub id or folder")
@@ -33,7 +33,7 @@ class ModelSystem(Section):
     )
 
 
-class ServedSystem(Section):
+class ServedSystem(Settings):
     """A model that a server answers for; it is asked without beams.
 
     In a study file the fields of `served` stand beside the others, `base_url` as `url`.
@@ -55,7 +55,7 @@ class ServedSystem(Section):
         return {**own, "served": {"base_url": value["url"], **rest}}
 
 
-class GivenSystem(Section):
+class GivenSystem(Settings):
     """Answers that were made elsewhere, one file a language."""
 
     answers: str = Field(description="a path with {language}: JSONL with `id` and `response`")

@@ -6,25 +6,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from polypaca.study.fields import Language, Section
-from polypaca.study.served import Served
+from polypaca.core.settings import Language, Settings
+from polypaca.llm.served import Served
 
 
-class Apertium(Section):
+class Apertium(Settings):
     """Apertium's rule-based pairs, as installed."""
 
     kind: Literal["apertium"] = "apertium"
     mode: str | None = Field(default=None, description="such as eng-spa; found if not given")
 
 
-class Bergamot(Section):
+class Bergamot(Settings):
     """Firefox's translation models, the paper's engine."""
 
     kind: Literal["bergamot"] = "bergamot"
     model: str = Field(description="a folder; {source} and {language} are filled in")
 
 
-class CTranslate2(Section):
+class CTranslate2(Settings):
     """OPUS-MT and NLLB models, converted to CTranslate2's format."""
 
     kind: Literal["ctranslate2"] = "ctranslate2"
@@ -44,7 +44,7 @@ class LlmTranslator(Served):
     max_tokens: int = Field(default=1024, ge=8, description="the most that one text may become")
 
 
-class DummyTranslator(Section):
+class DummyTranslator(Settings):
     """No translation: a stand-in for tests, which marks every word."""
 
     kind: Literal["dummy"] = "dummy"
@@ -56,13 +56,13 @@ Engine = Annotated[
 ]
 
 
-class Given(Section):
+class Given(Settings):
     """This language's data is not translated but read, like the source's."""
 
     kind: Literal["given"] = "given"
 
 
-class Translate(Section):
+class Translate(Settings):
     """How data in one language is brought into the others."""
 
     source: Language = "en"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.settings import RUN_ONLY, marked_fields
+from polypaca.llm.served import Served
 from polypaca.study.grid import (
     cells,
     in_test_codes,
@@ -15,17 +17,16 @@ from polypaca.study.grid import (
     systems,
 )
 from polypaca.study.judge import LlmJudge
-from polypaca.study.served import RUN_ONLY
 from polypaca.study.system_entries import GivenSystem, ModelSystem, ServedSystem
 from polypaca.workflow.steps import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from polypaca.llm.served import ServedModel
     from polypaca.study.grid import Pair, System
     from polypaca.study.judge import Judge
     from polypaca.study.schema import Study
-    from polypaca.study.served import ServedModel
 
     Pins = Callable[[str, Sequence[str]], dict[str, Any]]
 
@@ -214,9 +215,10 @@ def _gate(study: Study, pins: Pins) -> tuple[dict[str, Any], dict[str, Any], dic
 
 def _apart(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Settings that affect answers, and those that do not."""
+    options = marked_fields(Served, RUN_ONLY)
     return (
-        {key: value for key, value in settings.items() if key not in RUN_ONLY},
-        {key: value for key, value in settings.items() if key in RUN_ONLY},
+        {key: value for key, value in settings.items() if key not in options},
+        {key: value for key, value in settings.items() if key in options},
     )
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from polypaca.core.records import Prompt
+    from polypaca.llm.served import Served
     from polypaca.study import Study
-    from polypaca.study.served import Served
     from polypaca.workflow.steps import Task
 
 

@@ -1,9 +1,19 @@
-"""Types of single fields of a study file, and the base of its sections."""
+"""Settings: immutable, checked when they are read, and marked where they decide no result.
+
+A component's settings class is the section of the study file, the argument of the component and
+the part of a folder's identity, all in one. Two marks say what is special about a field:
+
+    concurrency: Annotated[int, RUN_ONLY] = 8        how to run; no identity has it
+    model: Annotated[str, USER_PATH]                 a file or folder of the user's: relative to
+                                                     the study file, known by what it holds
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, get_args
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -14,8 +24,10 @@ from pydantic import (
 )
 
 from polypaca.core import languages
-from polypaca.core.names import nearest
 from polypaca.core.urls import wrong_server_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _KEY = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])\w{20,}|(?:sk|gsk|hf|xai|r8)_\w{12,}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -73,14 +85,6 @@ def _variable(value: str) -> str:
     return value
 
 
-def _detector(value: str) -> str:
-    from polypaca.langid.detectors import DETECTORS
-
-    if value not in DETECTORS:
-        raise ValueError(f"unknown detector {value!r}{nearest(value, DETECTORS)}")
-    return value
-
-
 Language = Annotated[str, AfterValidator(_language)]
 LanguageList = Annotated[
     list[Language], Field(min_length=1), AfterValidator(distinct), AfterValidator(_of_one_spelling)
@@ -89,11 +93,21 @@ Name = Annotated[str, AfterValidator(_name)]
 BadRows = Literal["error", "reject", "repair"]
 Server = Annotated[str, AfterValidator(_server)]
 Variable = Annotated[str, AfterValidator(_variable)]
-DetectorName = Annotated[str, AfterValidator(_detector)]
 
 
-class Section(BaseModel):
-    """Base of all sections: immutable, unknown keys are errors.
+class Mark(Enum):
+    """What is special about a field."""
+
+    RUN_ONLY = "says how to run, and changes no result"
+    USER_PATH = "names a file or folder of the user's, or something packaged"
+
+
+RUN_ONLY = Mark.RUN_ONLY
+USER_PATH = Mark.USER_PATH
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, unknown keys are errors.
 
     Defaults are validated too, so that a default of 16 and a 16 read from a file are one number.
     """
@@ -139,3 +153,63 @@ def _marked(value: Any) -> Any:
     if isinstance(value, list):
         return [_marked(item) for item in value]
     return _Truth(value) if isinstance(value, bool) else value
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def deciding(settings: Settings) -> dict[str, Any]:
+    """What of settings decides results, as JSON: neither run-only fields nor the user's paths.
+
+    A field for a path may hold the name of something packaged instead; that one is kept.
+    """
+    found = {}
+    for name, mark, value in _fields(settings):
+        if mark is RUN_ONLY or (mark is USER_PATH and _is_path(value)):
+            continue
+        found[name] = _as_json(value)
+    return found
+
+
+def user_paths(settings: Settings) -> dict[str, str]:
+    """The absolute paths of the user's files and folders, by field."""
+    return {
+        name: value
+        for name, mark, value in _fields(settings)
+        if mark is USER_PATH and _is_path(value)
+    }
+
+
+def with_slots(settings: S, values: Mapping[str, str]) -> S:
+    """The settings with `{name}` replaced by its value in the user's paths."""
+    filled = {}
+    for name, path in user_paths(settings).items():
+        for slot, value in values.items():
+            path = path.replace(f"{{{slot}}}", value)  # noqa: PLW2901
+        filled[name] = path
+    return settings.model_copy(update=filled)
+
+
+def marked_fields(kind: type[Settings], mark: Mark) -> list[str]:
+    """The names of the fields that bear a mark."""
+    return [name for name, field in kind.model_fields.items() if mark in field.metadata]
+
+
+def _fields(settings: Settings) -> Iterator[tuple[str, Mark | None, Any]]:
+    for name, field in type(settings).model_fields.items():
+        marks = [mark for mark in field.metadata if isinstance(mark, Mark)]
+        yield name, marks[0] if marks else None, getattr(settings, name)
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and Path(value).is_absolute()
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Settings):
+        return deciding(value)
+    if isinstance(value, dict):
+        return {key: _as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(item) for item in value]
+    return value

@@ -6,57 +6,50 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from polypaca.study.fields import Section, Server, Variable
-
-# What a served model's answers depend on; sections add what they ask.
-DECISIVE = ("model", "base_url", "temperature", "max_tokens")
-# What affects no answer: a change of these redoes nothing.
-RUN_ONLY = (
-    "api_key_env",
-    "concurrency",
-    "requests_per_minute",
-    "tokens_per_minute",
-    "timeout_seconds",
-    "max_retries",
-    "price_input",
-    "price_output",
-    "money_limit",
-    "token_limit",
-    "max_tokens_parameter",
-)
+from polypaca.core.settings import RUN_ONLY, Server, Settings, Variable
 
 
-class Served(Section):
+class Served(Settings):
     """A model behind an OpenAI-compatible URL."""
 
     model: str = Field(description="the name by which the server knows the model")
     base_url: Server = Field(
         default="https://api.openai.com/v1", description="the server's URL, with its version"
     )
-    api_key_env: Variable | None = Field(
+    api_key_env: Annotated[Variable | None, RUN_ONLY] = Field(
         default="OPENAI_API_KEY", description="the variable that holds the key; null: no key"
     )
-    concurrency: int = Field(default=8, ge=1, le=1024, description="requests in flight at once")
-    requests_per_minute: float | None = Field(default=None, gt=0, description="null: no limit")
-    tokens_per_minute: float | None = Field(
+    concurrency: Annotated[int, RUN_ONLY] = Field(
+        default=8, ge=1, le=1024, description="requests in flight at once"
+    )
+    requests_per_minute: Annotated[float | None, RUN_ONLY] = Field(
+        default=None, gt=0, description="null: no limit"
+    )
+    tokens_per_minute: Annotated[float | None, RUN_ONLY] = Field(
         default=None, gt=0, description="of prompts and answers; null: no limit"
     )
-    timeout_seconds: float = Field(default=120, gt=0, description="for one attempt")
-    max_retries: int = Field(
+    timeout_seconds: Annotated[float, RUN_ONLY] = Field(
+        default=120, gt=0, description="for one attempt"
+    )
+    max_retries: Annotated[int, RUN_ONLY] = Field(
         default=5, ge=0, le=100, description="further attempts where the server fails"
     )
-    price_input: float | None = Field(
+    price_input: Annotated[float | None, RUN_ONLY] = Field(
         default=None, ge=0, description="of a million tokens, in the currency of `money_limit`"
     )
-    price_output: float | None = Field(default=None, ge=0, description="likewise")
-    money_limit: float | None = Field(
+    price_output: Annotated[float | None, RUN_ONLY] = Field(
+        default=None, ge=0, description="likewise"
+    )
+    money_limit: Annotated[float | None, RUN_ONLY] = Field(
         default=None, gt=0, description="nothing is asked that would cost more in all"
     )
-    token_limit: int | None = Field(
+    token_limit: Annotated[int | None, RUN_ONLY] = Field(
         default=None, ge=1, description="of prompts and answers, in all"
     )
-    max_tokens_parameter: Literal["max_tokens", "max_completion_tokens"] = Field(
-        default="max_tokens", description="the name under which the limit of an answer is sent"
+    max_tokens_parameter: Annotated[Literal["max_tokens", "max_completion_tokens"], RUN_ONLY] = (
+        Field(
+            default="max_tokens", description="the name under which the limit of an answer is sent"
+        )
     )
 
     @model_validator(mode="after")

@@ -1,0 +1,103 @@
+"""The settings of training: the sections `methods` and `train` of a study file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from polypaca.core.settings import RUN_ONLY, Settings
+
+# Of these at most one may be given.
+RIVALS = (("warmup_steps", "warmup_ratio"), ("evaluations", "evaluate_every"))
+
+
+class _Method(Settings):
+    """What both kinds of training take."""
+
+    learning_rate: float = Field(gt=0, lt=1)
+    batch_size: int = Field(
+        ge=1, description="global: examples an optimizer step, on however many devices"
+    )
+    epochs: float = Field(gt=0)
+    warmup_steps: int | None = Field(default=None, ge=0)
+    warmup_ratio: float | None = Field(default=None, ge=0, lt=1)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, ge=0, description="0: gradients are not clipped")
+    max_length: int = Field(default=512, ge=16, description="tokens; longer examples are cut")
+    loss_on: Literal["all", "response"] = "response"
+    template: Literal["alpaca", "alpaca-no-newline", "chat"] = Field(
+        default="alpaca", description="chat: the model's own chat template"
+    )
+    group_by_length: bool = Field(
+        default=False, description="examples of a batch have about one length"
+    )
+    evaluations: int | None = Field(
+        default=None, ge=1, description="validation loss is taken so often, evenly spread"
+    )
+    evaluate_every: int | None = Field(
+        default=None, ge=1, description="validation loss is taken every so many steps"
+    )
+    checkpoint: Literal["best", "last"] = "best"
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="auto: bf16 where the hardware has it"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> _Method:
+        for one, other in RIVALS:
+            if getattr(self, one) is not None and getattr(self, other) is not None:
+                raise ValueError(f"give `{one}` or `{other}`, not both")
+        return self
+
+
+class Lora(_Method):
+    """Low-rank adapters; the defaults are the paper's (arXiv 2309.08958, Table 1)."""
+
+    kind: Literal["lora"] = "lora"
+    rank: int = Field(default=8, ge=1)
+    alpha: float = Field(default=16, gt=0)
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    targets: Literal["attention-qkv"] | list[str] = "attention-qkv"
+    learning_rate: float = Field(default=3e-4, gt=0, lt=1)
+    batch_size: int = Field(default=128, ge=1)
+    epochs: float = Field(default=5, gt=0)
+
+
+class Full(_Method):
+    """Full fine-tuning; the defaults are the paper's (arXiv 2309.08958, Table 1)."""
+
+    kind: Literal["full"] = "full"
+    learning_rate: float = Field(default=2e-5, gt=0, lt=1)
+    batch_size: int = Field(default=256, ge=1)
+    epochs: float = Field(default=3, gt=0)
+
+
+Method = Lora | Full
+
+
+class Train(Settings):
+    """How training uses the hardware; the results do not depend on it, but for rounding."""
+
+    micro_batch_tokens: Annotated[int | None, RUN_ONLY] = Field(
+        default=None, ge=16, description="tokens a forward pass; found by the memory at hand"
+    )
+    activation_checkpointing: Annotated[Literal["auto", "always", "never"], RUN_ONLY] = Field(
+        default="auto", description="auto: only where memory does not suffice without"
+    )
+    sharding: Annotated[Literal["none", "fsdp"], RUN_ONLY] = Field(
+        default="none", description="over several devices: whole copies, or shards (FSDP2)"
+    )
+    cpu_offload: Annotated[bool, RUN_ONLY] = Field(
+        default=False, description="with fsdp: parameters wait in the CPU's memory"
+    )
+    report_to: Annotated[list[Literal["tensorboard", "wandb", "trackio", "mlflow"]], RUN_ONLY] = (
+        Field(default_factory=list, description="where metrics go beside metrics.jsonl")
+    )
+
+    @model_validator(mode="after")
+    def _offload_of_shards(self) -> Train:
+        if self.cpu_offload and self.sharding != "fsdp":
+            raise ValueError("cpu_offload is for `sharding: fsdp`")
+        return self
