@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from polypaca.study.grid import base_models, judge_name, judges, systems, translated
 from polypaca.study.judge import LlmJudge
 from polypaca.study.system_entries import ServedSystem
-from polypaca.workflow.at_hand import tokenizer_file
+from polypaca.planning.at_hand import tokenizer_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
