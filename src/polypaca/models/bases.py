@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.cache import cache_folder
 from polypaca.core.errors import UserError
 from polypaca.core.files import sha256_once, sha256_text, write_json
 from polypaca.core.kept import HASHES, damaged, hub_file_is_whole, keep_hashes, locked, set_aside
@@ -34,15 +34,6 @@ _WANTED_PICKLED = ("pytorch_model*.bin",)
 # Model types whose checkpoints Transformers does not read, and which are converted.
 _CONVERTED = ("baichuan",)
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT)
-
-
-CACHE_VARIABLE = "POLYPACA_CACHE"
-
-
-def cache_folder() -> Path:
-    """Where built bases and judge replies are shared between studies (`POLYPACA_CACHE`)."""
-    given = os.environ.get(CACHE_VARIABLE)
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "polypaca"
 
 
 def locate(source: str, revision: str | None, *, weights: bool = True) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.cache import cache_folder
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.manifest import read_manifest
@@ -19,7 +20,6 @@ from polypaca.data.prompts import in_languages
 from polypaca.generation import openai_backend
 from polypaca.llm.records import Failure
 from polypaca.llm.thoughts import aired
-from polypaca.models.bases import cache_folder
 from polypaca.models.templates import load_template
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca import builtin
+from polypaca.core.cache import cache_folder
 from polypaca.core.files import read_jsonl, to_line, write_jsonl
 from polypaca.core.records import Prompt, Rejected
 from polypaca.data.contamination import index_prompts
@@ -27,7 +28,6 @@ from polypaca.data.prompts import PromptsRead, limit_prompts, load_prompts, read
 from polypaca.data.remote import download, hub_rows
 from polypaca.data.screening import dropped_sources, findings
 from polypaca.data.split import assign_split, validation_sources, validation_sources_apart
-from polypaca.models.bases import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

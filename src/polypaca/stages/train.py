@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca import __version__
+from polypaca.core.cache import cache_folder
 from polypaca.core.errors import DataError
 from polypaca.core.files import (
     read_jsonl,
@@ -29,7 +30,6 @@ from polypaca.core.files import (
 from polypaca.core.records import Example
 from polypaca.data.budgets import flops_per_token
 from polypaca.models import loading
-from polypaca.models.bases import cache_folder
 from polypaca.models.families import adapter_targets
 from polypaca.models.templates import Template, load_template
 from polypaca.training import distributed, speed

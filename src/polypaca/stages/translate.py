@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
+from polypaca.core.cache import cache_folder
 from polypaca.core.errors import DataError
 from polypaca.core.files import atomic_write, read_jsonl, to_line, write_jsonl
 from polypaca.core.languages import is_language, matching
@@ -18,7 +19,6 @@ from polypaca.core.records import Example, Prompt, Rejected
 from polypaca.data.contamination import find, index_prompts
 from polypaca.data.screening import in_words
 from polypaca.langid import detectors
-from polypaca.models.bases import cache_folder
 from polypaca.translation import engines
 from polypaca.translation.filters import rejection
 from polypaca.translation.given_language import MOST, look, notice

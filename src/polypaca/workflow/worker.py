@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polypaca import __version__
+from polypaca.core.cache import cache_folder
 from polypaca.core.disk import full_disk
 from polypaca.core.errors import PolypacaError, StageError
 from polypaca.core.manifest import State, begin, seal, state_of, verify
-from polypaca.models.bases import cache_folder
 from polypaca.study import load_study
 from polypaca.training import distributed
 from polypaca.training.speed import peak_memory
