@@ -1,6 +1,6 @@
 """mix: how long rows are, the rows of every mixture, and what every cell will cost.
 
-lengths/<model>/                             <language>.jsonl, statistics.json
+lengths/<model>/                             <language>.jsonl
 mixtures/<recipe>[-<language>].s<seed>/      train.jsonl, validation.jsonl
 mixtures/heldout/                            <language>.jsonl
 mixtures/ledger/                             ledger.json

@@ -50,7 +50,7 @@ STEPS = {
     "judge": Step("judge", "judge:judge", 3, together=True),
     "pairs": Step("judge", "pairs:pairs", 2, together=True),
     "gate": Step("judge", "gate:gate", 3),
-    "analyze": Step("analyze", "analyze:analyze", 5),
+    "analyze": Step("analyze", "analyze:analyze", 6),
     "report": Step("report", "report:report", 4),
 }
 
