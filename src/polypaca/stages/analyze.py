@@ -7,12 +7,12 @@ The score exists only here: score = rating x gate.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from polypaca import __version__
 from polypaca.core import languages as names
 from polypaca.core.errors import StageError
-from polypaca.core.files import read_jsonl, write_json, write_jsonl
+from polypaca.core.files import read_jsonl, sha256_text, write_json, write_jsonl
 from polypaca.core.ledgers import cell_cost
 from polypaca.core.manifest import read_manifest
 from polypaca.core.records import GateResult, PairVerdict, Prompt, Response, Verdict
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from polypaca.core.results import CellCost, RowLabel
     from polypaca.stats.comparisons import Compared
     from polypaca.stats.pairs import Gates
+
+Found = TypeVar("Found", Verdict, GateResult)
 
 
 def analyze(
@@ -204,14 +206,7 @@ def _join(
     said = {(v.prompt_id, v.language): v for v in read_jsonl(verdicts / "verdicts.jsonl", Verdict)}
     gated = {(g.prompt_id, g.language): g for g in read_jsonl(gate / "gate.jsonl", GateResult)}
     for answer in read_jsonl(responses / "responses.jsonl", Response):
-        key = (answer.prompt_id, answer.language)
-        verdict, result = said.get(key), gated.get(key)
-        if verdict is None or result is None:
-            lacking = verdicts if verdict is None else gate
-            raise StageError(
-                f"{lacking}: nothing on prompt {answer.prompt_id} in {answer.language}, which "
-                f"{system} answered; remove that folder and run again"
-            )
+        verdict, result = _on(answer, said, verdicts), _on(answer, gated, gate)
         # What failed has no score, whatever else its record says.
         rating = None if verdict.status == "failed" else verdict.rating
         if rating is not None and not scale[0] <= rating <= scale[1]:
@@ -237,6 +232,17 @@ def _join(
             word_gate=result.word_gate,
             score=None if rating is None else rating * result.gate,
         )
+
+
+def _on(answer: Response, found: Mapping[tuple[str, str], Found], folder: Path) -> Found:
+    """What was found of this very text, and not of what was answered before."""
+    record = found.get((answer.prompt_id, answer.language))
+    if record is None or record.response_sha256 != sha256_text(answer.response):
+        raise StageError(
+            f"{folder}: nothing on the answer to prompt {answer.prompt_id} in {answer.language} "
+            f"by {answer.system}; remove that folder and run again"
+        )
+    return record
 
 
 def _by_rows(
