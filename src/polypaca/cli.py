@@ -156,9 +156,9 @@ def plan(
 @app.command()
 def validate(study: StudyFile, overrides: Overrides = None, as_json: Json = False) -> None:
     """Check a study file and report every problem at once."""
+    from polypaca.planning.schedules import schedule_notes
     from polypaca.study import cells, systems
     from polypaca.study.notices import notices
-    from polypaca.planning.schedules import schedule_notes
 
     loaded = _load(study, overrides)
     counts = {"study": loaded.name, "cells": len(cells(loaded)), "systems": len(systems(loaded))}

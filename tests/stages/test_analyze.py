@@ -325,11 +325,19 @@ def test_ratings_beyond_the_scale_stop_the_stage(inputs: dict[str, Any]) -> None
     assert "of 250 over" in found.sentence
 
 
+def test_a_verdict_on_another_text_stops_the_stage(inputs: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "m.base" / "v" / "verdicts.jsonl"
+    other = sha256_text("what was answered before")
+    _rewrite(path, Verdict, lambda row: row.model_copy(update={"response_sha256": other}))
+    with pytest.raises(StageError, match=r"m\.base.*nothing on the answer to prompt 0 in en"):
+        _analyze(inputs)
+
+
 def test_an_answer_without_a_verdict_stops_the_stage(
     inputs: dict[str, Any], tmp_path: Path
 ) -> None:
     write_jsonl(tmp_path / "m.base" / "v" / "verdicts.jsonl", [])
-    with pytest.raises(StageError, match=r"m\.base.*nothing on prompt 0 in en"):
+    with pytest.raises(StageError, match=r"m\.base.*nothing on the answer to prompt 0 in en"):
         _analyze(inputs)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from polypaca.core.cache import keep_hashes
 from polypaca.core.errors import StageError
-from polypaca.core.kept import keep_hashes
 from polypaca.models.families import adapter_targets
 from polypaca.models.loading import load_model, load_tokenizer, pad_token_id
 from polypaca.training.batching import padded_batch

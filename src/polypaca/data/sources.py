@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from polypaca import builtin
+from polypaca.core.cache import cache_folder
 from polypaca.data.instructions import (
     InstructionsRead,
     instructions_from_rows,
@@ -13,7 +14,6 @@ from polypaca.data.instructions import (
 )
 from polypaca.data.prompts import PromptsRead, limit_prompts, load_prompts, read_prompt_files
 from polypaca.data.remote import download, hub_rows
-from polypaca.core.cache import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

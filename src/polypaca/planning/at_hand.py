@@ -14,8 +14,8 @@ from polypaca.core.errors import UserError
 from polypaca.core.folders import InstructionsFolder, PromptsFolder, TranslationFolder
 from polypaca.core.manifest import State, state_of
 from polypaca.core.records import Example
-from polypaca.study.grid import given, systems, translated
 from polypaca.planning.assumptions import DATA_SETS, estimated_tokens, family_of, growth
+from polypaca.study.grid import given, systems, translated
 from polypaca.workflow import layout
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.tasks import tasks_of
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from polypaca.models.templates import Template
+    from polypaca.planning.assumptions import DataSet
     from polypaca.study import Study
     from polypaca.study.schema import Model
-    from polypaca.planning.assumptions import DataSet
 
 _SAMPLE = 300  # rows of a language that are looked at to estimate its length
 _REMOTE = ("http://", "https://")
@@ -210,7 +210,11 @@ class Lengths:
 def tokenizer_file(model: Model, out: Path) -> Path | None:
     """A model's tokenizer.json: as prepared, in its folder, or in the Hub's cache."""
     given_as = Path(model.tokenizer or model.source or "")
-    files = [out / layout.base(model.name) / "tokenizer.json", given_as / "tokenizer.json", given_as]
+    files = [
+        out / layout.base(model.name) / "tokenizer.json",
+        given_as / "tokenizer.json",
+        given_as,
+    ]
     files += _hub_cache(model.tokenizer or model.source, model.revision, "tokenizer.json")
     return next((file for file in files if file.is_file()), None)
 

@@ -10,14 +10,10 @@ from polypaca.core.errors import UserError
 from polypaca.core.folders import LedgerFolder
 from polypaca.core.results import BudgetLedger
 from polypaca.data.budgets import flops_per_token
-from polypaca.study.grid import as_tested, base_models, cells, recipe_mixtures, recipes, systems
 from polypaca.planning import costs
 from polypaca.planning.assumptions import FAMILIES, family_of
 from polypaca.planning.at_hand import Lengths, config_of, noticed, responses, rows_at_hand
 from polypaca.planning.estimated import CellEstimate, Estimate, Sum, sums, total
-from polypaca.workflow import layout
-from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.jobs import current
 from polypaca.planning.judging_costs import judging
 from polypaca.planning.schedules import (
     budgets_of,
@@ -26,6 +22,10 @@ from polypaca.planning.schedules import (
     steps_of,
     warmup_notes,
 )
+from polypaca.study.grid import as_tested, base_models, cells, recipe_mixtures, recipes, systems
+from polypaca.workflow import layout
+from polypaca.workflow.fingerprints import Fingerprints
+from polypaca.workflow.jobs import current
 from polypaca.workflow.tasks import tasks_of
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.core.results import CellBudget
-    from polypaca.study import Study
-    from polypaca.study.grid import Cell
     from polypaca.planning.at_hand import Rows
     from polypaca.planning.hardware import Gpu
+    from polypaca.study import Study
+    from polypaca.study.grid import Cell
 
 
 def estimate(

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polypaca.core.errors import DataError, UserError
-from polypaca.study.grid import cells, given
 from polypaca.planning.at_hand import rows_at_hand
+from polypaca.study.grid import cells, given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from polypaca.planning.at_hand import Rows
     from polypaca.study import Study
     from polypaca.study.grid import Cell, Mixture
-    from polypaca.planning.at_hand import Rows
 
 _LONG_ROW = 4000  # bytes that a row is taken to have at most, to see that there are many
 

@@ -9,6 +9,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.cache import cache_folder
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.folders import ResponseFacts
@@ -21,7 +22,6 @@ from polypaca.data.prompts import in_languages
 from polypaca.generation import openai_backend
 from polypaca.llm.records import Failure
 from polypaca.llm.thoughts import aired
-from polypaca.core.cache import cache_folder
 from polypaca.models.templates import load_template
 
 if TYPE_CHECKING:

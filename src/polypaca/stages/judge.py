@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.cache import cache_folder
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.folders import VerdictFacts
@@ -22,7 +23,6 @@ from polypaca.data.prompts import by_id, references
 from polypaca.judging import judges
 from polypaca.judging.contract import Item
 from polypaca.judging.judges import JUDGES
-from polypaca.core.cache import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from polypaca import __version__
+from polypaca.core.cache import cache_folder
 from polypaca.core.errors import DataError
 from polypaca.core.files import (
     read_jsonl,
@@ -31,7 +32,6 @@ from polypaca.core.settings import deciding
 from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
 from polypaca.data.budgets import flops_per_token
 from polypaca.models import loading
-from polypaca.core.cache import cache_folder
 from polypaca.models.families import adapter_targets
 from polypaca.models.templates import Template, load_template
 from polypaca.training import distributed, speed

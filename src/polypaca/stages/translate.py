@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
+from polypaca.core.cache import cache_folder
 from polypaca.core.errors import DataError
 from polypaca.core.files import atomic_write, read_jsonl, to_line, write_jsonl
 from polypaca.core.folders import LanguageOfRows, TranslationFacts
@@ -19,7 +20,6 @@ from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
 from polypaca.data.contamination import find, index_prompts
 from polypaca.data.screening import in_words
 from polypaca.langid import detectors
-from polypaca.core.cache import cache_folder
 from polypaca.translation import engines
 from polypaca.translation.filters import rejection
 from polypaca.translation.given_language import MOST, look, notice

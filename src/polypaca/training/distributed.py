@@ -62,7 +62,7 @@ def leave() -> None:
 
 
 def broadcast(value: Any) -> Any:
-    """Broadcast: what rank 0 holds, on every process; any picklable value that rank 0 made itself."""
+    """What rank 0 holds, on every process; any picklable value that rank 0 made itself."""
     if world_size() == 1:
         return value
     import torch

@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
+from polypaca.core.cache import keep_hashes
 from polypaca.core.errors import StageError
-from polypaca.core.kept import keep_hashes
 from polypaca.training import distributed, memory, sharding
 from polypaca.training.batching import Schedule, divide, packed_batch, padded_batch
 from polypaca.training.proof import takes_positions

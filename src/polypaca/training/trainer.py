@@ -309,7 +309,9 @@ def _fit(
         )
         fitting = memory.tokens_that_fit(free, each)
     tokens = wanted or min(fitting, memory.ENOUGH_TOKENS.get(device.type, _MANY_TOKENS))
-    tokens = distributed.all_reduce_min(max(1, min(tokens, _learned_limit(folder) or tokens)), device)
+    tokens = distributed.all_reduce_min(
+        max(1, min(tokens, _learned_limit(folder) or tokens)), device
+    )
     _remember_limit(folder, tokens)
     print(  # noqa: T201
         f"{tokens} tokens a forward pass; {free / 2**30:.1f} GiB free, {each / 2**10:.0f} KiB of "

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polypaca.core.cache import cache_folder
 from polypaca.core.disk import full_now
 from polypaca.core.errors import UserError
 from polypaca.core.files import write_json
-from polypaca.core.cache import cache_folder
 from polypaca.study.load import save_study
 from polypaca.workflow import engine
 from polypaca.workflow.events import Event, EventReader
