@@ -152,7 +152,9 @@ def test_special_tokens_are_no_text_and_the_length_limit_is_told(
     model, tokenizer, rows = _loaded(tiny_model("llama3"))
     word = encode(tokenizer, ["cat"])[0][-1]
     _force(model, [word, tokenizer.bos_token_id, word], len(rows[0]))
-    (found,) = answer_batch(model, tokenizer, rows[:1], Decoding(max_new_tokens=3, num_beams=1, no_repeat_ngram_size=0))
+    (found,) = answer_batch(
+        model, tokenizer, rows[:1], Decoding(max_new_tokens=3, num_beams=1, no_repeat_ngram_size=0)
+    )
     assert found.tokens == (word, tokenizer.bos_token_id, word)
     assert found.text == tokenizer.decode([word, word])
     assert found.finish_reason == "length"
@@ -172,7 +174,9 @@ def test_a_models_own_settings_do_not_leak_in(tiny_model: Callable[[str], Path])
 
 def test_samples_can_be_repeated(tiny_model: Callable[[str], Path]) -> None:
     model, tokenizer, rows = _loaded(tiny_model("gpt_neox"))
-    sampled = Decoding(max_new_tokens=12, num_beams=1, no_repeat_ngram_size=0, temperature=1.0, top_p=0.9, top_k=50)
+    sampled = Decoding(
+        max_new_tokens=12, num_beams=1, no_repeat_ngram_size=0, temperature=1.0, top_p=0.9, top_k=50
+    )
 
     def answers(seed: int) -> list[tuple[int, ...]]:
         return [a.tokens for a in answer_batch(model, tokenizer, rows, sampled, seed=seed)]
@@ -215,7 +219,9 @@ def test_rows_that_have_ended_leave_the_batch_and_change_no_answer(
     family: str, tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, tokenizer, rows = _loaded(tiny_model(family))
-    decoding = Decoding(max_new_tokens=40, num_beams=1, no_repeat_ngram_size=3, repetition_penalty=1.2)
+    decoding = Decoding(
+        max_new_tokens=40, num_beams=1, no_repeat_ngram_size=3, repetition_penalty=1.2
+    )
     whole = [
         tokenizer.decode(alone(model, tokenizer, row, decoding), skip_special_tokens=True)
         for row in rows
