@@ -47,7 +47,9 @@ def _train(folder: Path, base: Path, mixture: Path, kind: Kind, **changes: Any) 
         "evaluations": 2, "checkpoint": "best",
     }  # fmt: skip
     heldout = changes.pop("heldout", None)
-    rate = changes.pop("rate", (settings | changes)["learning_rate"])  # beyond what a study may say, too
+    rate = changes.pop(
+        "rate", (settings | changes)["learning_rate"]
+    )  # beyond what a study may say, too
     method = (Lora if kind == "lora" else Full)(**(settings | changes))
     work = TrainCell(
         base=BaseFolder(base),

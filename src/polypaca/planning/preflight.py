@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polypaca.planning.at_hand import tokenizer_file
 from polypaca.judging.judges import JUDGES
 from polypaca.judging.llm import LlmJudgeSettings
 from polypaca.llm.served import Served
+from polypaca.planning.at_hand import tokenizer_file
 from polypaca.stages.answers import AskServer
 from polypaca.stages.gate import CheckLanguage
 from polypaca.stages.generate import AnswerPrompts
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from polypaca.core.records import Prompt
-    from polypaca.core.work import Work
+    from polypaca.core.work import Facts, SealedFolder, Work
     from polypaca.study import Study
     from polypaca.workflow.steps import Task
 
@@ -46,7 +46,8 @@ def check(study: Study, pending: Sequence[Task], out: Path | None = None) -> Non
     asks_cells = any(isinstance(work, AnswerPrompts) for work in works)
     if asks_cells and study.generate.on_long_prompt == "error":
         _check_prompt_lengths(study, out or Path())
-    if any(isinstance(work, (JudgeAnswers, CheckLanguage, PassOn, TranslateRows)) for work in works):
+    detecting = (JudgeAnswers, CheckLanguage, PassOn, TranslateRows)
+    if any(isinstance(work, detecting) for work in works):
         from polypaca.langid import detectors
 
         # Jobs work offline: a detector that has to be downloaded is, now.
@@ -69,7 +70,7 @@ def _asked(pending: Sequence[Task]) -> list[tuple[Served, str]]:
     return [(served, words.format(count=count)) for words, (served, count) in found.items()]
 
 
-def _request(work: Work) -> tuple[Served, str] | None:
+def _request(work: Work[SealedFolder[Facts]]) -> tuple[Served, str] | None:
     """Whom a task asks, and for what: `{count}` stands for how many tasks do."""
     if isinstance(work, TranslateRows) and isinstance(work.engine, Served):
         return work.engine, f"{_who(work.engine)} will translate into {work.language}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from polypaca.core.cache import cache_folder
 from polypaca.core.errors import DataError
 from polypaca.core.files import atomic_write, read_jsonl, to_line, write_jsonl
-from polypaca.core.folders import LanguageOfRows, TranslationFacts
+from polypaca.core.folders import LanguageOfRows, TranslationFacts, TranslationFolder
 from polypaca.core.languages import is_language, matching
 from polypaca.core.records import Example, Prompt, Rejected
 from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
@@ -40,10 +40,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PassOn(SingleWork):
+class PassOn(SingleWork[TranslationFolder]):
     """The examples of a language whose data was given."""
 
     step, stage, format_number = "given", "translate", 2
+    makes = TranslationFolder
 
     instructions: InstructionsFolder
     language: str
@@ -72,10 +73,11 @@ class PassOn(SingleWork):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslateRows(SingleWork):
+class TranslateRows(SingleWork[TranslationFolder]):
     """The source language's examples in another language, without what came out wrong."""
 
     step, stage, format_number = "translate", "translate", 3
+    makes = TranslationFolder
 
     instructions: InstructionsFolder
     prompts: PromptsFolder | None = field(default=None, metadata=INPUT)  # in this very language
