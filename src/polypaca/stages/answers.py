@@ -18,6 +18,7 @@ from polypaca.data.patterns import file_for
 from polypaca.data.prompts import in_languages
 from polypaca.generation import openai_backend
 from polypaca.llm.records import Failure
+from polypaca.llm.served import Served
 from polypaca.llm.thoughts import aired
 from polypaca.models.bases import cache_folder
 from polypaca.models.templates import load_template
@@ -63,6 +64,7 @@ def ask(
 
     outcomes = openai_backend.answer(
         [wording.render(prompt.prompt) if wording else prompt.prompt for prompt in asked],
+        Served(**served, **how),
         raw=wording is not None,
         stop=wording.stop if wording else (),
         max_new_tokens=max_new_tokens,
@@ -72,8 +74,6 @@ def ask(
         cache=cache_folder() / "llm",
         account=account,
         progress=told,
-        **served,
-        **how,
     )
     responses = [
         Response(

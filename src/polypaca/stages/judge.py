@@ -16,9 +16,12 @@ from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.missing import TOLERATED, Missing, Wanted, missing_facts, missing_words
 from polypaca.core.records import Response
+from polypaca.core.rows import read_choice
 from polypaca.data.prompts import by_id, references
 from polypaca.judging import judges
 from polypaca.judging.contract import Item
+from polypaca.judging.judges import JUDGES
+from polypaca.langid.settings import Gate
 from polypaca.models.bases import cache_folder
 
 if TYPE_CHECKING:
@@ -52,11 +55,17 @@ def judge(
     """
     for indices in _by_judge(parts):
         first = parts[indices[0]]
-        settings = {key: value for key, value in first.judge.items() if key != "kind"}
-        if first.account:
-            settings["account"] = first.account
+        settings = {**first.judge, **first.how}
+        gate = {
+            key: settings.pop(key)
+            for key in ("detector", "model")
+            if first.judge["kind"] == "reference" and key in settings
+        }
         chosen = judges.load(
-            first.judge["kind"], cache=cache_folder() / "llm", **settings, **first.how
+            read_choice(settings, JUDGES),
+            gate=Gate(**gate),
+            cache=cache_folder() / "llm",
+            account=first.account,
         )
         asked = by_id(first.prompts)
         items = {index: _items(parts[index], asked) for index in indices}

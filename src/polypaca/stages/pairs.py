@@ -19,6 +19,7 @@ from polypaca.core.records import Response
 from polypaca.data.prompts import by_id, references
 from polypaca.judging import pairwise
 from polypaca.judging.contract import PairItem
+from polypaca.judging.llm import LlmJudgeSettings
 from polypaca.models.bases import cache_folder
 
 if TYPE_CHECKING:
@@ -51,10 +52,8 @@ def pairs(
     next run.
     """
     first = parts[0]
-    settings = {key: value for key, value in first.judge.items() if key != "kind"}
-    chosen = pairwise.make(
-        cache=cache_folder() / "llm", account=first.account, **settings, **first.how
-    )
+    settings = LlmJudgeSettings(**{"prompt": "default", **first.judge, **first.how})
+    chosen = pairwise.load(settings, cache=cache_folder() / "llm", account=first.account)
     items = [_items(part) for part in parts]
     total = sum(len(own) for own in items)
 

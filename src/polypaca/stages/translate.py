@@ -15,6 +15,7 @@ from polypaca.core.files import atomic_write, read_jsonl, to_line, write_jsonl
 from polypaca.core.languages import is_language, matching
 from polypaca.core.manifest import read_manifest
 from polypaca.core.records import Example, Prompt, Rejected
+from polypaca.core.rows import read_choice
 from polypaca.data.contamination import find, index_prompts
 from polypaca.data.screening import in_words
 from polypaca.langid import detectors
@@ -89,18 +90,10 @@ def translate(
         StageError: if the engine fails.
         DataError: if no row is left.
     """
-    settings = {key: value for key, value in engine.items() if key != "kind"}
     path = instructions / f"{source}.jsonl"
     progress(0.0, f"starting {engine['kind']}")
-    made = engines.load(
-        engine["kind"],
-        source,
-        language,
-        threads=threads,
-        cache=cache_folder(),
-        **settings,
-        **options,
-    )
+    settings = read_choice({**engine, **options}, engines.ENGINES)
+    made = engines.load(settings, source, language, threads=threads, cache=cache_folder())
     try:
         waiting: deque[_Row] = deque()
         index = _index(prompts, language) if prompts else None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.settings import RUN_ONLY, marked_fields
+from polypaca.judging.llm import LlmJudgeSettings
 from polypaca.llm.served import Served
 from polypaca.study.grid import (
     cells,
@@ -16,16 +17,15 @@ from polypaca.study.grid import (
     recipes,
     systems,
 )
-from polypaca.study.judge import LlmJudge
 from polypaca.study.system_entries import GivenSystem, ModelSystem, ServedSystem
 from polypaca.workflow.steps import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from polypaca.core.settings import Choice
     from polypaca.llm.served import ServedModel
     from polypaca.study.grid import Pair, System
-    from polypaca.study.judge import Judge
     from polypaca.study.schema import Study
 
     Pins = Callable[[str, Sequence[str]], dict[str, Any]]
@@ -162,11 +162,8 @@ def _scores(study: Study, system: System, made: Mapping[str, Task], pins: Pins) 
 
 def _pair(study: Study, pair: Pair, made: Mapping[str, Task], pins: Pins) -> Task:
     judge = study.judge
-    assert isinstance(judge, LlmJudge)
-    assert judge.pairwise is not None
-    # It is asked one question an order, once, in words of its own.
-    asked = judge.model_copy(update={"votes": 1, "prompt": judge.pairwise.prompt})
-    settings, pinned, options = _judge(study, asked, pins)
+    assert isinstance(judge, LlmJudgeSettings)
+    settings, pinned, options = _judge(study, judge.for_pairs, pins)
     answering = sorted({system for both in pair.systems.values() for system in both})
     responses = {f"responses/{name}": made[f"systems/{name}/responses"] for name in answering}
     return Task(
@@ -181,7 +178,7 @@ def _pair(study: Study, pair: Pair, made: Mapping[str, Task], pins: Pins) -> Tas
 
 
 def _judge(
-    study: Study, judge: Judge, pins: Pins
+    study: Study, judge: Choice, pins: Pins
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """What of a judge's section affects verdicts, what its files hold, and what affects nothing."""
     settings, how = _apart(judge.model_dump(exclude={"name", "pairwise", "missing"}))
@@ -189,7 +186,7 @@ def _judge(
         # This judge looks for the answer's language; the gate's detector is the one to ask.
         detector, pinned, where = _gate(study, pins)
         return {**settings, **detector}, pinned, {"how": where}
-    if not isinstance(judge, LlmJudge):
+    if not isinstance(judge, LlmJudgeSettings):
         return settings, {}, {}
     prompt, pinned, where = _prompt(judge.prompt, pins)
     del settings["prompt"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polypaca.judging.judges import JUDGES
+from polypaca.judging.llm import LlmJudgeSettings
+from polypaca.llm.served import Served
 from polypaca.study.grid import base_models, judge_name, judges, systems, translated
-from polypaca.study.judge import LlmJudge
 from polypaca.study.system_entries import ServedSystem
 from polypaca.workflow.at_hand import tokenizer_file
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from polypaca.core.records import Prompt
-    from polypaca.llm.served import Served
     from polypaca.study import Study
     from polypaca.workflow.steps import Task
 
@@ -28,14 +29,13 @@ def check(study: Study, pending: Sequence[Task], out: Path | None = None) -> Non
         UserError: if it will not.
     """
     from polypaca.llm.client import require_key
-    from polypaca.llm.records import endpoint
 
     for served, _ in _asked(study, pending):
-        require_key(endpoint(**served.model_dump(include=_REACH)))
+        require_key(served)
     steps = {task.step for task in pending}
     if steps & {"judge", "pairs"}:
         _check_prompts(study)
-        if any(judge.kind == "reference" for judge in judges(study).values()):
+        if any(JUDGES[judge.kind].needs_references for judge in judges(study).values()):
             _check_references(study)
     if "generate" in steps and study.generate.on_long_prompt == "error":
         _check_prompt_lengths(study, out or Path())
@@ -46,9 +46,6 @@ def check(study: Study, pending: Sequence[Task], out: Path | None = None) -> Non
         detectors.ensure(study.gate.detector, study.gate.model)
 
 
-_REACH = {"model", "base_url", "api_key_env"}
-
-
 def spending(study: Study, pending: Sequence[Task]) -> list[str]:
     """What the pending tasks would ask of served models, a phrase each."""
     return [phrase for _, phrase in _asked(study, pending)]
@@ -57,7 +54,7 @@ def spending(study: Study, pending: Sequence[Task]) -> list[str]:
 def _asked(study: Study, pending: Sequence[Task]) -> Iterator[tuple[Served, str]]:
     ids = {task.id for task in pending}
     for code, engine in translated(study).items():
-        if engine.kind == "llm" and f"translations/{code}" in ids:
+        if isinstance(engine, Served) and f"translations/{code}" in ids:
             yield engine, f"{_who(engine)} will translate into {code}"
     asked = [task for task in pending if task.step == "ask"]
     for system in systems(study):
@@ -66,7 +63,7 @@ def _asked(study: Study, pending: Sequence[Task]) -> Iterator[tuple[Served, str]
     if study.generate.served and asked:
         yield study.generate.served, f"{_who(study.generate.served)} will answer for the cells"
     for judge in judges(study).values():
-        if not isinstance(judge, LlmJudge):
+        if not isinstance(judge, Served):
             continue
         own = "" if judge is study.judge else f".{judge_name(judge)}"
         count = sum(i.startswith("systems/") and i.endswith(f"/verdicts{own}") for i in ids)
@@ -85,7 +82,7 @@ def _who(served: Served) -> str:
 
 def _check_prompts(study: Study) -> None:
     for judge in judges(study).values():
-        if isinstance(judge, LlmJudge):
+        if isinstance(judge, LlmJudgeSettings):
             from polypaca.judging.prompts import load_pair_prompt, load_prompt
 
             load_prompt(judge.prompt)

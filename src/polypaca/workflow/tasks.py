@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.settings import deciding, user_paths, with_slots
 from polypaca.study.grid import (
     Cell,
     as_tested,
     base_models,
     cells,
     given,
-    model_folder,
     recipes,
     supported,
     translated,
@@ -21,6 +21,7 @@ from polypaca.workflow.steps import Task
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from polypaca.core.settings import Choice
     from polypaca.study.schema import Model, Study
     from polypaca.workflow.fingerprints import Fingerprints
 
@@ -123,7 +124,7 @@ class _Builder:
         engines = translated(self.study)
         for code in self.study.languages.train:
             if code in engines:
-                yield self._translation(code, engines[code].model_dump())
+                yield self._translation(code, engines[code])
                 continue
             yield Task(
                 f"translations/{code}",
@@ -133,18 +134,13 @@ class _Builder:
                 group="translate",
             )
 
-    def _translation(self, code: str, engine: dict[str, Any]) -> Task:
+    def _translation(self, code: str, chosen: Choice) -> Task:
         study, translate = self.study, self.study.data.translate
         assert translate is not None
-        pins, options = {}, {}
-        if engine["kind"] in ("bergamot", "ctranslate2"):
-            folder = str(model_folder(engine.pop("model"), translate.source, code))
-            pins = {"model": self._pins(folder)}
-            options["model"] = folder
-        how = ("api_key_env", "concurrency", "timeout_seconds", "device", "max_tokens_parameter")
-        for key in how:
-            if key in engine:
-                options[key] = engine.pop(key)
+        filled = with_slots(chosen, {"source": translate.source, "language": code})
+        engine = deciding(filled)
+        options = {key: item for key, item in filled.model_dump().items() if key not in engine}
+        pins = {key: self._pins(path) for key, path in user_paths(filled).items()}
         inputs = {"instructions": self.made["data/instructions"]}
         # Only prompts in this very language can be found in its translations.
         if study.data.contaminated != "keep" and as_tested(study, code):
