@@ -52,7 +52,7 @@ class JudgeAnswers(SharedWork[VerdictsFolder]):
 
     def decides(self) -> dict[str, Any]:
         """The judge's settings, and the detector if it asks one."""
-        settings = JUDGES.deciding(self.judge)
+        settings = JUDGES.decided(self.judge)
         if JUDGES.row(self.judge.kind).uses_gate:
             settings["detector"] = self.gate.detector
         return {"judge": settings}

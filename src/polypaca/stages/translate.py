@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.core.folders import InstructionsFolder, PromptsFolder
+    from polypaca.core.settings import Choice
     from polypaca.data.contamination import ContaminationIndex
     from polypaca.data.screening import Policy
     from polypaca.langid.contract import Detector
     from polypaca.langid.settings import Gate
-    from polypaca.translation.engines import EngineSettings
     from polypaca.translation.shards import Translated
 
 
@@ -83,7 +83,7 @@ class TranslateRows(SingleWork[TranslationFolder]):
     prompts: PromptsFolder | None = field(default=None, metadata=INPUT)  # in this very language
     source: str
     language: str
-    engine: EngineSettings
+    engine: Choice
     untranslatable: Policy
     contaminated: Policy
     on_lost: Literal["pieces", "reject"]
@@ -95,7 +95,8 @@ class TranslateRows(SingleWork[TranslationFolder]):
         """All but the model files, which are known by what they hold."""
         found = super().decides()
         del found["gate"]
-        return {**found, "detector": self.gate.detector}
+        engine = engines.ENGINES.decided(self.engine)
+        return {**found, "engine": engine, "detector": self.gate.detector}
 
     def run(self, context: Context) -> TranslationFacts:
         """Translate, and reject what came out wrong.
