@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from polypaca.core.errors import DataError
 from polypaca.core.files import read_jsonl
+from polypaca.core.readers import Defects, OnBadRow, Row, read_rows, row_text
 from polypaca.core.records import Prompt, Rejected, Repaired
 from polypaca.data.fields import FieldError, id_field, other_fields, text_field
 from polypaca.data.patterns import PLACEHOLDER, file_for
-from polypaca.data.readers import Defects, OnBadRow, Row, read_rows, row_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

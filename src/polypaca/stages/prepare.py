@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from polypaca.core.readers import OnBadRow
     from polypaca.core.records import Example, Repaired
     from polypaca.data.mixtures import Align
-    from polypaca.data.readers import OnBadRow
     from polypaca.data.screening import Finding, Kind, Policy
 
 _DEFECTS = ("rejected.jsonl", "repaired.jsonl")
