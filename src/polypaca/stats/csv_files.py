@@ -60,11 +60,11 @@ def read_table(path: Path, columns: Sequence[str]) -> Table:
         DataError: if the file cannot be read.
     """
     delimiter, body, above = divided(read_text(path), columns)
-    rows = csv_rows(body, delimiter, path, above)
-    _, header = next(rows, (1, []))
+    records = csv_rows(body, delimiter, path, above)
+    _, header = next(records, (1, []))
     table = Table(path, delimiter, [name.strip() for name in header])
     blank = 0
-    for line, fields in rows:
+    for line, fields in records:
         if not any(given.strip() for given in fields):
             blank += bool(fields)
         elif len(fields) != len(header):
