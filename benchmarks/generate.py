@@ -416,7 +416,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     paper = "bfloat16" if device == "cuda" else "float32"
     only = given.only.split(",")
     for bench in bases.values():  # the first run of anything is slower
-        ours(replace(bench, prompts=bench.prompts[:2], decoding=Decoding(4)))
+        ours(replace(bench, prompts=bench.prompts[:2], decoding=Decoding(max_new_tokens=4)))
     widths = [int(width) for width in given.beams.split(",")]
     for beams in widths if "decoding" in only else ():
         results = decoding_table(bases, paper, beams, given.repeats)

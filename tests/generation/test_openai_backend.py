@@ -108,7 +108,12 @@ def test_a_real_server_says_what_the_model_says_here(
     folder = chat_model(tiny_model("llama"), tmp_path)
     model, tokenizer = load_model(folder, dtype="float32"), load_tokenizer(folder)
     texts = ["Name three animals. The", "El gato, el perro"]
-    own = answer_batch(model, tokenizer, encode(tokenizer, texts), Decoding(12, 1, 0))
+    own = answer_batch(
+        model,
+        tokenizer,
+        encode(tokenizer, texts),
+        Decoding(max_new_tokens=12, num_beams=1, no_repeat_ngram_size=0),
+    )
     with transformers_serve(folder, tmp_path) as (url, name):
         settings: dict[str, Any] = {"model": name, "base_url": url, "api_key_env": None}
         found = answer(texts, raw=True, max_new_tokens=12, **settings)

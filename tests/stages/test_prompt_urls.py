@@ -18,7 +18,7 @@ from polypaca.core.files import read_jsonl
 from polypaca.core.records import Prompt
 from polypaca.stages.prepare import prepare_prompts
 from polypaca.study import load_study
-from polypaca.workflow import preflight
+from polypaca.planning import preflight
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.tasks import tasks_of
 

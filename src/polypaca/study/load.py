@@ -13,8 +13,10 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from polypaca.core.errors import Problem, StudyError
 from polypaca.core.files import write_text
 from polypaca.core.names import nearest
+from polypaca.generation.contract import Generate
 from polypaca.langid.settings import Gate
 from polypaca.llm.served import ServedModel
+from polypaca.stats.settings import Statistics
 from polypaca.study import (
     document,
     judge,
@@ -27,7 +29,7 @@ from polypaca.study import (
 from polypaca.study.check import cross_checks
 from polypaca.study.paths import with_absolute_paths
 from polypaca.study.schema import Study
-from polypaca.training.settings import Train
+from polypaca.training.settings import Hardware
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -168,10 +170,10 @@ def _keys_beside(location: Location) -> list[str]:
         "recipes": schema.Recipe,
         "sweep": schema.Sweep,
         "budget": schema.Budget,
-        "train": Train,
-        "generate": schema.Generate,
+        "train": Hardware,
+        "generate": Generate,
         "gate": Gate,
-        "analyze": schema.Analyze,
+        "analyze": Statistics,
         "judge": judge.LlmJudge,
     }
     if len(location) == 1:

@@ -79,7 +79,7 @@ def make_plan(
     processes = processes or (1 if any(Path("/dev").glob("nvidia[0-9]*")) else cores)
     fingerprints = Fingerprints(out / ".run" / "fingerprints.json")
     wanted = STAGES[: STAGES.index(until) + 1]
-    tasks = [task for task in tasks_of(study, fingerprints) if task.stage in wanted]
+    tasks = [task for task in tasks_of(study, out, fingerprints) if task.stage in wanted]
     reasons = pending(out, tasks)
     jobs = jobs_of(tasks, reasons, processes, launched=bool(launch))
     threads = threads_of(tasks, jobs, processes, cores)

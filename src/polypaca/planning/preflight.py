@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polypaca.planning.at_hand import tokenizer_file
 from polypaca.study.grid import base_models, judge_name, judges, systems, translated
 from polypaca.study.judge import LlmJudge
 from polypaca.study.system_entries import ServedSystem
-from polypaca.workflow.at_hand import tokenizer_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,7 +95,7 @@ def _check_prompts(study: Study) -> None:
 
 def _prompts(study: Study) -> list[Prompt]:
     """The test prompts; none where `prepare` has yet to download them."""
-    from polypaca.stages.prepare import read_prompts
+    from polypaca.data.sources import read_prompts
 
     asked = study.prompts
     if asked.source.startswith(("http://", "https://")):

@@ -10,7 +10,7 @@ import pytest
 
 from polypaca.core.errors import UserError
 from polypaca.study import load_study
-from polypaca.workflow import preflight
+from polypaca.planning import preflight
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.tasks import tasks_of
 
