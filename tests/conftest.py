@@ -114,7 +114,8 @@ def tiny_model(
     tmp_path_factory: pytest.TempPathFactory, tiny_source: Callable[..., Path]
 ) -> Callable[[str], Path]:
     """Folders with tiny models of `FAMILIES`, made ready as those from the Hub are, once."""
-    from polypaca.stages.prepare import prepare_base
+    from polypaca.core.work import Context
+    from polypaca.stages.prepare import PrepareBase
 
     made: dict[str, Path] = {}
 
@@ -123,15 +124,7 @@ def tiny_model(
             base = tmp_path_factory.mktemp(f"{family}-base")
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("POLYPACA_CACHE", str(tmp_path_factory.mktemp("cache")))
-                prepare_base(
-                    base,
-                    source=str(tiny_source(family)),
-                    revision=None,
-                    config=None,
-                    tokenizer=None,
-                    seed=1,
-                    progress=lambda fraction, text: None,
-                )
+                PrepareBase(source=str(tiny_source(family))).run(Context(base))
             made[family] = base
         return made[family]
 
