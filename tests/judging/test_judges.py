@@ -10,7 +10,8 @@ from polypaca.core.files import sha256_text
 from polypaca.core.records import Verdict
 from polypaca.judging.contract import Item, Judge
 from polypaca.judging.judges import JUDGES, load
-from polypaca.llm.mock_server import Answer, serve
+
+from ..llm.mock_server import Answer, serve  # noqa: TID252
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

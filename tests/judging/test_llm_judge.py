@@ -10,7 +10,8 @@ import pytest
 from polypaca.core.errors import StageError, UserError
 from polypaca.judging import judges
 from polypaca.judging.contract import Item
-from polypaca.llm.mock_server import MODEL_VERSION, Answer, MockServer, serve
+
+from ..llm.mock_server import MODEL_VERSION, Answer, MockServer, serve  # noqa: TID252
 
 if TYPE_CHECKING:
     from collections.abc import Callable

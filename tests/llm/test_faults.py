@@ -13,8 +13,9 @@ import pytest
 from polypaca.core.errors import StageError
 from polypaca.llm import pacing
 from polypaca.llm.client import complete
-from polypaca.llm.mock_server import Answer, MockServer, serve
 from polypaca.llm.records import Endpoint, Failure, Reply, Request
+
+from .mock_server import Answer, MockServer, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable

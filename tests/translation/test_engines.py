@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from polypaca.core.errors import UserError
-from polypaca.llm.mock_server import Answer, serve
 from polypaca.translation.contract import Engine, Untranslated
 from polypaca.translation.engines import ENGINES, load
+
+from ..llm.mock_server import Answer, serve  # noqa: TID252
 
 PLAIN = [
     "The cat sleeps.",
