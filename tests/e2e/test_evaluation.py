@@ -15,7 +15,8 @@ import pytest
 from polypaca.core.files import read_jsonl
 from polypaca.core.records import PairVerdict, Response, Verdict
 from polypaca.core.results import Analysis
-from polypaca.llm.mock_server import Answer, MockServer, serve
+
+from ..llm.mock_server import Answer, MockServer, serve  # noqa: TID252
 
 pytestmark = pytest.mark.slow
 

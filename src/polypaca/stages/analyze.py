@@ -19,6 +19,7 @@ from polypaca.core.ledgers import cell_cost
 from polypaca.core.records import GateResult, PairVerdict, Prompt, Response, Verdict
 from polypaca.core.results import TOTAL_PROMPTS, Analysis, BudgetLedger, ScoredResponse
 from polypaca.core.work import INPUT, Context, SingleWork
+from polypaca.data.prompts import in_languages
 from polypaca.stats.answers import table_of
 from polypaca.stats.caveats import caveats
 from polypaca.stats.comparisons import compare, recipe_pairs, system_pairs
@@ -118,15 +119,13 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
     def _joined(self) -> _Joined:
         """Every answer with its verdict and gate."""
         scale = _scale(self.verdicts.values())
-        asked = {
-            language: {p.id: p for p in read_jsonl(self.prompts.file(language), Prompt)}
-            for language in self.test_languages
-        }
+        prompts = in_languages(self.prompts.path, self.test_languages)
+        asked = {(prompt.id, prompt.language): prompt for prompt in prompts}
         scored = {
             system: list(_scores_of(folder, self.verdicts[system], self.gate[system], asked, scale))
             for system, folder in self.responses.items()
         }
-        ids = list(dict.fromkeys(i for by_id in asked.values() for i in by_id))
+        ids = list(dict.fromkeys(prompt.id for prompt in prompts))
         return _Joined(scored, ids, scale)
 
     def _found(self, joined: _Joined) -> _Found:
@@ -318,7 +317,7 @@ def _scores_of(
     responses: ResponsesFolder,
     verdicts: VerdictsFolder,
     gate: GateFolder,
-    asked: Mapping[str, Mapping[str, Prompt]],
+    asked: Mapping[tuple[str, str], Prompt],
     scale: tuple[float, float],
 ) -> Iterator[ScoredResponse]:
     """Every answer of a system with its verdict and gate."""
@@ -334,7 +333,7 @@ def _scores_of(
                 f"{rating:g}, beyond the scale of {scale[0]:g} to {scale[1]:g}; give the judge's "
                 "own scale"
             )
-        prompt = asked[answer.language][answer.prompt_id]
+        prompt = asked[answer.prompt_id, answer.language]
         yield ScoredResponse(
             system=answer.system,
             prompt_id=answer.prompt_id,
