@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,6 @@ import pytest
 from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.records import Example, Rejected
 from polypaca.stages.translate import translate
-
-from .serving import chat_model, transformers_serve
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 
@@ -108,21 +106,20 @@ def test_bergamot(instructions: Path, tmp_path: Path, bergamot_model: Path) -> N
 
 
 def test_a_served_model(
-    instructions: Path, tmp_path: Path, tiny_model: Callable[[str], Path]
+    instructions: Path, tmp_path: Path, transformers_server: tuple[str, str]
 ) -> None:
-    pytest.importorskip("uvicorn", reason="no uvicorn: pip install 'polypaca[test]'")
     rows = list(read_jsonl(instructions / "en.jsonl", Example))[:6]
     plain = Example(
         id="p.en", source="p", split="train", language="en", instruction="1 + 1", output="2"
     )
     write_jsonl(tmp_path / "short" / "en.jsonl", [*rows, plain])
-    with transformers_serve(chat_model(tiny_model("llama"), tmp_path), tmp_path) as (url, model):
-        facts = translate(
-            tmp_path / "es", instructions=tmp_path / "short", source="en", language="es",
-            engine={"kind": "llm", "model": model, "max_tokens": 8}, untranslatable="keep",
-            contaminated="keep", on_lost="pieces", filters=None, detector="lid176",
-            options={"base_url": url, "api_key_env": None}, progress=lambda f, t: None,
-        )  # fmt: skip
+    url, model = transformers_server
+    facts = translate(
+        tmp_path / "es", instructions=tmp_path / "short", source="en", language="es",
+        engine={"kind": "llm", "model": model, "max_tokens": 8}, untranslatable="keep",
+        contaminated="keep", on_lost="pieces", filters=None, detector="lid176",
+        options={"base_url": url, "api_key_env": None}, progress=lambda f, t: None,
+    )  # fmt: skip
     # Random weights do not end: every row with prose is rejected, and says so.
     assert facts["rows"] >= 1
     rejected = list(read_jsonl(tmp_path / "es" / "rejected.jsonl", Rejected))
