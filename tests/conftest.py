@@ -128,7 +128,8 @@ def tiny_model(
     tmp_path_factory: pytest.TempPathFactory, tiny_source: Callable[..., Path]
 ) -> Callable[[str], Path]:
     """Folders with tiny models of `FAMILIES`, made ready as those from the Hub are, once."""
-    from polypaca.stages.prepare import prepare_base
+    from polypaca.core.work import Context
+    from polypaca.stages.prepare import PrepareBase
 
     made: dict[str, Path] = {}
 
@@ -138,15 +139,7 @@ def tiny_model(
             with pytest.MonkeyPatch.context() as patch:
                 # It may be a test's own cache that is set, which does not outlive the test.
                 patch.setenv("POLYPACA_CACHE", str(tmp_path_factory.mktemp("cache")))
-                prepare_base(
-                    base,
-                    source=str(tiny_source(family)),
-                    revision=None,
-                    config=None,
-                    tokenizer=None,
-                    seed=1,
-                    progress=lambda fraction, text: None,
-                )
+                PrepareBase(source=str(tiny_source(family))).run(Context(base))
             made[family] = base
         return made[family]
 

@@ -11,12 +11,16 @@ from polypaca.generation.contract import Decoding
 from polypaca.generation.openai_backend import Failure, ServedAnswer, answer
 from polypaca.generation.transformers_backend import answer_batch
 from polypaca.llm.mock_server import MODEL_VERSION, Answer, MockServer, serve
+from polypaca.llm.served import Served
 from polypaca.models.loading import load_model, load_tokenizer
 
 
 def _ask(server: MockServer, texts: list[str], **changes: Any) -> list[ServedAnswer | Failure]:
     settings = {"model": "es.s1", "base_url": server.base_url, "api_key_env": None}
-    return answer(texts, **{"raw": True, "max_new_tokens": 9, **settings, **changes})
+    served = {key: changes.pop(key) for key in list(changes) if key in Served.model_fields}
+    return answer(
+        texts, Served(**settings, **served), **{"raw": True, "max_new_tokens": 9} | changes
+    )
 
 
 def test_a_rendered_text_is_gone_on_from() -> None:
@@ -105,12 +109,17 @@ def test_a_real_server_says_what_the_model_says_here(
     url, name = transformers_server
     model, tokenizer = load_model(Path(name), dtype="float32"), load_tokenizer(Path(name))
     texts = ["Name three animals. The", "El gato, el perro"]
-    own = answer_batch(model, tokenizer, encode(tokenizer, texts), Decoding(12, 1, 0))
-    settings: dict[str, Any] = {"model": name, "base_url": url, "api_key_env": None}
-    found = answer(texts, raw=True, max_new_tokens=12, **settings)
-    chat = answer(texts, raw=False, max_new_tokens=12, **settings)
-    for served, local in zip(found, own, strict=True):
-        assert isinstance(served, ServedAnswer)
-        assert served.text.strip() == local.text.strip()
-        assert served.finish_reason == local.finish_reason
-    assert all(isinstance(served, ServedAnswer) for served in chat)
+    own = answer_batch(
+        model,
+        tokenizer,
+        encode(tokenizer, texts),
+        Decoding(max_new_tokens=12, num_beams=1, no_repeat_ngram_size=0),
+    )
+    served = Served(model=name, base_url=url, api_key_env=None)
+    found = answer(texts, served, raw=True, max_new_tokens=12)
+    chat = answer(texts, served, raw=False, max_new_tokens=12)
+    for said, local in zip(found, own, strict=True):
+        assert isinstance(said, ServedAnswer)
+        assert said.text.strip() == local.text.strip()
+        assert said.finish_reason == local.finish_reason
+    assert all(isinstance(said, ServedAnswer) for said in chat)

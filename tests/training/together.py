@@ -15,6 +15,7 @@ from polypaca.models.families import adapter_targets
 from polypaca.models.loading import load_model, load_tokenizer, pad_token_id
 from polypaca.training import distributed
 from polypaca.training.checkpoints import last_checkpoint
+from polypaca.training.settings import Full, Hardware, Lora
 from polypaca.training.tokenize import tokenize
 from polypaca.training.trainer import fine_tune, with_adapter
 
@@ -51,7 +52,7 @@ def train(arguments: dict[str, Any]) -> dict[str, Any]:
     )
     if arguments["lora"]:
         names = adapter_targets(model, model.config.model_type, "attention-qkv")
-        model = with_adapter(model, targets=names, rank=4, alpha=8, dropout=0.0, seed=7)
+        model = with_adapter(model, Lora(rank=4, alpha=8, dropout=0.0), names, seed=7)
     tokenizer = load_tokenizer(base)
     pairs = [(f"Name {n} animals.\n", "The cat, the dog." * (1 + n % 3)) for n in range(1, 30)]
     rows = tokenize(pairs, tokenizer, max_length=128, loss_on="all")
@@ -61,10 +62,13 @@ def train(arguments: dict[str, Any]) -> dict[str, Any]:
             raise KilledError
 
     trained = fine_tune(
-        model, rows, rows, folder=folder, pad_token_id=pad_token_id(tokenizer),
-        learning_rate=5e-3, batch_size=8, epochs=2, warmup=0.1, schedule="linear",
-        weight_decay=0.01, evaluations=4, checkpoint="last", micro_batch_tokens=120, seed=7,
-        progress=progress,
+        model, rows, rows,
+        Full(
+            learning_rate=5e-3, batch_size=8, epochs=2, warmup_ratio=0.1, weight_decay=0.01,
+            evaluations=4, checkpoint="last",
+        ),
+        folder=folder, pad_token_id=pad_token_id(tokenizer), seed=7,
+        hardware=Hardware(micro_batch_tokens=120), progress=progress,
     )  # fmt: skip
     sharded = [
         name

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from polypaca.core.cache import hub_file_is_whole
 from polypaca.core.errors import UserError
-from polypaca.core.kept import hub_file_is_whole
 
 
 @dataclass(frozen=True)

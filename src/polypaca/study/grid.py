@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from polypaca.core import languages
-from polypaca.study.judge import Judge, LlmJudge
+from polypaca.core.systems import SystemKind, SystemLabel
+from polypaca.data.mixtures import Sampling
+from polypaca.judging.llm import LlmJudgeSettings, PairwiseSettings
+from polypaca.llm.served import Served
+from polypaca.stats.rows import row_id
 from polypaca.study.schema import Model, Recipe, Study
 from polypaca.study.system_entries import (
     BaseSystem,
@@ -22,6 +25,8 @@ from polypaca.study.system_entries import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from polypaca.core.settings import Choice
+
 
 @dataclass(frozen=True)
 class Mixture:
@@ -30,12 +35,12 @@ class Mixture:
     name: str  # `multilingual`, `monolingual-es`
     languages: tuple[str, ...]
     budgets: float | None  # None where the size is an amount
-    recipe: Recipe = field(default_factory=Recipe)  # amount, shares, repetition
+    sampling: Sampling = field(default_factory=Sampling)
 
     @property
     def needs_tokens(self) -> bool:
         """Whether its size is in tokens or FLOPs, so that every tokenizer has its own."""
-        return self.recipe.tokens is not None or self.recipe.flops is not None
+        return self.sampling.tokens is not None or self.sampling.flops is not None
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class System:
     entry: ModelSystem | ServedSystem | GivenSystem | None = None  # what is not of this study
 
     @property
-    def kind(self) -> Literal["cell", "shuffled", "base", "model", "served", "given"]:
+    def kind(self) -> SystemKind:
         """What it is, in one word."""
         if self.cell or self.shuffled:
             return "cell" if self.cell else "shuffled"
@@ -89,7 +94,7 @@ def recipes(study: Study) -> dict[str, Recipe]:
     found = dict(study.recipes)
     for budgets in sweep.english:
         body = Recipe(languages=["en"], budgets=budgets, repeat=budgets > 1)
-        found.setdefault(f"english-{budgets:g}", body)
+        found.setdefault(_english_on(budgets), body)
     for budgets in sweep.downsampled:
         found.setdefault(f"downsampled-{budgets:g}", Recipe(languages=train, budgets=budgets))
     for count in sweep.multilingual:
@@ -97,6 +102,10 @@ def recipes(study: Study) -> dict[str, Recipe]:
             f"multilingual-{count}", Recipe(languages=train[:count], budgets=float(count))
         )
     return found
+
+
+def _english_on(budgets: float) -> str:
+    return f"english-{budgets:g}"
 
 
 def recipe_mixtures(study: Study, recipe: str) -> list[Mixture]:
@@ -137,9 +146,8 @@ def in_test_codes(study: Study, codes: Iterable[str]) -> list[str]:
 def _mixture(name: str, codes: Sequence[str], body: Recipe, default: float = 1.0) -> Mixture:
     amount = body.examples or body.tokens or body.flops
     budgets = None if amount else body.budgets or default
-    # What is said elsewhere on the mixture must not tell equal mixtures apart.
-    rest = body.model_copy(update={"languages": None, "budgets": None})
-    return Mixture(name, tuple(codes), budgets, rest)
+    sampling = Sampling(**body.model_dump(include=set(Sampling.model_fields)))
+    return Mixture(name, tuple(codes), budgets, sampling)
 
 
 def supported(study: Study, recipe: str) -> int:
@@ -147,7 +155,7 @@ def supported(study: Study, recipe: str) -> int:
     body = recipes(study)[recipe]
     if recipe == "monolingual":
         return len(recipe_mixtures(study, recipe))
-    if recipe == "english" or recipe.startswith("english-"):
+    if recipe == "english" or recipe in map(_english_on, study.sweep.english):
         return len(study.languages.train)
     return len(body.languages or study.languages.train)
 
@@ -186,13 +194,38 @@ def _cells_of(
     ]
 
 
-def answers(study: Study, cell: Cell) -> tuple[str, ...]:
-    """The test languages that a cell answers: its own alone if it is only monolingual."""
+def answers_for(study: Study, cell: Cell, recipe: str) -> tuple[str, ...]:
+    """The test languages that a cell answers for a recipe: its own alone if that is monolingual."""
     test = study.languages.test
-    if cell.recipes == ("monolingual",):
-        own = in_test_codes(study, cell.mixture.languages)
-        return tuple(code for code in test if code in own)
-    return tuple(test)
+    if recipe != "monolingual":
+        return tuple(test)
+    own = in_test_codes(study, cell.mixture.languages)
+    return tuple(code for code in test if code in own)
+
+
+def answers(study: Study, cell: Cell) -> tuple[str, ...]:
+    """The test languages that a cell answers for any of its recipes."""
+    wanted = {code for recipe in cell.recipes for code in answers_for(study, cell, recipe)}
+    return tuple(code for code in study.languages.test if code in wanted)
+
+
+def label_of(study: Study, system: System) -> SystemLabel:
+    """What the numbers must know of a system."""
+    cell = system.cell or system.shuffled
+    if cell is None:
+        name = system.entry.name if system.entry else None
+        return SystemLabel(system.id, system.kind, system.model, name=name)
+    serves = (system.recipe,) if system.recipe else cell.recipes
+    return SystemLabel(
+        system.id,
+        system.kind,
+        system.model,
+        method=cell.method,
+        answers_for={recipe: answers_for(study, cell, recipe) for recipe in serves},
+        seed=cell.seed,
+        budgets=cell.mixture.budgets,
+        tuned_on=tuple(in_test_codes(study, cell.mixture.languages)),
+    )
 
 
 def systems(study: Study) -> list[System]:
@@ -231,27 +264,32 @@ def base_models(study: Study) -> list[Model]:
     return [*study.models, *beside]
 
 
-def judges(study: Study) -> dict[str, Judge]:
+def judges(study: Study) -> dict[str, Choice]:
     """The study's judges by name; the first, whose ratings count, is ``."""
-    found: dict[str, Judge] = {"": study.judge}
+    found: dict[str, Choice] = {"": study.judge}
     for judge in study.other_judges:
         found[judge_name(judge)] = judge
     return found
 
 
-def judge_name(judge: Judge) -> str:
+def judge_name(judge: Choice) -> str:
     """What a judge is called: its name, its model, or its kind."""
-    if not isinstance(judge, LlmJudge):
-        return judge.kind
-    return judge.name or re.sub(r"[^A-Za-z0-9._-]+", "-", judge.model).strip("-.")
+    name: str | None = getattr(judge, "name", None)
+    model = judge.model if isinstance(judge, Served) else judge.kind
+    return name or re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.")
+
+
+def pairwise(judge: Choice) -> PairwiseSettings | None:
+    """Which pairs a judge compares, and how; None if it compares none."""
+    return judge.pairwise if isinstance(judge, LlmJudgeSettings) else None
 
 
 def pairs(study: Study) -> list[Pair]:
     """The pairs of recipes whose answers the judge compares."""
-    judge = study.judge
-    if not isinstance(judge, LlmJudge) or judge.pairwise is None:
+    compared = pairwise(study.judge)
+    if compared is None:
         return []
-    chosen = judge.pairwise.pairs
+    chosen = compared.pairs
     wanted = list(combinations(recipes(study), 2)) if chosen == "all" else chosen
     groups = dict.fromkeys((cell.model, cell.method, cell.seed) for cell in cells(study))
     found = []
@@ -266,9 +304,8 @@ def pairs(study: Study) -> list[Pair]:
                 if code in first and code in second and first[code] != second[code]
             }
             if both:
-                base = f"{model}.{method}"
-                rows = (f"{base}.{a}", f"{base}.{b}")
-                found.append(Pair(f"{base}.{a}-vs-{b}.s{seed}", rows, both))
+                rows = (row_id(model, method, a), row_id(model, method, b))
+                found.append(Pair(f"{rows[0]}-vs-{b}.s{seed}", rows, both))
     return found
 
 
@@ -279,13 +316,12 @@ def _by_recipe(study: Study, model: str, method: str, seed: int) -> dict[str, di
         if (cell.model, cell.method, cell.seed) != (model, method, seed):
             continue
         for recipe in cell.recipes:
-            own = in_test_codes(study, cell.mixture.languages)
-            for code in own if recipe == "monolingual" else answers(study, cell):
+            for code in answers_for(study, cell, recipe):
                 found.setdefault(recipe, {})[code] = cell.id
     return found
 
 
-def translated(study: Study) -> dict[str, Any]:
+def translated(study: Study) -> dict[str, Choice]:
     """The engine of each training language that is translated, by code."""
     translate = study.data.translate
     if translate is None:
@@ -296,11 +332,6 @@ def translated(study: Study) -> dict[str, Any]:
         if code != translate.source
     }
     return {code: e for code, e in engines.items() if e is not None and e.kind != "given"}
-
-
-def model_folder(pattern: str, source: str, target: str) -> Path:
-    """The folder of a translation model for one pair of languages."""
-    return Path(pattern.replace("{source}", source).replace("{language}", target))
 
 
 def given(study: Study) -> list[str]:
