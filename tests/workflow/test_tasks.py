@@ -26,7 +26,7 @@ STUDY = Path(__file__).parents[2] / "studies" / "tiny.yaml"
 SERVER = 'base_url: "http://127.0.0.1:9/v1", api_key_env: null'
 OWN_FILE = f"{{detector: openlid, model: {fasttext_models.packaged_lid176()}}}"
 
-VARIANTS = {
+VARIANTS: dict[str, list[str]] = {
     "as it is": [],
     "tokens": ["budget.unit=tokens"],
     "FLOPs": ["recipes.downsampled={flops: 1.0e12, languages: [en, es, de, zh]}"],
@@ -56,7 +56,7 @@ def _tasks(out: Path, *changes: str) -> list[Task]:
     return tasks_of(load_study(STUDY, list(changes)), out, Fingerprints())
 
 
-@pytest.fixture(params=VARIANTS.values(), ids=VARIANTS.keys())
+@pytest.fixture(params=list(VARIANTS.values()), ids=list(VARIANTS))
 def tasks(request: pytest.FixtureRequest, tmp_path: Path) -> list[Task]:
     """The tasks of a variant of the study."""
     return _tasks(tmp_path, *request.param)
