@@ -88,16 +88,17 @@ def judged(port: int, requests: int, in_flight: int) -> float:
     """Seconds in which the judge rates so many answers; its cache is on the disk, and empty."""
     from polypaca.judging import judges
     from polypaca.judging.contract import Item
+    from polypaca.judging.llm import LlmJudgeSettings
+    from polypaca.langid.settings import Gate
 
     with tempfile.TemporaryDirectory() as folder:
-        judge = judges.load(
-            "llm",
+        settings = LlmJudgeSettings(
             model="mock",
             base_url=f"http://127.0.0.1:{port}/v1",
             api_key_env=None,
             concurrency=in_flight,
-            cache=Path(folder),
         )
+        judge = judges.load(settings, gate=Gate(), cache=Path(folder))
         items = [
             Item("s", str(number), "es", f"¿Qué hora es? {number}", RESPONSE)
             for number in range(requests)

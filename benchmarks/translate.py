@@ -19,13 +19,16 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polypaca.core.errors import UserError
 from polypaca.translation import engines
+from polypaca.translation.apertium import ApertiumSettings
+from polypaca.translation.bergamot import Bergamot, BergamotSettings
+from polypaca.translation.contract import EngineContext
+from polypaca.translation.ctranslate2 import CTranslate2Settings
 from polypaca.translation.sentences import split_sentences
 from polypaca.translation.shards import Source, translate_rows
 from polypaca.translation.structure import is_special
@@ -95,11 +98,10 @@ def opus_base(folder: Path, lines: list[str]) -> Path:
 
 def loaded(lines: list[str], folder: Path) -> list[Engine]:
     """The engines that can run here."""
-    found = [
-        engines.load("ctranslate2", "en", "es", model=opus_base(folder, lines), max_length=TOKENS)
-    ]
+    model = CTranslate2Settings(model=str(opus_base(folder, lines)), max_length=TOKENS)
+    found = [engines.load(model, "en", "es")]
     try:
-        found.append(engines.load("apertium", "en", "es"))
+        found.append(engines.load(ApertiumSettings(), "en", "es"))
     except UserError as error:
         print(f"left out: {error}", file=sys.stderr)
     return found
@@ -136,14 +138,14 @@ def against_fxtranslate(folder: Path, file: Path, count: int) -> None:
     assert files.shortlist is not None
     paths = [files.model, files.source, files.target, files.shortlist]
     alone, vocabulary = bergamot_worker.load(paths)
-    engine = engines.load("bergamot", "en", target, model=str(folder))
+    settings = BergamotSettings(model=str(folder))
+    engine = engines.load(settings, "en", target)
     sent: list[str] = []
 
-    def record(texts: Sequence[str]) -> list[str | Untranslated]:
-        sent.extend(texts)
-        return engine.translate(texts)
-
-    recorded = replace(engine, translate=record)
+    class Recorded(Bergamot):
+        def translate(self, texts: Sequence[str]) -> list[str | Untranslated]:
+            sent.extend(texts)
+            return super().translate(texts)
 
     def through(translator: Engine) -> int:
         with tempfile.TemporaryDirectory() as cache:
@@ -159,7 +161,9 @@ def against_fxtranslate(folder: Path, file: Path, count: int) -> None:
             )
             return sum(row.sentences for row in done)
 
+    recorded = Recorded(settings, EngineContext("en", target))
     used = through(recorded)
+    recorded.close()
     # What the engine would cut must not cost it its place in the comparison.
     parts = [
         part

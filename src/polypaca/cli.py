@@ -373,7 +373,7 @@ def _make_sure(study: Study, planned: Plan, console: Console, *, yes: bool) -> N
     tasks = [task for task in planned.tasks if task.id in planned.reasons]
     preflight.check(study, tasks, planned.out)
     if not yes:
-        _ask_before_spending(preflight.spending(study, tasks))
+        _ask_before_spending(preflight.spending(tasks))
 
 
 def _ask_before_spending(phrases: Sequence[str]) -> None:

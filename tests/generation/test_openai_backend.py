@@ -11,6 +11,7 @@ from polypaca.generation.batching import encode
 from polypaca.generation.contract import Decoding
 from polypaca.generation.openai_backend import Failure, ServedAnswer, answer
 from polypaca.generation.transformers_backend import answer_batch
+from polypaca.llm.served import Served
 from polypaca.models.loading import load_model, load_tokenizer
 
 from ..llm.mock_server import MODEL_VERSION, Answer, MockServer, serve  # noqa: TID252
@@ -19,7 +20,10 @@ from ..translation.serving import chat_model, transformers_serve  # noqa: TID252
 
 def _ask(server: MockServer, texts: list[str], **changes: Any) -> list[ServedAnswer | Failure]:
     settings = {"model": "es.s1", "base_url": server.base_url, "api_key_env": None}
-    return answer(texts, **{"raw": True, "max_new_tokens": 9, **settings, **changes})
+    served = {key: changes.pop(key) for key in list(changes) if key in Served.model_fields}
+    return answer(
+        texts, Served(**settings, **served), **{"raw": True, "max_new_tokens": 9} | changes
+    )
 
 
 def test_a_rendered_text_is_gone_on_from() -> None:
@@ -115,11 +119,11 @@ def test_a_real_server_says_what_the_model_says_here(
         Decoding(max_new_tokens=12, num_beams=1, no_repeat_ngram_size=0),
     )
     with transformers_serve(folder, tmp_path) as (url, name):
-        settings: dict[str, Any] = {"model": name, "base_url": url, "api_key_env": None}
-        found = answer(texts, raw=True, max_new_tokens=12, **settings)
-        chat = answer(texts, raw=False, max_new_tokens=12, **settings)
-    for served, local in zip(found, own, strict=True):
-        assert isinstance(served, ServedAnswer)
-        assert served.text.strip() == local.text.strip()
-        assert served.finish_reason == local.finish_reason
-    assert all(isinstance(served, ServedAnswer) for served in chat)
+        served = Served(model=name, base_url=url, api_key_env=None)
+        found = answer(texts, served, raw=True, max_new_tokens=12)
+        chat = answer(texts, served, raw=False, max_new_tokens=12)
+    for said, local in zip(found, own, strict=True):
+        assert isinstance(said, ServedAnswer)
+        assert said.text.strip() == local.text.strip()
+        assert said.finish_reason == local.finish_reason
+    assert all(isinstance(said, ServedAnswer) for said in chat)

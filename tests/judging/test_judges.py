@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,8 +7,11 @@ import pytest
 from polypaca.core.errors import UserError
 from polypaca.core.files import sha256_text
 from polypaca.core.records import Verdict
+from polypaca.core.settings import Choice
 from polypaca.judging.contract import Item, Judge
 from polypaca.judging.judges import JUDGES, load
+from polypaca.judging.none import NoJudgeSettings
+from polypaca.langid.settings import Gate
 
 from ..llm.mock_server import Answer, serve  # noqa: TID252
 
@@ -29,9 +31,9 @@ ITEMS = [
 def judge(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Judge]:
     with serve(lambda number, content: Answer("Fine. [[2]]")) as server:
         offered = {"model": "m", "base_url": server.base_url, "api_key_env": None}
-        takes = inspect.signature(JUDGES[request.param].make).parameters
-        settings = {name: value for name, value in offered.items() if name in takes}
-        yield load(request.param, cache=tmp_path, **settings)
+        takes = JUDGES[request.param].settings
+        settings = {name: value for name, value in offered.items() if name in takes.model_fields}
+        yield load(takes(kind=request.param, **settings), gate=Gate(), cache=tmp_path)
 
 
 def test_one_verdict_an_item_in_order_signed_and_hashed(judge: Judge) -> None:
@@ -73,13 +75,13 @@ def test_prompts_without_references(judge: Judge, request: pytest.FixtureRequest
 
 
 def test_no_judge_leaves_every_answer_unrated() -> None:
-    assert {(v.status, v.rating, v.judge) for v in load("none").judge(ITEMS)} == {
-        ("unrated", None, "none")
-    }
+    assert {
+        (v.status, v.rating, v.judge) for v in load(NoJudgeSettings(), gate=Gate()).judge(ITEMS)
+    } == {("unrated", None, "none")}
 
 
 def test_an_unknown_judge_suggests_the_nearest() -> None:
     with pytest.raises(UserError, match=r"'referense'; did you mean reference\?"):
-        load("referense")
-    with pytest.raises(UserError, match="there are: none, reference, llm"):
-        load("xyz")
+        load(Choice(kind="referense"), gate=Gate())
+    with pytest.raises(UserError, match="there are: reference, llm, none"):
+        load(Choice(kind="xyz"), gate=Gate())

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from polypaca.core.errors import UserError
+from polypaca.core.settings import deciding
 from polypaca.judging import pairwise
 from polypaca.judging.contract import PairItem
+from polypaca.judging.llm import LlmJudgeSettings, PairwiseSettings
 from polypaca.judging.pairwise import outcome_of
 from polypaca.judging.prompts import PAIR_SLOTS, load_prompt
 
@@ -20,15 +23,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.core.records import PairVerdict, Preference
+    from polypaca.judging.contract import PairJudge
 
 
 def pair(a: str = "good", b: str = "bad", prompt_id: str = "p", **references: str) -> PairItem:
     return PairItem("one", "two", prompt_id, "es", "¿Qué hora es?", a, b, references)
 
 
+def made(base_url: str = "http://h/v1", cache: Path | None = None, **settings: Any) -> PairJudge:
+    """The judge of these settings, at a server without keys."""
+    asked = {"model": "m", "api_key_env": None, "prompt": "default", **settings}
+    return pairwise.load(LlmJudgeSettings(base_url=base_url, **asked), cache=cache)
+
+
 def compared(server: MockServer, items: list[PairItem], **settings: Any) -> list[PairVerdict]:
-    offered = {"model": "m", "base_url": server.base_url, "api_key_env": None, **settings}
-    return list(pairwise.make(**offered).compare(items))
+    return list(made(server.base_url, **settings).compare(items))
 
 
 def shown(content: str) -> tuple[str, str]:
@@ -126,8 +135,7 @@ def test_swapping_the_systems_swaps_the_outcome(first: str, second: str) -> None
 def test_identical_responses_are_a_tie_without_being_asked() -> None:
     seen: list[int] = []
     with serve(by_word) as server:
-        offered: dict[str, Any] = {"model": "m", "base_url": server.base_url, "api_key_env": None}
-        judge = pairwise.make(**offered)
+        judge = made(server.base_url)
         alike, differing, also = judge.compare([pair("x", "x"), pair(), pair("", "")], seen.append)
         assert len(server.requests) == 2
         assert seen[-1] == 3
@@ -200,6 +208,24 @@ def test_a_prompt_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be() -> None:
-    for settings in ({"votes": 3}, {"prompt": "paper"}, {"prompt": "none"}, {"temprature": 1}):
+    for settings in ({"votes": 3, "temperature": 1}, {"prompt": "paper"}, {"prompt": "none"}):
         with pytest.raises(UserError):
-            pairwise.make(model="m", api_key_env=None, **settings)
+            made(**settings)
+    with pytest.raises(ValidationError, match="temprature"):
+        made(temprature=1)
+
+
+def test_pairs_are_asked_once_an_order_with_the_prompt_for_pairs() -> None:
+    settings = LlmJudgeSettings(
+        model="m",
+        votes=3,
+        temperature=1,
+        prompt="/rate.txt",
+        pairwise=PairwiseSettings(prompt="/compare.txt"),
+    )
+    asked = settings.for_pairs
+    assert (asked.votes, asked.prompt, asked.temperature) == (1, "/compare.txt", 1)
+    # What decides ratings decides no pairs, and the other way round.
+    assert asked == settings.model_copy(update={"votes": 5, "prompt": "paper"}).for_pairs
+    other = settings.model_copy(update={"pairwise": None, "missing": 0.5, "name": "n"})
+    assert deciding(settings) == deciding(other)

@@ -8,8 +8,15 @@ from sacrebleu.metrics.chrf import CHRF
 from polypaca.core.errors import UserError
 from polypaca.judging import judges
 from polypaca.judging.contract import Item, Judge
+from polypaca.judging.reference import ReferenceJudgeSettings
+from polypaca.langid import detectors
+from polypaca.langid.settings import Gate
+
+from ..langid.fasttext_format import write_model  # noqa: TID252
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from polypaca.core.records import Verdict
 
 REFERENCES = {
@@ -22,7 +29,7 @@ REFERENCES = {
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
-    return judges.load("reference")
+    return judges.load(ReferenceJudgeSettings(), gate=Gate())
 
 
 def item(response: str, language: str = "es", **references: str) -> Item:
@@ -96,3 +103,11 @@ def test_it_is_named_as_what_it_is(judge: Judge) -> None:
     assert "|nw:2|" in judge.signature
     assert "|version:" in judge.signature
     assert "|language:lid176-" in judge.signature
+
+
+def test_the_gates_own_model_file_finds_the_language(tmp_path: Path) -> None:
+    own = write_model(tmp_path / "own.bin", {"spa_Latn": REFERENCES["en"], "eng_Latn": "zzz"})
+    judge = judges.load(ReferenceJudgeSettings(), gate=Gate(detector="openlid", model=str(own)))
+    assert judge.signature.endswith(f"|language:{detectors.signature('openlid', own)}")
+    # By that file, what is English is Spanish.
+    assert "the Spanish reference" in only(judge, item(REFERENCES["en"], "en")).explanation

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from polypaca.core.errors import StageError, UserError
+from polypaca.core.errors import StageError
 from polypaca.llm.account import Account, Spent, Usage, estimate
 from polypaca.llm.client import complete
 from polypaca.llm.completion import read_usage
-from polypaca.llm.records import Endpoint, Failure, Reply, Request
+from polypaca.llm.records import Failure, Reply, Request
+from polypaca.llm.served import Served
 
 from .mock_server import Answer, MockServer, serve
 
@@ -22,12 +24,12 @@ KEY = "sk-a-secret-that-must-not-be-seen"
 PRICES = {"price_input": 2.0, "price_output": 10.0}
 
 
-def endpoint(**settings: Any) -> Endpoint:
-    return Endpoint("http://h/v1", "m", **settings)
+def served(**settings: Any) -> Served:
+    return Served(**{"base_url": "http://h/v1", "model": "m", "api_key_env": None, **settings})
 
 
-def at(server: MockServer, **settings: Any) -> Endpoint:
-    return Endpoint(server.base_url, "m", **{"concurrency": 1, **settings})
+def at(server: MockServer, **settings: Any) -> Served:
+    return served(**{"base_url": server.base_url, "concurrency": 1, **settings})
 
 
 def ask(number: int, max_tokens: int = 3) -> Request:
@@ -39,9 +41,9 @@ def answer(number: int, content: str) -> Answer:
 
 
 def test_money_by_hand() -> None:
-    assert endpoint(**PRICES).money(1_000_000, 500_000) == pytest.approx(7.0)
-    assert endpoint(**PRICES).money(7, 3) == pytest.approx(0.000044)
-    assert endpoint(price_input=2.0).money(7, 3) is None
+    assert served(**PRICES).money(1_000_000, 500_000) == pytest.approx(7.0)
+    assert served(**PRICES).money(7, 3) == pytest.approx(0.000044)
+    assert served(price_input=2.0).money(7, 3) is None
 
 
 def test_an_estimate_by_hand() -> None:
@@ -59,7 +61,7 @@ def test_what_was_really_sent_is_counted_and_read_back(tmp_path: Path) -> None:
         complete([ask(1), ask(2), ask(1)], priced, cache=tmp_path / "c", account=Account(path))
         complete([ask(1), ask(2)], priced, cache=tmp_path / "c", account=Account(path))
         spent = Account(path).spent(priced)
-        assert Account(path).spent(at(server, model="other") if False else endpoint()) == Spent()
+        assert Account(path).spent(at(server, model="other") if False else served()) == Spent()
     assert (spent.requests, spent.prompt_tokens, spent.completion_tokens) == (2, 14, 6)
     assert spent.money == pytest.approx(2 * 0.000044)
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
@@ -179,7 +181,7 @@ def test_a_limit_of_money_holds_against_hidden_thoughts() -> None:
 
 @given(st.integers(1, 12), st.integers(1, 300))
 def test_an_account_lets_nothing_pass_its_limit(in_flight: int, limit: int) -> None:
-    account, limited, usage = Account(), endpoint(token_limit=limit), Usage(7, 3)
+    account, limited, usage = Account(), served(token_limit=limit), Usage(7, 3)
     sent = []
     for _ in range(40):
         if not account.refusal(limited, usage):
@@ -205,10 +207,10 @@ SPEND = """
 import sys
 from pathlib import Path
 from polypaca.llm.account import Account, Usage
-from polypaca.llm.records import Endpoint
+from polypaca.llm.served import Served
 
 account = Account(Path(sys.argv[1]))
-priced = Endpoint("http://h/v1", "m", **eval(sys.argv[2]))
+priced = Served(base_url="http://h/v1", model="m", api_key_env=None, **eval(sys.argv[2]))
 for _ in range(200):
     account.record(priced, Usage(1000, 100))
 """
@@ -220,32 +222,32 @@ def test_several_processes_may_append_and_all_is_seen(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SPEND, str(path), repr(PRICES)]
     processes = [subprocess.Popen(command) for _ in range(2)]
     for _ in range(200):
-        account.record(endpoint(**PRICES), Usage(1000, 100))
+        account.record(served(**PRICES), Usage(1000, 100))
     assert [process.wait(60) for process in processes] == [0, 0]
-    spent = account.spent(endpoint())
+    spent = account.spent(served())
     assert (spent.requests, spent.prompt_tokens, spent.completion_tokens) == (600, 600_000, 60_000)
     assert spent.money == pytest.approx(600 * 0.003)
 
 
 def test_models_are_counted_apart() -> None:
     account = Account()
-    account.record(endpoint(), Usage(1, 2))
-    account.record(Endpoint("http://h/v1/", "m"), Usage(1, 2))
-    account.record(Endpoint("http://h/v1", "other"), Usage(5, 5))
-    assert account.spent(endpoint()) == Spent(2, 2, 4, 0.0)
+    account.record(served(), Usage(1, 2))
+    account.record(Served(base_url="http://h/v1/", model="m", api_key_env=None), Usage(1, 2))
+    account.record(Served(base_url="http://h/v1", model="other", api_key_env=None), Usage(5, 5))
+    assert account.spent(served()) == Spent(2, 2, 4, 0.0)
 
 
 def test_a_damaged_line_is_passed_over_and_an_unfinished_one_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "spending.jsonl"
     account = Account(path)
-    assert account.spent(endpoint()) == Spent()
-    account.record(endpoint(), Usage(1, 2))
+    assert account.spent(served()) == Spent()
+    account.record(served(), Usage(1, 2))
     with path.open("a", encoding="utf-8") as file:
         file.write('{"base_url": \n[]\n{}\nnull\n{"base_url": "http://h/v1", "model": "m"')
-    assert account.spent(endpoint()).requests == 1
+    assert account.spent(served()).requests == 1
     with path.open("a", encoding="utf-8") as file:
         file.write(', "prompt_tokens": 3, "completion_tokens": 4, "money": null}\n')
-    assert account.spent(endpoint()) == Spent(2, 4, 6, 0.0)
+    assert account.spent(served()) == Spent(2, 4, 6, 0.0)
 
 
 def test_an_account_that_cannot_be_written_stops_the_stage(tmp_path: Path) -> None:
@@ -268,13 +270,13 @@ def test_no_key_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"money_limit": 1.0}, "needs price_input and price_output"),
-        ({"money_limit": 1.0, "price_input": 1.0}, "needs price_input and price_output"),
-        ({"token_limit": 0}, "token_limit must be above 0"),
-        ({"requests_per_minute": -1.0}, "requests_per_minute must be above 0"),
-        ({"tokens_per_minute": float("nan")}, "tokens_per_minute must be above 0"),
+        ({"money_limit": 1.0}, "needs `price_input` and `price_output`"),
+        ({"money_limit": 1.0, "price_input": 1.0}, "needs `price_input` and `price_output`"),
+        ({"token_limit": 0}, r"token_limit\n.* greater than or equal to 1"),
+        ({"requests_per_minute": -1.0}, r"requests_per_minute\n.* greater than 0"),
+        ({"tokens_per_minute": float("nan")}, r"tokens_per_minute\n.* a finite number"),
     ],
 )
 def test_limits_that_cannot_be(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        endpoint(**settings)
+    with pytest.raises(ValidationError, match=message):
+        served(**settings)

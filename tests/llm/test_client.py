@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from polypaca.core.errors import StageError, UserError
 from polypaca.llm import client as client_module
 from polypaca.llm.cache import key, read
 from polypaca.llm.client import complete, complete_async
-from polypaca.llm.records import Endpoint, Failure, Reply, Request
+from polypaca.llm.records import Failure, Reply, Request
+from polypaca.llm.served import Served
 
 from .mock_server import MODEL_VERSION, Answer, MockServer, serve
 
@@ -28,8 +30,8 @@ def ask(text: str, **settings: float | None) -> Request:
     return Request(messages=(("user", text),), **settings)  # type: ignore[arg-type]
 
 
-def at(server: MockServer, **settings: object) -> Endpoint:
-    return Endpoint(base_url=server.base_url, model="m", **settings)  # type: ignore[arg-type]
+def at(server: MockServer, **settings: Any) -> Served:
+    return Served(**{"base_url": server.base_url, "model": "m", "api_key_env": None, **settings})
 
 
 def echo(number: int, content: str) -> Answer:
@@ -88,9 +90,9 @@ def test_a_request_has_messages_or_a_prompt(settings: dict[str, Any]) -> None:
 
 
 def test_keys_of_replies_kept_by_earlier_versions_stay_as_they_were() -> None:
-    endpoint = Endpoint("http://h/v1/", "m", concurrency=3)
+    served = Served(base_url="http://h/v1/", model="m", api_key_env=None, concurrency=3)
     request = Request((("user", "é"),), temperature=0.5, max_tokens=9, stop=("#",), seed=3)
-    assert key(endpoint, request) == KEY_OF_FIRST_VERSION
+    assert key(served, request) == KEY_OF_FIRST_VERSION
 
 
 def test_half_a_character_is_replaced_not_fatal() -> None:
@@ -117,7 +119,7 @@ def test_progress_counts_to_the_end_and_equal_requests_are_asked_once() -> None:
 
 
 def test_nothing_to_ask() -> None:
-    assert complete([], Endpoint("http://127.0.0.1:1/v1", "m")) == []
+    assert complete([], Served(base_url="http://127.0.0.1:1/v1", model="m", api_key_env=None)) == []
 
 
 def test_it_runs_inside_an_event_loop_too() -> None:
@@ -150,7 +152,7 @@ def test_all_that_determines_a_reply_is_part_of_its_key(tmp_path: Path) -> None:
     with serve(echo) as server:
         complete(variants, at(server), cache=tmp_path)
         assert len(server.requests) == len(variants)
-        other = Endpoint(base_url=server.base_url, model="other")
+        other = Served(base_url=server.base_url, model="other", api_key_env=None)
         complete([ask("a")], other, cache=tmp_path)
         assert len(server.requests) == len(variants) + 1
         # How hard the server is pressed does not change what it says.
@@ -192,24 +194,26 @@ WRITE_OFTEN = """
 import sys
 from pathlib import Path
 from polypaca.llm.cache import write
-from polypaca.llm.records import Endpoint, Reply, Request
+from polypaca.llm.records import Reply, Request
+from polypaca.llm.served import Served
 
 for number in range(300):
     text = str(number % 3)
     request = Request(messages=(("user", text),))
     reply = Reply(text * 5000, "m", "stop", 1, 1)
-    write(Path(sys.argv[1]), Endpoint("http://h/v1", "m"), request, reply)
+    served = Served(base_url="http://h/v1", model="m", api_key_env=None)
+    write(Path(sys.argv[1]), served, request, reply)
 """
 
 
 def test_processes_that_share_a_cache_read_whole_replies(tmp_path: Path) -> None:
-    endpoint = Endpoint("http://h/v1", "m")
+    served = Served(base_url="http://h/v1", model="m", api_key_env=None)
     command = [sys.executable, "-c", WRITE_OFTEN, str(tmp_path)]
     writers = [subprocess.Popen(command) for _ in range(2)]
     seen: set[int] = set()
     while any(writer.poll() is None for writer in writers):
         for number in range(3):
-            reply = read(tmp_path, endpoint, ask(str(number)))
+            reply = read(tmp_path, served, ask(str(number)))
             # Once there is a reply, it is never gone or cut off.
             assert reply is not None or number not in seen
             if reply is not None:
@@ -277,13 +281,13 @@ def test_faults_are_recorded_one_by_one_and_the_rest_goes_on(tmp_path: Path) -> 
 
     requests = [ask("a"), *(ask(str(index)) for index in range(len(FAULTS))), ask("b")]
     with serve(answer) as server:
-        endpoint = at(server, max_retries=0)
-        first, *failures, last = complete(requests, endpoint, cache=tmp_path)
+        served = at(server, max_retries=0)
+        first, *failures, last = complete(requests, served, cache=tmp_path)
         assert texts([first, last]) == ["a", "b"]
         for failure, (fault, reason) in zip(failures, FAULTS, strict=True):
             assert isinstance(failure, Failure), fault
             assert reason in failure.reason
-        complete(requests, endpoint, cache=tmp_path)
+        complete(requests, served, cache=tmp_path)
         assert len(server.requests) == 2 + 2 * len(FAULTS), "failures are asked again, no reply is"
 
 
@@ -299,15 +303,18 @@ def test_a_server_that_is_not_there_stops_everything_at_once() -> None:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
         begun = time.perf_counter()
         with pytest.raises(StageError, match=url):
-            complete([ask(str(i)) for i in range(500)], Endpoint(url, "m", max_retries=1))
+            complete(
+                [ask(str(i)) for i in range(500)],
+                Served(base_url=url, model="m", api_key_env=None, max_retries=1),
+            )
     assert time.perf_counter() - begun < 5
 
 
 def test_a_server_that_never_answers_stops_everything() -> None:
     with serve(lambda number, content: Answer("x", delay=3)) as server:
-        endpoint = at(server, max_retries=0, timeout_seconds=0.2)
+        served = at(server, max_retries=0, timeout_seconds=0.2)
         with pytest.raises(StageError, match=r"no answer within 0\.2 s"):
-            complete([ask(str(i)) for i in range(50)], endpoint)
+            complete([ask(str(i)) for i in range(50)], served)
 
 
 def test_a_stall_fails_one_request_alone() -> None:
@@ -326,8 +333,8 @@ def test_a_server_that_goes_away_is_given_up_after_a_few_misses(tmp_path: Path) 
 
     requests = [ask(str(i)) for i in range(100)]
     with serve(dies) as server:
-        endpoint = at(server, max_retries=0, timeout_seconds=0.2, concurrency=3)
-        outcomes = complete(requests, endpoint, cache=tmp_path)
+        served = at(server, max_retries=0, timeout_seconds=0.2, concurrency=3)
+        outcomes = complete(requests, served, cache=tmp_path)
         assert len(server.requests) < 12
     assert texts(outcomes)[:3] == ["0", "1", "2"]
     assert isinstance(outcomes[-1], Failure)
@@ -341,25 +348,25 @@ def test_a_wrong_key_or_model_stops_everything(
 ) -> None:
     monkeypatch.setenv("POLYPACA_TEST_KEY", KEY)
     with serve(lambda number, content: Answer(status=status)) as server:
-        endpoint = at(server, api_key_env="POLYPACA_TEST_KEY", concurrency=2)
+        served = at(server, api_key_env="POLYPACA_TEST_KEY", concurrency=2)
         with pytest.raises(UserError, match=hint) as error:
-            complete([ask(str(i)) for i in range(50)], endpoint)
+            complete([ask(str(i)) for i in range(50)], served)
         assert len(server.requests) <= 4
     assert KEY not in str(error.value)
 
 
 def test_a_missing_key_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("POLYPACA_TEST_KEY", raising=False)
-    endpoint = Endpoint("http://127.0.0.1:1/v1", "m", api_key_env="POLYPACA_TEST_KEY")
+    served = Served(base_url="http://127.0.0.1:1/v1", model="m", api_key_env="POLYPACA_TEST_KEY")
     with pytest.raises(UserError, match="POLYPACA_TEST_KEY is not set"):
-        complete([ask("a")], endpoint)
+        complete([ask("a")], served)
 
 
 def test_a_key_that_cannot_be_one_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLYPACA_TEST_KEY", f"{KEY}\u2019")
-    endpoint = Endpoint("http://127.0.0.1:1/v1", "m", api_key_env="POLYPACA_TEST_KEY")
+    served = Served(base_url="http://127.0.0.1:1/v1", model="m", api_key_env="POLYPACA_TEST_KEY")
     with pytest.raises(UserError, match="POLYPACA_TEST_KEY holds characters") as error:
-        complete([ask("a")], endpoint)
+        complete([ask("a")], served)
     assert KEY not in str(error.value)
 
 
@@ -372,8 +379,8 @@ def test_the_key_reaches_the_server_and_no_file_error_or_log(
     monkeypatch.setenv("POLYPACA_TEST_KEY", KEY)
     caplog.set_level("DEBUG")
     with serve(answer) as server:
-        endpoint = at(server, api_key_env="POLYPACA_TEST_KEY", concurrency=1)
-        outcomes = complete([ask("a"), ask("bad")], endpoint, cache=tmp_path)
+        served = at(server, api_key_env="POLYPACA_TEST_KEY", concurrency=1)
+        outcomes = complete([ask("a"), ask("bad")], served, cache=tmp_path)
     assert isinstance(outcomes[1], Failure)
     assert "no luck with the key ***" in outcomes[1].reason, "the server did not get the key"
     assert KEY not in repr(outcomes) + caplog.text
@@ -401,14 +408,14 @@ def test_a_server_without_keys_does_not_get_one(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_a_url_that_is_none_or_holds_a_secret_is_refused(url: str) -> None:
-    with pytest.raises(UserError, match="base_url") as error:
-        Endpoint(base_url=url, model="m")
+    with pytest.raises(ValidationError, match="base_url") as error:
+        Served(base_url=url, model="m", api_key_env=None)
     assert KEY not in str(error.value)
 
 
 def test_concurrency_is_at_least_one() -> None:
-    with pytest.raises(UserError, match="at least 1"):
-        Endpoint("http://127.0.0.1/v1", "m", concurrency=0)
+    with pytest.raises(ValidationError, match=r"concurrency\n.* greater than or equal to 1"):
+        Served(base_url="http://127.0.0.1/v1", model="m", api_key_env=None, concurrency=0)
 
 
 def test_the_module_does_not_hold_the_openai_package() -> None:

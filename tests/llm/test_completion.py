@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from polypaca.core.errors import UserError
 from polypaca.llm.client import complete
 from polypaca.llm.completion import read_usage, said_in
-from polypaca.llm.records import Endpoint, Failure, Reply, Request
+from polypaca.llm.records import Failure, Reply, Request
+from polypaca.llm.served import Served
 
 from .mock_server import Answer, serve
 
@@ -93,9 +94,11 @@ def test_a_key_that_a_server_repeats_is_in_nothing_that_comes_of_it(
         raw = raw.replace("/", "\\/").replace("s", "\\u0073")
     answer = Answer(status=status, body=raw.encode(), headers={"x-key": KEY, "retry-after": KEY})
     with serve(lambda number, content: answer) as server:
-        endpoint = Endpoint(server.base_url, "m", "POLYPACA_TEST_KEY", max_retries=0)
+        served = Served(
+            base_url=server.base_url, model="m", api_key_env="POLYPACA_TEST_KEY", max_retries=0
+        )
         try:
-            outcome: Any = complete([Request((("user", "x"),))], endpoint)
+            outcome: Any = complete([Request((("user", "x"),))], served)
         except UserError as error:
             outcome = str(error)
     assert KEY not in repr(outcome)
@@ -127,10 +130,10 @@ def test_a_parameter_that_a_model_refuses_stops_the_rest(
 ) -> None:
     body = json.dumps({"error": {"message": words, "param": parameter}}).encode()
     with serve(lambda number, content: Answer(status=400, body=body)) as server:
-        endpoint = Endpoint(server.base_url, "m", concurrency=2)
+        served = Served(base_url=server.base_url, model="m", api_key_env=None, concurrency=2)
         requests = [Request((("user", str(n)),), max_tokens=9, seed=1) for n in range(30)]
         with pytest.raises(UserError, match=setting):
-            complete(requests, endpoint)
+            complete(requests, served)
         assert len(server.requests) <= 2
 
 
@@ -150,9 +153,9 @@ def test_another_refusal_is_that_prompts_alone(words: str) -> None:
         return Answer(status=400, body=body) if content == "bad" else Answer("yes")
 
     with serve(answer) as server:
-        endpoint = Endpoint(server.base_url, "m")
+        served = Served(base_url=server.base_url, model="m", api_key_env=None)
         requests = [Request((("user", said),), max_tokens=9) for said in ("good", "bad", "fine")]
-        outcomes = complete(requests, endpoint)
+        outcomes = complete(requests, served)
     assert [isinstance(outcome, Reply) for outcome in outcomes] == [True, False, True]
     assert isinstance(outcomes[1], Failure)
     assert outcomes[1].lasting
@@ -160,8 +163,13 @@ def test_another_refusal_is_that_prompts_alone(words: str) -> None:
 
 def test_a_model_may_want_other_names_and_no_temperature() -> None:
     with serve(lambda number, content: Answer("yes")) as server:
-        endpoint = Endpoint(server.base_url, "m", max_tokens_parameter="max_completion_tokens")
-        complete([Request((("user", "x"),), temperature=None, max_tokens=9)], endpoint)
+        served = Served(
+            base_url=server.base_url,
+            model="m",
+            api_key_env=None,
+            max_tokens_parameter="max_completion_tokens",
+        )
+        complete([Request((("user", "x"),), temperature=None, max_tokens=9)], served)
     (sent,) = server.requests
     assert sent["max_completion_tokens"] == 9
     assert not {"max_tokens", "temperature"} & set(sent)

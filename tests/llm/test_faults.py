@@ -13,7 +13,8 @@ import pytest
 from polypaca.core.errors import StageError
 from polypaca.llm import pacing
 from polypaca.llm.client import complete
-from polypaca.llm.records import Endpoint, Failure, Reply, Request
+from polypaca.llm.records import Failure, Reply, Request
+from polypaca.llm.served import Served
 
 from .mock_server import Answer, MockServer, serve
 
@@ -28,8 +29,9 @@ def requests(count: int = MANY) -> list[Request]:
     return [Request((("user", str(number)),), max_tokens=8) for number in range(count)]
 
 
-def at(server: MockServer, **settings: Any) -> Endpoint:
-    return Endpoint(server.base_url, "m", **{"concurrency": 16, **settings})
+def at(server: MockServer, **settings: Any) -> Served:
+    fixed = {"base_url": server.base_url, "model": "m", "api_key_env": None, "concurrency": 16}
+    return Served(**(fixed | settings))
 
 
 def texts(outcomes: list[Reply | Failure]) -> list[str]:
@@ -177,11 +179,11 @@ def test_all_faults_together(seed: int, tmp_path: Path) -> None:
         return faults.choice(PASSING) if faults.random() < 0.3 else Answer(content)
 
     with serve(answer) as server:
-        endpoint = at(server, max_retries=12, timeout_seconds=0.5)
-        outcomes = complete(requests(), endpoint, cache=tmp_path)
+        served = at(server, max_retries=12, timeout_seconds=0.5)
+        outcomes = complete(requests(), served, cache=tmp_path)
         asked = len(server.requests)
         assert texts(outcomes) == [str(number) for number in range(MANY)]
-        assert texts(complete(requests(), endpoint, cache=tmp_path)) == texts(outcomes)
+        assert texts(complete(requests(), served, cache=tmp_path)) == texts(outcomes)
         assert len(server.requests) == asked
 
 
@@ -212,7 +214,7 @@ def test_slow_first_answers_are_waited_for() -> None:
 def test_a_server_that_dies_half_way(tmp_path: Path) -> None:
     done: list[int] = []
     with serve(lambda number, content: Answer(content, delay=0.02)) as server:
-        endpoint = at(server, concurrency=2, max_retries=1)
+        served = at(server, concurrency=2, max_retries=1)
 
         def progress(count: int) -> None:
             done.append(count)
@@ -220,7 +222,7 @@ def test_a_server_that_dies_half_way(tmp_path: Path) -> None:
                 server.stop()
 
         begun = time.monotonic()
-        outcomes = complete(requests(), endpoint, cache=tmp_path, progress=progress)
+        outcomes = complete(requests(), served, cache=tmp_path, progress=progress)
     assert time.monotonic() - begun < 10
     answered = sum(isinstance(outcome, Reply) for outcome in outcomes)
     assert 10 <= answered < 20
@@ -229,7 +231,7 @@ def test_a_server_that_dies_half_way(tmp_path: Path) -> None:
     assert isinstance(outcomes[-1], Failure)
     assert "cannot be reached" in outcomes[-1].reason
     with pytest.raises(StageError, match="is the server running"):
-        complete(requests(), endpoint, cache=tmp_path)
+        complete(requests(), served, cache=tmp_path)
 
 
 def test_requests_a_minute_hold_for_further_attempts_too() -> None:
@@ -240,10 +242,10 @@ def test_requests_a_minute_hold_for_further_attempts_too() -> None:
         return Answer(content) if number % 2 else Answer(status=500)
 
     with serve(answer) as server:
-        endpoint = at(server, requests_per_minute=1200, max_retries=20)
+        served = at(server, requests_per_minute=1200, max_retries=20)
         begun = time.monotonic()
-        complete(requests(10), endpoint)
-        complete(requests(10), endpoint)
+        complete(requests(10), served)
+        complete(requests(10), served)
     assert len(arrivals) == 40
     # Twenty a second, over both calls.
     assert 39 * 0.05 <= time.monotonic() - begun < 8
@@ -269,10 +271,10 @@ def test_tokens_a_minute_slow_down_what_uses_them() -> None:
 
 def test_a_cancelled_wait_leaves_nothing_behind() -> None:
     with serve(lambda number, content: Answer(status=401)) as server:
-        endpoint = at(server, requests_per_minute=6)
+        served = at(server, requests_per_minute=6)
         begun = time.monotonic()
         with pytest.raises(Exception, match="api_key_env"):
-            complete(requests(), endpoint)
+            complete(requests(), served)
     assert time.monotonic() - begun < 5
 
 
@@ -281,8 +283,8 @@ def test_a_prompt_that_is_never_answered_is_missing_alone_though_it_comes_first(
     fault: Answer,
 ) -> None:
     with serve(lambda number, content: fault if content == "0" else Answer(content)) as server:
-        endpoint = at(server, concurrency=1, max_retries=0, timeout_seconds=0.3)
-        outcomes = complete(requests(5), endpoint)
+        served = at(server, concurrency=1, max_retries=0, timeout_seconds=0.3)
+        outcomes = complete(requests(5), served)
     assert texts(outcomes)[1:] == ["1", "2", "3", "4"]
     assert isinstance(outcomes[0], Failure)
     assert not outcomes[0].lasting

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polypaca.llm.pacing import Limiter, Window, backoff, limiter, retry_after
-from polypaca.llm.records import Endpoint
+from polypaca.llm.served import Served
 
 
 class Clock:
@@ -92,9 +92,11 @@ def test_no_minute_has_more_than_allowed(requests: int, tokens: int, sizes: list
 
 
 def test_one_served_model_has_one_limiter() -> None:
-    one = Endpoint("http://h/v1", "m", requests_per_minute=60)
-    same = Endpoint("http://h/v1/", "m", requests_per_minute=60, concurrency=2)
-    other = Endpoint("http://h/v1", "n", requests_per_minute=60)
+    one = Served(base_url="http://h/v1", model="m", api_key_env=None, requests_per_minute=60)
+    same = Served(
+        base_url="http://h/v1/", model="m", api_key_env=None, requests_per_minute=60, concurrency=2
+    )
+    other = Served(base_url="http://h/v1", model="n", api_key_env=None, requests_per_minute=60)
     assert limiter(one) is limiter(same)
     assert limiter(one) is not limiter(other)
 

@@ -10,9 +10,12 @@ import pytest
 from polypaca.generation.openai_backend import ServedAnswer, answer
 from polypaca.judging import judges, pairwise
 from polypaca.judging.contract import Item, PairItem
+from polypaca.judging.llm import LlmJudgeSettings
+from polypaca.langid.settings import Gate
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete
-from polypaca.llm.records import Endpoint, Failure, Reply, Request
+from polypaca.llm.records import Failure, Reply, Request
+from polypaca.llm.served import Served
 from polypaca.models.loading import load_tokenizer
 from polypaca.models.templates import load_template
 
@@ -72,18 +75,21 @@ def test_a_reply_with_its_tokens_counted(
     server: tuple[str, str], asked: dict[str, Any], tmp_path: Path
 ) -> None:
     url, model = server
-    endpoint, account = Endpoint(url, model), Account(tmp_path / "spending.jsonl")
+    served, account = (
+        Served(base_url=url, model=model, api_key_env=None),
+        Account(tmp_path / "spending.jsonl"),
+    )
     requests = [Request(**asked, max_tokens=5, sample=sample) for sample in range(2)]
-    outcomes = complete(requests, endpoint, cache=tmp_path / "cache", account=account)
+    outcomes = complete(requests, served, cache=tmp_path / "cache", account=account)
     for outcome in outcomes:
         assert isinstance(outcome, Reply), outcome
         assert outcome.finish_reason == "length"
         assert outcome.model
         # The server's own count, since none of ours would come to exactly this.
         assert outcome.completion_tokens == 5
-    spent = account.spent(endpoint)
+    spent = account.spent(served)
     assert (spent.requests, spent.completion_tokens) == (2, 10)
-    assert complete(requests, endpoint, cache=tmp_path / "cache", account=account) == [
+    assert complete(requests, served, cache=tmp_path / "cache", account=account) == [
         Reply(
             reply.text,
             reply.model,
@@ -95,13 +101,15 @@ def test_a_reply_with_its_tokens_counted(
         for reply in outcomes
         if isinstance(reply, Reply)
     ]
-    assert account.spent(endpoint) == spent
+    assert account.spent(served) == spent
 
 
 def test_a_model_that_the_server_does_not_have(transformers_server: tuple[str, str]) -> None:
     request = Request((("user", "Hello"),), max_tokens=2)
-    endpoint = Endpoint(transformers_server[0], "no/such-model", max_retries=0)
-    (outcome,) = complete([request], endpoint)  # 404 would stop all; this server answers 400
+    served = Served(
+        base_url=transformers_server[0], model="no/such-model", api_key_env=None, max_retries=0
+    )
+    (outcome,) = complete([request], served)  # 404 would stop all; this server answers 400
     assert isinstance(outcome, Failure)
     assert outcome.status == 400
     assert "answered 400" in outcome.reason
@@ -110,11 +118,12 @@ def test_a_model_that_the_server_does_not_have(transformers_server: tuple[str, s
 def test_a_judge_that_knows_nothing_rates_nothing(server: tuple[str, str]) -> None:
     url, model = server
     asked: dict[str, Any] = {"model": model, "base_url": url, "api_key_env": None, "max_tokens": 8}
-    judge = judges.load("llm", votes=2, temperature=1.0, **asked)
+    voting = LlmJudgeSettings(votes=2, temperature=1.0, **asked)
+    judge = judges.load(voting, gate=Gate())
     (verdict,) = judge.judge([Item("s", "p", "en", "Hello?", "Hello! [[3]]")])
     assert (verdict.status, verdict.rating) == ("failed", None)
     assert verdict.version
-    (compared,) = pairwise.make(**asked).compare(
+    (compared,) = pairwise.load(LlmJudgeSettings(prompt="default", **asked)).compare(
         [PairItem("s", "t", "p", "en", "Hello?", "Hello!", "[[A]]")]
     )
     assert (compared.status, compared.outcome) == ("failed", None)
@@ -127,12 +136,12 @@ def test_a_served_model_answers_in_the_template_and_stops_where_it_says(
     url, model = llama_cpp_server
     template = load_template("chat", load_tokenizer(models_folder / "smollm2-135m-instruct"))
     asked = "What is the capital of France? Answer in one short sentence."
-    settings: dict[str, Any] = {"base_url": url, "model": model, "api_key_env": None}
+    served = Served(base_url=url, model=model, api_key_env=None)
     raw, chat = (
-        answer([text], raw=raw, max_new_tokens=24, **settings)[0]
+        answer([text], served, raw=raw, max_new_tokens=24)[0]
         for text, raw in ((template.render(asked), True), (asked, False))
     )
-    (cut,) = answer([template.render(asked)], raw=True, max_new_tokens=24, stop="Par", **settings)
+    (cut,) = answer([template.render(asked)], served, raw=True, max_new_tokens=24, stop="Par")
     assert isinstance(raw, ServedAnswer)
     assert isinstance(chat, ServedAnswer)
     assert isinstance(cut, ServedAnswer)

@@ -8,6 +8,7 @@ from polypaca.core.errors import StudyError
 from polypaca.study import Study, cells, load_study, mixtures, systems
 from polypaca.study.grid import answers, as_tested, given, supported, translated
 from polypaca.study.notices import notices
+from polypaca.translation.apertium import ApertiumSettings
 
 TEXT = """\
 name: small
@@ -140,7 +141,7 @@ def test_an_engine_in_its_short_form_can_be_overridden(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(TRANSLATED)
     study = load_study(path, ["data.translate.engine.mode=eng-spa"])
-    assert translated(study)["es"].mode == "eng-spa"
+    assert translated(study)["es"] == ApertiumSettings(mode="eng-spa")
 
 
 def test_mistakes_in_mixing_and_translating_are_reported_together(tmp_path: Path) -> None:
@@ -158,7 +159,8 @@ def test_mistakes_in_mixing_and_translating_are_reported_together(tmp_path: Path
         load_study(path)
     found = str(caught.value)
     for what in (
-        "no folder for es", "no folder for de", "languages.fr: is not among", "en: is the source",
+        "no such file or folder for es", "no such file or folder for de",
+        "languages.fr: is not among", "en: is the source",
         "must name the recipe's languages: en, es, de", "4 budgets are more", "4 languages of 3",
     ):  # fmt: skip
         assert what in found

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from polypaca.core.errors import StudyError
+from polypaca.core.settings import user_paths
 from polypaca.study import Study, load_study
 from polypaca.study.grid import judges, pairs
 from polypaca.study.load import save_study
@@ -35,7 +36,7 @@ def test_the_first_of_several_judges_rates(tmp_path: Path) -> None:
         "{kind: llm, model: org/small, name: again}, {kind: reference}]",
     )
     assert list(judges(study)) == ["", "org-small", "again", "reference"]
-    assert study.judge.prompt == str(tmp_path / "own.txt")  # type: ignore[union-attr]
+    assert user_paths(study.judge) == {"prompt": str(tmp_path / "own.txt")}
     save_study(study, tmp_path / "frozen.yaml")
     assert load_study(tmp_path / "frozen.yaml") == study
 

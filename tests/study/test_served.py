@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,11 @@ from ruamel.yaml import YAML
 
 from polypaca.core.errors import StudyError
 from polypaca.core.settings import RUN_ONLY, deciding, marked_fields
+from polypaca.judging.llm import LlmJudgeSettings, PairwiseSettings
 from polypaca.judging.prompts import load_prompt
-from polypaca.llm.records import Endpoint, endpoint
 from polypaca.llm.served import Served
-from polypaca.study.judge import LlmJudge, Pairwise
 from polypaca.study.load import load_study
-from polypaca.study.translate import LlmTranslator
+from polypaca.translation.llm import LlmTranslatorSettings
 
 
 def test_every_setting_of_a_server_either_decides_answers_or_does_not() -> None:
@@ -26,15 +24,8 @@ def test_every_setting_of_a_server_either_decides_answers_or_does_not() -> None:
     }
 
 
-def test_the_section_and_the_endpoint_have_the_same_fields_and_defaults() -> None:
-    section = Served(model="m").model_dump()
-    made = endpoint(**section)
-    assert {field.name: getattr(made, field.name) for field in fields(Endpoint)} == section
-    assert endpoint(model="m") == made
-
-
-@pytest.mark.parametrize("section", [LlmJudge, LlmTranslator])
-def test_a_section_is_flat(section: type[LlmJudge | LlmTranslator]) -> None:
+@pytest.mark.parametrize("section", [LlmJudgeSettings, LlmTranslatorSettings])
+def test_a_section_is_flat(section: type[LlmJudgeSettings | LlmTranslatorSettings]) -> None:
     made = section(
         model="m",
         base_url="http://h/v1",
@@ -71,11 +62,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("settings", "message"), WRONG)
 def test_a_judge_that_cannot_be(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        LlmJudge.model_validate({"model": "m", **settings})
+        LlmJudgeSettings.model_validate({"model": "m", **settings})
 
 
 def test_votes_and_pairs() -> None:
-    judge = LlmJudge.model_validate(
+    judge = LlmJudgeSettings.model_validate(
         {
             "model": "m",
             "votes": 4,
@@ -83,9 +74,9 @@ def test_votes_and_pairs() -> None:
             "pairwise": {"pairs": [("english", "multilingual")]},
         }
     )
-    assert judge.pairwise == Pairwise(pairs=[("english", "multilingual")], prompt="default")
-    assert LlmJudge(model="m").pairwise is None
-    assert Pairwise().pairs == "all"
+    assert judge.pairwise == PairwiseSettings(pairs=[("english", "multilingual")], prompt="default")
+    assert LlmJudgeSettings(model="m").pairwise is None
+    assert PairwiseSettings().pairs == "all"
 
 
 def test_the_examples_of_the_documentation_are_valid(tmp_path: Path) -> None:
@@ -100,7 +91,7 @@ def test_the_examples_of_the_documentation_are_valid(tmp_path: Path) -> None:
             if "judge" in raw:
                 several = raw["judge"] if isinstance(raw["judge"], list) else [raw["judge"]]
                 for judge in several:
-                    LlmJudge.model_validate(judge)
+                    LlmJudgeSettings.model_validate(judge)
             else:
                 (tmp_path / "own.yaml").write_text(part, encoding="utf-8")
                 assert load_prompt(str(tmp_path / "own.yaml")).scale == (1.0, 5.0)

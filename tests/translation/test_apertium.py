@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polypaca.core.errors import StageError, UserError
-from polypaca.translation import apertium
+from polypaca.translation import apertium, engines
 from polypaca.translation.contract import Engine, Untranslated
 
 PROGRAM = shutil.which("apertium")
@@ -27,8 +27,8 @@ SIGNS = (
 )
 
 
-def make(**settings: Any) -> Engine:
-    return apertium.make("en", "es", **settings)
+def make(target: str = "es", *, threads: int = 1, **settings: Any) -> Engine:
+    return engines.load(apertium.ApertiumSettings(**settings), "en", target, threads=threads)
 
 
 @pytest.mark.parametrize(
@@ -180,11 +180,11 @@ def test_an_apertium_that_fails_at_everything_is_no_fault_of_texts(tmp_path: Pat
 @installed
 def test_what_is_not_installed_is_named() -> None:
     with pytest.raises(UserError, match=r"apt install apertium apertium-eng-fin.*eng-spa, spa-eng"):
-        apertium.make("en", "fi")
+        make("fi")
     with pytest.raises(UserError, match=r"no mode 'eng-fin'; modes in .*eng-spa"):
         make(mode="eng-fin")
     with pytest.raises(UserError, match="'xx' is not a language code"):
-        apertium.make("en", "xx")
+        make("xx")
 
 
 def test_no_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,13 +10,15 @@ import struct
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from polypaca.core.errors import MissingExtraError, StageError, UserError
-from polypaca.translation import bergamot
+from polypaca.translation import bergamot, engines
+from polypaca.translation.bergamot import BergamotSettings
 from polypaca.translation.bergamot_worker import count_pieces, split
 from polypaca.translation.contract import Engine, Untranslated
 
@@ -32,9 +34,14 @@ from .marian_format import (
 MODEL, VOCAB, LEX = "model.enes.intgemm.alphas.bin", "vocab.enes.spm", "lex.50.50.enes.s2t.bin"
 
 
+def make(source: str, target: str, *, model: Path, threads: int = 1, **settings: Any) -> Engine:
+    chosen = BergamotSettings(model=str(model), **settings)
+    return engines.load(chosen, source, target, threads=threads)
+
+
 @pytest.fixture(scope="module")
 def engine(bergamot_model: Path) -> Iterator[Engine]:
-    made = bergamot.make("en", "es", model=bergamot_model)
+    made = make("en", "es", model=bergamot_model)
     yield made
     made.close()
 
@@ -45,8 +52,8 @@ def folder(bergamot_model: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(bergamot_model, tmp_path / "model"))
 
 
-def _once(folder: Path, texts: list[str], **settings: object) -> list[str | Untranslated]:
-    engine = bergamot.make("en", "es", model=folder, **settings)  # type: ignore[arg-type]
+def _once(folder: Path, texts: list[str], **settings: Any) -> list[str | Untranslated]:
+    engine = make("en", "es", model=folder, **settings)
     try:
         return engine.translate(texts)
     finally:
@@ -139,14 +146,14 @@ def test_two_vocabularies(folder: Path) -> None:
     assert _once(folder, ["the cat sees my dog."]) == ["el gato ve mi perro."]
     (folder / "trgvocab.enes.spm").unlink()
     with pytest.raises(UserError, match=r"no trgvocab\.\*\.spm"):
-        bergamot.make("en", "es", model=folder)
+        make("en", "es", model=folder)
 
 
 def test_gzipped_files_are_the_same_model(folder: Path, engine: Engine) -> None:
     for path in list(folder.iterdir()):
         (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
-    packed = bergamot.make("en", "es", model=folder)
+    packed = make("en", "es", model=folder)
     assert packed.signature == engine.signature
     assert packed.translate(["my house."]) == ["mi casa."]
     packed.close()
@@ -157,7 +164,7 @@ def test_codes_in_the_path_and_files_of_two_pairs(folder: Path) -> None:
     for path in list(folder.iterdir()):
         shutil.copy(path, folder / path.name.replace("enes", "esen"))
     named = folder.rename(folder.with_name("en-es"))
-    text = str(named.with_name("{source}-{target}"))
+    text = str(named.with_name("{source}-{language}"))
     assert _once(Path(text), ["the dog."]) == ["el perro."]
 
 
@@ -171,13 +178,13 @@ def test_nothing_is_written_to_the_home(
 
 
 def test_the_signature_tells_models_and_settings_apart(folder: Path, engine: Engine) -> None:
-    without = bergamot.make("en", "es", model=folder, shortlist=False)
+    without = make("en", "es", model=folder, shortlist=False)
     without.close()
     items = read_items((folder / MODEL).read_bytes())
     code, shape, data = items["decoder_ff_logit_out_b"]
     items["decoder_ff_logit_out_b"] = (code, shape, struct.pack("<f", 1.0) + data[4:])
     (folder / MODEL).write_bytes(model_bytes(items))
-    other = bergamot.make("en", "es", model=folder)
+    other = make("en", "es", model=folder)
     other.close()
     assert len({engine.signature, without.signature, other.signature}) == 3
     assert "fxtranslate=" in engine.signature
@@ -198,8 +205,8 @@ def test_odd_texts_have_an_outcome(engine: Engine) -> None:
     assert isinstance(blank, str | Untranslated)
 
 
-def test_placeholders_are_distinct_numbers() -> None:
-    assert [bergamot.placeholder(n) for n in range(3)] == ["701", "702", "703"]
+def test_placeholders_are_distinct_numbers(engine: Engine) -> None:
+    assert [engine.placeholder(n) for n in range(3)] == ["701", "702", "703"]
 
 
 # --- files
@@ -256,7 +263,7 @@ def test_missing_and_damaged_files_are_named(
 ) -> None:
     spoil(folder / file)
     with pytest.raises(UserError, match=says) as error:
-        bergamot.make("en", "es", model=folder)
+        make("en", "es", model=folder)
     assert str(folder) in str(error.value)
 
 
@@ -280,7 +287,7 @@ def _without(ending: str) -> Callable[[Path], None]:
 def test_a_model_that_lacks_something(folder: Path, ending: str, says: str) -> None:
     _without(ending)(folder / MODEL)
     with pytest.raises(UserError, match=says):
-        bergamot.make("en", "es", model=folder)
+        make("en", "es", model=folder)
 
 
 def test_a_vocabulary_of_another_model(folder: Path) -> None:
@@ -290,26 +297,26 @@ def test_a_vocabulary_of_another_model(folder: Path) -> None:
     proto.pieces.add(piece="more", score=-9.0)
     (folder / VOCAB).write_bytes(proto.SerializeToString())
     with pytest.raises(UserError, match="81 pieces, but the model has embeddings for 80"):
-        bergamot.make("en", "es", model=folder)
+        make("en", "es", model=folder)
 
 
 def test_the_wrong_way_round_is_noticed(bergamot_model: Path) -> None:
     with pytest.raises(UserError, match="translates en into es, not es into en"):
-        bergamot.make("es", "en", model=bergamot_model)
+        make("es", "en", model=bergamot_model)
 
 
 def test_other_forms_of_the_model_are_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder"):
-        bergamot.make("en", "es", model=tmp_path / "nowhere")
+        make("en", "es", model=tmp_path / "nowhere")
     (tmp_path / "model.npz").touch()
     with pytest.raises(UserError, match=r"model\.npz is there: not quantised"):
-        bergamot.make("en", "es", model=tmp_path)
+        make("en", "es", model=tmp_path)
 
 
 def test_two_models_in_a_folder(folder: Path) -> None:
     shutil.copy(folder / MODEL, folder / "model.enes.intgemm8.bin")
     with pytest.raises(UserError, match=r"more than one file fits model\*\.bin"):
-        bergamot.make("en", "es", model=folder)
+        make("en", "es", model=folder)
 
 
 def test_without_the_package(bergamot_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,7 +327,7 @@ def test_without_the_package(bergamot_model: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(metadata, "version", absent)
     with pytest.raises(MissingExtraError, match=r"polypaca\[bergamot\]"):
-        bergamot.make("en", "es", model=bergamot_model)
+        make("en", "es", model=bergamot_model)
 
 
 # --- processes
@@ -330,7 +337,7 @@ def test_without_the_package(bergamot_model: Path, monkeypatch: pytest.MonkeyPat
 def test_a_killed_process_is_replaced_and_close_ends_all(bergamot_model: Path) -> None:
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     before = set(children.read_text().split())
-    engine = bergamot.make("en", "es", model=bergamot_model)
+    engine = make("en", "es", model=bergamot_model)
     (child,) = set(children.read_text().split()) - before
     os.kill(int(child), signal.SIGKILL)
     assert engine.translate(["the dog.", "my house."]) == ["el perro.", "mi casa."]

@@ -6,16 +6,27 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.folders import InstructionsFolder
 from polypaca.core.records import Example
-from polypaca.stages.translate import translate
-from polypaca.translation import bergamot
+from polypaca.core.work import Context
+from polypaca.langid.settings import Gate
+from polypaca.stages.translate import TranslateRows
+from polypaca.translation import engines
+from polypaca.translation.bergamot import BergamotSettings
+from polypaca.translation.contract import Engine
 from polypaca.translation.texts import translate_texts
 
 ROWS = 40
+
+
+def make(source: str, target: str, *, model: Path, threads: int = 1, **settings: Any) -> Engine:
+    chosen = BergamotSettings(model=str(model), **settings)
+    return engines.load(chosen, source, target, threads=threads)
 
 
 @pytest.fixture
@@ -30,8 +41,8 @@ def models() -> Path:
 
 
 def test_sentences_in_both_directions(models: Path) -> None:
-    into = bergamot.make("en", "pt", model=models / "enpt")
-    back = bergamot.make("pt", "en", model=str(models / "{source}{target}"))
+    into = make("en", "pt", model=models / "enpt")
+    back = make("pt", "en", model=models / "{source}{language}")
     try:
         (said,) = into.translate(["The cat sleeps on the table."])
         assert said == "O gato dorme na mesa."
@@ -43,8 +54,8 @@ def test_sentences_in_both_directions(models: Path) -> None:
 
 def test_processes_and_company_change_nothing(models: Path) -> None:
     texts = [f"There are {number} red apples in the old basket." for number in range(24)]
-    one = bergamot.make("en", "pt", model=models / "enpt")
-    two = bergamot.make("en", "pt", model=models / "enpt", threads=2)
+    one = make("en", "pt", model=models / "enpt")
+    two = make("en", "pt", model=models / "enpt", threads=2)
     try:
         alone = [one.translate([text])[0] for text in texts]
         assert two.translate(texts) == one.translate(texts) == alone
@@ -63,7 +74,7 @@ def test_processes_and_company_change_nothing(models: Path) -> None:
     ],
 )
 def test_what_must_survive_survives(models: Path, text: str) -> None:
-    engine = bergamot.make("en", "pt", model=models / "enpt")
+    engine = make("en", "pt", model=models / "enpt")
     try:
         (done,) = translate_texts([text], engine, "en")
     finally:
@@ -88,12 +99,13 @@ def test_instruction_data_comes_through(
         for n, row in enumerate(found)
     ]  # fmt: skip
     write_jsonl(tmp_path / "data" / "en.jsonl", rows)
-    facts = translate(
-        tmp_path / "pt", instructions=tmp_path / "data", source="en", language="pt",
-        engine={"kind": "bergamot"}, untranslatable="keep", contaminated="keep",
-        on_lost="pieces", filters=None, detector="lid176", threads=2,
-        options={"model": str(models / "enpt")}, progress=lambda fraction, text: None,
+    work = TranslateRows(
+        instructions=InstructionsFolder(tmp_path / "data"), source="en", language="pt",
+        engine=BergamotSettings(model=str(models / "enpt")), untranslatable="keep",
+        contaminated="keep", on_lost="pieces", filters=None, gate=Gate(),
+        account=tmp_path / "spending.jsonl",
     )  # fmt: skip
+    facts = work.run(Context(tmp_path / "pt", threads=2)).recorded()
     assert facts["rows"] >= 0.95 * ROWS
     accepted = list(read_jsonl(tmp_path / "pt" / "examples.jsonl", Example))
     changed = [row for row in accepted if row.instruction != found[int(row.source)]["instruction"]]

@@ -6,17 +6,19 @@ Spanish, or skip and say what is missing.
 
 from __future__ import annotations
 
-import inspect
 import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
+from pydantic import ValidationError
 
 from polypaca.core.errors import UserError
+from polypaca.core.settings import USER_PATH, Choice, marked_fields
+from polypaca.llm.served import Served
 from polypaca.translation.contract import Engine, Untranslated
+from polypaca.translation.dummy import DummySettings
 from polypaca.translation.engines import ENGINES, load
+from polypaca.translation.llm import LlmTranslatorSettings
 
 from ..llm.mock_server import Answer, serve  # noqa: TID252
 
@@ -47,8 +49,6 @@ ODD = {
 }
 SECRET = "sk-contract-secret"  # not a key
 
-Settings = dict[str, Any]
-
 
 @pytest.fixture(params=sorted(ENGINES))
 def name(request: pytest.FixtureRequest) -> str:
@@ -57,29 +57,30 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def settings(
-    name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Settings]:
+    name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Choice]:
     """What the row needs to run here."""
     if name == "apertium" and not shutil.which("apertium"):
         pytest.skip("no apertium: apt install apertium apertium-eng-spa")
     if name == "llm":
         monkeypatch.setenv("POLYPACA_TEST_KEY", SECRET)
         with serve(lambda number, content: Answer(_mirrored(content))) as server:
-            yield {
-                "model": "m",
-                "base_url": server.base_url,
-                "api_key_env": "POLYPACA_TEST_KEY",
-                "cache": tmp_path,
-            }
+            yield LlmTranslatorSettings(
+                model="m", base_url=server.base_url, api_key_env="POLYPACA_TEST_KEY"
+            )
         return
-    if not ENGINES[name].needs_model:
-        yield {}
+    if not _needs_model(name):
+        yield ENGINES[name].settings(kind=name)
         return
     try:
         model = request.getfixturevalue(f"{name}_model")
     except pytest.FixtureLookupError:
         pytest.skip(f"no fixture {name}_model in tests/translation/conftest.py")
-    yield {"model": model}
+    yield ENGINES[name].settings.model_validate({"model": str(model)})
+
+
+def _needs_model(name: str) -> bool:
+    return "model" in marked_fields(ENGINES[name].settings, USER_PATH)
 
 
 def _mirrored(content: str) -> str:
@@ -87,8 +88,8 @@ def _mirrored(content: str) -> str:
 
 
 @pytest.fixture
-def engine(name: str, settings: Settings) -> Iterator[Engine]:
-    made = load(name, "en", "es", **settings)
+def engine(settings: Choice) -> Iterator[Engine]:
+    made = load(settings, "en", "es")
     yield made
     made.close()
 
@@ -97,7 +98,7 @@ def test_one_outcome_a_text_in_order(name: str, engine: Engine) -> None:
     outcomes = engine.translate(PLAIN)
     assert len(outcomes) == len(PLAIN)
     # A model made for tests may have nothing to say, but it says so.
-    expected = str | Untranslated if ENGINES[name].needs_model else str
+    expected = str | Untranslated if _needs_model(name) else str
     assert all(isinstance(outcome, expected) and outcome for outcome in outcomes)
     assert outcomes[0] == outcomes[3]
     assert engine.translate(PLAIN[::-1]) == outcomes[::-1]
@@ -118,9 +119,9 @@ def test_the_same_again(engine: Engine) -> None:
     assert engine.translate(texts) == engine.translate(texts)
 
 
-def test_the_same_from_another_engine_and_more_threads(name: str, settings: Settings) -> None:
+def test_the_same_from_another_engine_and_more_threads(settings: Choice) -> None:
     texts = [*PLAIN, *ODD.values()]
-    one, two = (load(name, "en", "es", threads=threads, **settings) for threads in (1, 2))
+    one, two = (load(settings, "en", "es", threads=threads) for threads in (1, 2))
     assert one.signature == two.signature
     assert one.translate(texts) == two.translate(texts)
     one.close()
@@ -151,33 +152,33 @@ def test_placeholders_are_distinct_and_none_is_part_of_another(engine: Engine) -
     assert not [(a, b) for a in marks for b in marks if a != b and a in b]
 
 
-def test_closing_twice(name: str, settings: Settings) -> None:
-    engine = load(name, "en", "es", **settings)
+def test_closing_twice(settings: Choice) -> None:
+    engine = load(settings, "en", "es")
     engine.close()
     engine.close()
 
 
-def test_unknown_settings_are_refused(name: str, settings: Settings) -> None:
-    with pytest.raises((TypeError, UserError), match="nonsense"):
-        load(name, "en", "es", nonsense=1, **settings)
+def test_unknown_settings_are_refused(name: str, settings: Choice) -> None:
+    with pytest.raises(ValidationError, match="nonsense"):
+        ENGINES[name].settings.model_validate({**settings.model_dump(), "nonsense": 1})
 
 
 def test_a_row_says_what_its_engine_takes(name: str) -> None:
-    spec = ENGINES[name]
-    takes: Callable[[str], bool] = inspect.signature(spec.make).parameters.__contains__
-    assert takes("model") == (spec.needs_model or spec.asks_server)
-    assert takes("base_url") == spec.asks_server
-    assert spec.summary
+    kind = ENGINES[name].settings
+    assert kind.model_fields["kind"].default == name
+    assert ("model" in kind.model_fields) == (_needs_model(name) or issubclass(kind, Served))
+    assert kind.__doc__
+    assert ENGINES.version_of(name) is None
 
 
 def test_an_unknown_engine_suggests_the_nearest() -> None:
     with pytest.raises(UserError, match=r"'apertum'; did you mean apertium\?"):
-        load("apertum", "en", "es")
+        load(Choice(kind="apertum"), "en", "es")
 
 
 def test_the_dummy_marks_words_and_nothing_else() -> None:
     texts = ["A cat, 3 dogs!", "हिन्दी 中文", "x2y {0} _z_", "¿?"]
-    assert load("dummy", "en", "es").translate(texts) == [
+    assert load(DummySettings(), "en", "es").translate(texts) == [
         "A-es cat-es, 3 dogs-es!",
         "हिन्दी-es 中文-es",
         "x-es2y-es {0} _z-es_",

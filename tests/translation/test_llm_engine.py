@@ -12,17 +12,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polypaca.core.errors import StageError, UserError
+from polypaca.core.settings import deciding
 from polypaca.llm.records import Failure, Reply
-from polypaca.translation import llm
+from polypaca.translation import engines, llm
 from polypaca.translation.contract import Engine, Untranslated
 
 from ..llm.mock_server import Answer, MockServer, serve  # noqa: TID252
 from .serving import chat_model, transformers_serve
 
 
-def make(server: MockServer, **settings: Any) -> Engine:
-    offered = {"model": "m", "base_url": server.base_url, "api_key_env": None, **settings}
-    return llm.make("en", "es", **offered)
+def make(
+    server: MockServer | str = "http://h/v1",
+    target: str = "es",
+    *,
+    cache: Path | None = None,
+    account: Path | None = None,
+    **settings: Any,
+) -> Engine:
+    url = server if isinstance(server, str) else server.base_url
+    offered = {"model": "m", "base_url": url, "api_key_env": None, **settings}
+    chosen = llm.LlmTranslatorSettings(**offered)
+    return engines.load(chosen, "en", target, cache=cache, account=account)
 
 
 def reply(text: str, finish_reason: str = "stop") -> Reply:
@@ -166,13 +176,8 @@ def test_the_key_is_found_missing_at_once_and_shown_nowhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("POLYPACA_TEST_KEY", raising=False)
-    settings: dict[str, Any] = {
-        "model": "m",
-        "base_url": "http://h/v1",
-        "api_key_env": "POLYPACA_TEST_KEY",
-    }
     with pytest.raises(UserError, match="POLYPACA_TEST_KEY"):
-        llm.make("en", "es", **settings)
+        make(api_key_env="POLYPACA_TEST_KEY")
     monkeypatch.setenv("POLYPACA_TEST_KEY", "sk-very-secret")
     with serve(lambda number, content: Answer(status=500)) as server:
         engine = make(server, api_key_env="POLYPACA_TEST_KEY", max_retries=0)
@@ -185,8 +190,7 @@ def test_the_key_is_found_missing_at_once_and_shown_nowhere(
 def test_the_signature_holds_what_determines_a_translation(tmp_path: Path) -> None:
     own = tmp_path / "short.txt"
     own.write_text("Into ${target}: ${text}\n", encoding="utf-8")
-    settings: dict[str, Any] = {"model": "m", "base_url": "http://h/v1", "api_key_env": None}
-    signature = llm.make("en", "es", **settings).signature
+    signature = make().signature
     assert re.fullmatch(
         r"llm\|model:m\|en>es\|prompt:packaged-[0-9a-f]{12}\|temperature:0\|max_tokens:1024"
         r"\|reading:2",
@@ -198,11 +202,55 @@ def test_the_signature_holds_what_determines_a_translation(tmp_path: Path) -> No
         {"max_tokens": 9},
         {"prompt": str(own)},
     ]
-    made = [llm.make("en", "es", **{**settings, **other}).signature for other in others]
-    made.append(llm.make("en", "de", **settings).signature)
+    made = [make(**other).signature for other in others]
+    made.append(make(target="de").signature)
     assert len({signature, *made}) == 6
-    same = {"concurrency": 1, "timeout_seconds": 3.0, "max_retries": 0, "base_url": "http://i/v1"}
-    assert llm.make("en", "es", **{**settings, **same}).signature == signature
+    same: dict[str, Any] = {
+        "concurrency": 1,
+        "timeout_seconds": 3.0,
+        "max_retries": 0,
+        "base_url": "http://i/v1",
+    }
+    assert make(**same).signature == signature
+
+
+def test_how_hard_the_server_is_pressed_decides_no_translation() -> None:
+    plain = llm.LlmTranslatorSettings(model="m")
+    pressed = llm.LlmTranslatorSettings(
+        model="m",
+        api_key_env=None,
+        concurrency=2,
+        requests_per_minute=9,
+        tokens_per_minute=99,
+        timeout_seconds=3,
+        max_retries=0,
+        price_input=1,
+        price_output=2,
+        money_limit=5,
+        token_limit=1000,
+        max_tokens_parameter="max_completion_tokens",
+    )
+    assert deciding(plain) == deciding(pressed)
+    for other in ({"model": "n"}, {"temperature": 1}, {"max_tokens": 9}):
+        assert deciding(plain) != deciding(plain.model_copy(update=other))
+
+
+def test_a_limit_holds_over_all_languages_and_runs(tmp_path: Path) -> None:
+    texts = [f"The cat number {number}." for number in range(10)]
+    asked: dict[str, Any] = {"cache": tmp_path / "cache", "account": tmp_path / "spending.jsonl"}
+    asked |= {"max_tokens": 100, "concurrency": 1}
+    with serve(lambda number, content: Answer("El gato.")) as server:
+        for _ in range(2):
+            make(server, "es", token_limit=5000, **asked).translate(texts)
+        spent = sum(
+            entry["prompt_tokens"] + entry["completion_tokens"]
+            for entry in map(json.loads, (tmp_path / "spending.jsonl").read_text().splitlines())
+        )
+        with pytest.raises(StageError, match=r"token_limit: .* would be passed, .* after 10 req"):
+            make(server, "de", token_limit=spent + 1, **asked).translate(texts)
+        assert len(server.requests) == 10
+        make(server, "de", token_limit=5000, **asked).translate(texts)
+        assert len(server.requests) == 20
 
 
 def test_a_prompt_of_ones_own(tmp_path: Path) -> None:
@@ -224,7 +272,7 @@ def test_a_prompt_that_cannot_be_used(tmp_path: Path) -> None:
 
 def test_a_language_that_is_none() -> None:
     with pytest.raises(UserError, match="'xx' is not a language code"):
-        llm.make("en", "xx", model="m", base_url="http://h/v1", api_key_env=None)
+        make(target="xx")
 
 
 @given(st.lists(st.sampled_from(["${text}", "${source}", "$", "\\1", "x"])).map("".join))
@@ -238,15 +286,7 @@ def test_a_real_server(tiny_model: Callable[[str], Path], tmp_path: Path) -> Non
     if importlib.util.find_spec("uvicorn") is None or importlib.util.find_spec("fastapi") is None:
         pytest.skip("no fastapi or uvicorn: pip install 'polypaca[test]'")
     with transformers_serve(chat_model(tiny_model("llama"), tmp_path), tmp_path) as (url, model):
-        engine = llm.make(
-            "en",
-            "es",
-            model=model,
-            base_url=url,
-            api_key_env=None,
-            max_tokens=8,
-            cache=tmp_path / "cache",
-        )
+        engine = make(url, model=model, max_tokens=8, cache=tmp_path / "cache")
         texts = ["The cat.", "The dog.", "a \ud83d b"]
         outcomes = engine.translate(texts)
         assert len(outcomes) == 3

@@ -9,9 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polypaca.core.errors import StageError
-from polypaca.translation import dummy
+from polypaca.translation import engines
 from polypaca.translation.contract import Engine, Untranslated
+from polypaca.translation.dummy import DummySettings
 from polypaca.translation.shards import Pace, Source, shards, translate_rows
+
+from .fakes import FakeEngine
 
 
 def _row(n: int) -> Source:
@@ -26,10 +29,14 @@ class _Counting:
 
     def __init__(self, fail_after: int | None = None, reject: str = "") -> None:
         self.texts: list[str] = []
-        self._inner, self._left, self._reject = dummy.make("en", "es"), fail_after, reject
+        self._inner, self._left, self._reject = (
+            engines.load(DummySettings(), "en", "es"),
+            fail_after,
+            reject,
+        )
 
-    def engine(self) -> Engine:
-        return replace(self._inner, translate=self._translate)
+    def engine(self) -> FakeEngine:
+        return FakeEngine("dummy", self._inner.signature, self._translate)
 
     def _translate(self, texts: Sequence[str]) -> list[str | Untranslated]:
         if self._left is not None:

@@ -20,6 +20,8 @@ from polypaca.translation.spans import is_invention
 from polypaca.translation.structure import blocks, contents, outline, split
 from polypaca.translation.texts import Translation, translate_texts
 
+from .fakes import FakeEngine
+
 SIGNS = st.sampled_from(
     [
         *("`a`", "```", "\n", "\r\n", "\r", " ", "    ", "\t", "|", "- ", "1. ", "> ", "# ", "$"),
@@ -63,7 +65,7 @@ def engine(
         assert len(set(texts)) == len(texts)
         return [change(text) for text in texts]
 
-    return Engine("test", "test", translate, unit, placeholder)
+    return FakeEngine("test", "test", translate, unit, placeholder)
 
 
 def one(
@@ -168,7 +170,7 @@ def test_the_engine_gets_sentences_with_placeholders_once() -> None:
         return list(texts)
 
     texts = ["Go to `a`. Or to `b` at 5.", "  Or to `c` at 5.\n12\n`x`\nGo to {0}."]
-    results = translate_texts(texts, Engine("e", "e", translate), "en")
+    results = translate_texts(texts, FakeEngine("e", "e", translate), "en")
     assert calls == [["Go to {0}.", "Or to {0} at 5.", "Go to {1}."]]
     assert [(r.text, r.sentences, r.retried, r.pieces) for r in results] == [
         (texts[0], 2, 0, 0),
@@ -286,20 +288,20 @@ def test_what_the_engine_refuses_fails_its_text_alone() -> None:
     def translate(texts: Sequence[str]) -> list[str | Untranslated]:
         return [Untranslated("too long") if "bad" in text else text for text in texts]
 
-    results = translate_texts(["A bad one.", "Good."], Engine("e", "e", translate), "en")
+    results = translate_texts(["A bad one.", "Good."], FakeEngine("e", "e", translate), "en")
     assert [(r.text, r.reason) for r in results] == [(None, "too long"), ("Good.", "")]
 
 
 def test_an_engine_that_miscounts_is_reported() -> None:
     with pytest.raises(StageError, match="test gave 0 translations of 1 texts"):
-        one("Hello.", Engine("test", "s", lambda _: []))
+        one("Hello.", FakeEngine("test", "s", lambda _: []))
 
 
 def test_no_text_and_no_prose_ask_nothing() -> None:
     def translate(_: Sequence[str]) -> list[str | Untranslated]:
         raise AssertionError
 
-    silent = Engine("e", "e", translate)
+    silent = FakeEngine("e", "e", translate)
     assert translate_texts([], silent, "en") == []
     assert [r.text for r in translate_texts(["", " \n", "42", "`x`"], silent, "en")] == [
         *("", " \n", "42", "`x`")

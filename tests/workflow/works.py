@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polypaca.core.work import HOW_TO_RUN, Context, Facts, SingleWork
+from polypaca.core.work import HOW_TO_RUN, Context, Facts, SealedFolder, SingleWork
 from polypaca.workflow.steps import Group, Task
 
 
@@ -16,12 +16,13 @@ def _nothing(folder: Path) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stand(SingleWork):
+class Stand(SingleWork[SealedFolder[Facts]]):
     """Stands for a step: `settings` decide what it makes, `does` is called with the folder."""
 
     step: str = "step"  # type: ignore[misc]
     stage: str = "mix"  # type: ignore[misc]
     format_number = 1
+    makes = SealedFolder
 
     settings: dict[str, Any] = field(default_factory=dict)
     does: Callable[[Path], None] = field(default=_nothing, metadata=HOW_TO_RUN)

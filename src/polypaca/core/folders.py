@@ -335,3 +335,13 @@ class AnalysisFolder(SealedFolder[AnalysisFacts]):
     def scores(self) -> Path:
         """Records of `ScoredResponse`."""
         return self.path / "scores.jsonl"
+
+
+@dataclass(frozen=True)
+class ReportFolder(SealedFolder[Facts]):
+    """The page, its figures and tables."""
+
+    @property
+    def page(self) -> Path:
+        """The page."""
+        return self.path / "index.html"

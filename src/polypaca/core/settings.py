@@ -131,6 +131,12 @@ class Settings(BaseModel):
         }
 
 
+class Choice(Settings):
+    """The settings of one row of a table; `kind` is the row's name."""
+
+    kind: str
+
+
 class _Truth:
     """A true or false where none can be: a value that no type of a field takes."""
 

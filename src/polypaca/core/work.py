@@ -3,8 +3,9 @@
 A stage declares each kind of work once, as a frozen dataclass with the body as a method:
 
     @dataclass(frozen=True, kw_only=True)
-    class CheckLanguage(SingleWork):
+    class CheckLanguage(SingleWork[GateFolder]):
         step, stage, format_number = "gate", "judge", 3
+        makes = GateFolder
 
         responses: ResponsesFolder      # sealed folders are inputs, known by what they hold
         gate: Gate                      # this decides the result
@@ -55,6 +56,7 @@ class Facts(BaseModel):
 
 
 F_co = TypeVar("F_co", bound=Facts, covariant=True)
+K_co = TypeVar("K_co", bound="SealedFolder[Facts]", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ INPUT: Mapping[str, str] = {"mark": "input"}  # a sealed folder that may be None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class Work(ABC, Generic[K_co]):
     """One folder's worth of a stage.
 
     Attributes:
@@ -111,6 +113,11 @@ class Work:
     step: ClassVar[str]
     stage: ClassVar[str]
     format_number: ClassVar[int]
+
+    @property
+    @abstractmethod
+    def makes(self) -> type[K_co]:
+        """The kind of folder that it fills."""
 
     def inputs(self) -> dict[str, SealedFolder[Facts]]:
         """The sealed folders that it reads, by field, and by key where a field holds several."""
@@ -137,7 +144,7 @@ class Work:
         return {**self.decides(), "pins": dict(pins)} if pins else self.decides()
 
 
-class SingleWork(Work, ABC):
+class SingleWork(Work[K_co]):
     """Work on a folder by itself."""
 
     @abstractmethod
@@ -145,7 +152,7 @@ class SingleWork(Work, ABC):
         """Fill the folder."""
 
 
-class SharedWork(Work, ABC):
+class SharedWork(Work[K_co]):
     """Work on many folders at once, such as those that one loaded model answers for."""
 
     @classmethod

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from polypaca.core.errors import UserError
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete
-from polypaca.llm.records import Failure, Reply, Request, endpoint
+from polypaca.llm.records import Failure, Reply, Request
 from polypaca.llm.thoughts import closes_unopened, spoken
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.generation.contract import FinishReason
+    from polypaca.llm.served import Served
 
 __all__ = ["UNFINISHED", "Failure", "ServedAnswer", "answer"]
 
@@ -53,6 +54,7 @@ class ServedAnswer:
 
 def answer(
     texts: Sequence[str],
+    served: Served,
     *,
     raw: bool,
     max_new_tokens: int,
@@ -64,12 +66,12 @@ def answer(
     cache: Path | None = None,
     account: Path | None = None,
     progress: Callable[[int], None] = lambda done: None,
-    **settings: Any,
 ) -> list[ServedAnswer | Failure]:
     """Ask a served model all texts; outcomes come in order, failures as values.
 
     Args:
         texts: as a template rendered them (`raw`), or as they were asked.
+        served: whom to ask; `model` is an adapter's name where the server has adapters.
         raw: whether a text goes to `/completions` as it is. Otherwise it is the only message of a
             conversation for `/chat/completions`, and the server has the template.
         max_new_tokens: an answer has no more tokens.
@@ -82,11 +84,9 @@ def answer(
         cache: the folder of kept replies; None keeps none.
         account: the file of what was spent, over which limits hold; None counts this call alone.
         progress: told how many texts are done so far.
-        **settings: those of `llm.records.endpoint`: model (an adapter's name where the server has
-            adapters), base_url, api_key_env, concurrency, ...
 
     Raises:
-        UserError: if beams are asked for, or the settings, the key or the model's name are wrong.
+        UserError: if beams are asked for, or the key or the model's name are wrong.
         StageError: if nothing answers at the URL.
     """
     if num_beams != 1:
@@ -110,7 +110,7 @@ def answer(
     ]
     outcomes = complete(
         requests,
-        endpoint(**settings),
+        served,
         cache=cache,
         keep=lambda reply: reply.finish_reason in _REASONS,
         progress=progress,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from polypaca.core.files import sha256_text
-from polypaca.core.records import PairVerdict, Verdict
+from polypaca.core.records import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
-    from polypaca.core.records import VerdictStatus
+    from polypaca.core.records import PairVerdict, VerdictStatus
+    from polypaca.langid.settings import Gate
 
     Progress = Callable[[int], None]  # told how many items are done so far
 
@@ -37,33 +39,44 @@ class Item:
     references: Mapping[str, str] = field(default_factory=dict)
 
 
-def _ignore(done: int) -> None:
-    pass
+def ignore(done: int) -> None:
+    """Progress that nobody looks at."""
 
 
-@dataclass(frozen=True)
-class Judge:
-    """A judge, ready to work.
+class Judge(Protocol):
+    """A judge, ready to work."""
 
-    Attributes:
-        signature: what makes the verdicts: method, model, versions, prompt. `Verdict.judge`
-            begins with it.
-        verdicts: `verdicts(items, progress)` yields one verdict an item, in order.
-        scale: the lowest and the highest rating that there may be.
-    """
+    @property
+    def signature(self) -> str:
+        """What makes the verdicts: method, model, versions, prompt. `Verdict.judge` begins so."""
 
-    signature: str
-    verdicts: Callable[[Sequence[Item], Progress], Iterator[Verdict]]
-    scale: tuple[float, float] = (1.0, 3.0)
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The lowest and the highest rating that there may be."""
 
-    def judge(self, items: Sequence[Item], progress: Progress = _ignore) -> Iterator[Verdict]:
+    def judge(self, items: Sequence[Item], progress: Progress = ignore) -> Iterator[Verdict]:
         """Yield one verdict an item, in order; `progress` is told how many are done.
 
         Raises:
             UserError: if these items cannot be judged in this way at all.
             StageError: if what the judge needs cannot be reached.
         """
-        return self.verdicts(items, progress)
+
+
+@dataclass(frozen=True)
+class JudgeContext:
+    """What a judge is given beside its settings.
+
+    Attributes:
+        gate: the study's language gate, for judges that look for an answer's language.
+        cache: a folder in which a judge may keep what it need not ask twice.
+        account: the file in which it is kept what was asked and spent; None counts this judge
+            alone.
+    """
+
+    gate: Gate
+    cache: Path | None = None
+    account: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -91,20 +104,15 @@ class PairItem:
     references: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class PairJudge:
-    """A judge of pairs, ready to work.
+class PairJudge(Protocol):
+    """A judge of pairs, ready to work."""
 
-    Attributes:
-        signature: what makes the verdicts, as `Judge` has it.
-        verdicts: `verdicts(items, progress)` yields one verdict an item, in order.
-    """
-
-    signature: str
-    verdicts: Callable[[Sequence[PairItem], Progress], Iterator[PairVerdict]]
+    @property
+    def signature(self) -> str:
+        """What makes the verdicts, as `Judge` has it."""
 
     def compare(
-        self, items: Sequence[PairItem], progress: Progress = _ignore
+        self, items: Sequence[PairItem], progress: Progress = ignore
     ) -> Iterator[PairVerdict]:
         """Yield one verdict an item, in order; `progress` is told how many are done.
 
@@ -112,7 +120,6 @@ class PairJudge:
             UserError: if these items cannot be judged in this way at all.
             StageError: if what the judge needs cannot be reached.
         """
-        return self.verdicts(items, progress)
 
 
 def verdict(

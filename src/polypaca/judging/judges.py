@@ -1,66 +1,88 @@
 """The table of judges.
 
-To add one, write a factory in a file of its own and give it a row; the contract test in
-`tests/judging/test_judges.py` then covers it.
+To add one, write its settings and its class in a file of its own and give it a row; the contract
+test in `tests/judging/test_judges.py` then covers it.
 """
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from polypaca.core.errors import UserError
-from polypaca.judging import llm, none, reference
+from pydantic import BeforeValidator, SerializeAsAny
+
+from polypaca.core.rows import Table, read_choice
+from polypaca.core.settings import Choice
+from polypaca.judging.contract import JudgeContext, ignore
+from polypaca.judging.llm import LlmJudge, LlmJudgeSettings
+from polypaca.judging.none import NoJudge, NoJudgeSettings
+from polypaca.judging.reference import ReferenceJudge, ReferenceJudgeSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from polypaca.judging.contract import Judge
+    from polypaca.core.records import Verdict
+    from polypaca.judging.contract import Item, Judge, Progress
+    from polypaca.langid.settings import Gate
 
 
 @dataclass(frozen=True)
-class JudgeSpec:
+class JudgeRow:
     """A row.
 
     Attributes:
-        summary: what the judge is.
-        make: `make(cache=..., **settings)` gives the judge; the settings are its own.
+        settings: the class of the judge's settings.
+        make: `make(settings, context)` gives the judge.
         needs_references: whether every prompt must come with a reference.
-        asks_server: whether judging sends the answers to a server.
+        uses_gate: whether verdicts depend on the gate's detector.
     """
 
-    summary: str
-    make: Callable[..., Judge]
+    settings: type[Choice]
+    make: Callable[[Any, JudgeContext], Judge]
     needs_references: bool = False
-    asks_server: bool = False
+    uses_gate: bool = False
 
 
-JUDGES: dict[str, JudgeSpec] = {
-    "none": JudgeSpec("no ratings: gate pass rates alone", none.make),
-    "reference": JudgeSpec(
-        "chrF++ against the parallel reference in the language of the answer",
-        reference.make,
-        needs_references=True,
-    ),
-    "llm": JudgeSpec("a served model with the paper's prompt", llm.make, asks_server=True),
-}
+JUDGES: Table[JudgeRow] = Table(
+    "judge",
+    "polypaca.judges",
+    JudgeRow,
+    {
+        "reference": JudgeRow(
+            ReferenceJudgeSettings, ReferenceJudge, needs_references=True, uses_gate=True
+        ),
+        "llm": JudgeRow(LlmJudgeSettings, LlmJudge),
+        "none": JudgeRow(NoJudgeSettings, NoJudge),
+    },
+)
+
+JudgeChoice = Annotated[
+    SerializeAsAny[Choice], BeforeValidator(lambda value: read_choice(value, JUDGES))
+]
 
 
-def load(kind: str, *, cache: Path | None = None, **settings: Any) -> Judge:
-    """Make the judge of that kind.
-
-    Args:
-        kind: a name of the table.
-        cache: a folder in which a judge may keep what it need not ask twice.
-        settings: the judge's own settings, as its `make` takes them.
+def load(
+    settings: Choice, *, gate: Gate, cache: Path | None = None, account: Path | None = None
+) -> Judge:
+    """Make the judge of these settings; the arguments are those of `JudgeContext`.
 
     Raises:
-        UserError: if there is no such judge, or its settings are wrong.
+        UserError: if there is no such judge, or it lacks what it needs.
     """
-    if kind in JUDGES:
-        return JUDGES[kind].make(cache=cache, **settings)
-    near = difflib.get_close_matches(kind, JUDGES, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(near)}?" if near else f"there are: {', '.join(JUDGES)}"
-    raise UserError(f"no judge is called {kind!r}; {hint}")
+    judge = JUDGES.row(settings.kind).make(settings, JudgeContext(gate, cache, account))
+    package = JUDGES.version_of(settings.kind)
+    return _OfPackage(judge, package) if package else judge
+
+
+class _OfPackage:
+    """A judge of another package, which signs with that package's version as well."""
+
+    def __init__(self, judge: Judge, package: str) -> None:
+        self._judge = judge
+        self.signature, self.scale = f"{judge.signature}|package:{package}", judge.scale
+
+    def judge(self, items: Sequence[Item], progress: Progress = ignore) -> Iterator[Verdict]:
+        for found in self._judge.judge(items, progress):
+            rest = found.judge.removeprefix(self._judge.signature)
+            yield found.model_copy(update={"judge": self.signature + rest})

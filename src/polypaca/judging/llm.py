@@ -3,78 +3,122 @@
 from __future__ import annotations
 
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
 
 from polypaca.core import languages
 from polypaca.core.errors import UserError
 from polypaca.core.files import sha256_text
-from polypaca.judging.contract import Judge, verdict
+from polypaca.core.settings import RUN_ONLY, USER_PATH, Choice, Name, Settings
+from polypaca.judging.contract import ignore, verdict
 from polypaca.judging.prompts import fill, load_prompt
 from polypaca.judging.ratings import Reading, read_rating
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete, require_key
-from polypaca.llm.records import Reply, Request, endpoint
+from polypaca.llm.records import Reply, Request
+from polypaca.llm.served import Served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from polypaca.core.records import Verdict
-    from polypaca.judging.contract import Item, PairItem, Progress
+    from polypaca.judging.contract import Item, JudgeContext, PairItem, Progress
     from polypaca.judging.prompts import JudgePrompt
     from polypaca.llm.records import Failure
 
 
-def make(
-    *,
-    model: str,
-    prompt: str = "paper",
-    temperature: float | None = 0.0,
-    max_tokens: int | None = 512,
-    votes: int = 1,
-    cache: Path | None = None,
-    account: Path | None = None,
-    base_url: str = "https://api.openai.com/v1",
-    api_key_env: str | None = "OPENAI_API_KEY",
-    **served: Any,
-) -> Judge:
+class PairwiseSettings(Settings):
+    """Beside ratings: which of two recipes' answers to one prompt is better, in both orders."""
+
+    pairs: Literal["all"] | list[tuple[str, str]] = Field(
+        default="all", description="pairs of recipes"
+    )
+    prompt: Annotated[str, USER_PATH] = Field(
+        default="default", description="`default`, or the path of a .txt or .yaml file"
+    )
+
+    @field_validator("pairs")
+    @classmethod
+    def _two_each(cls, pairs: Any) -> Any:
+        for pair in pairs if isinstance(pairs, list) else ():
+            if pair[0] == pair[1]:
+                raise ValueError(f"{pair[0]!r} is paired with itself")
+        return pairs
+
+
+class LlmJudgeSettings(Served, Choice):
+    """A served model behind an OpenAI-compatible URL, with the paper's prompt (Figure 6)."""
+
+    kind: Literal["llm"] = "llm"
+    name: Annotated[Name | None, RUN_ONLY] = Field(
+        default=None, description="tells several judges apart"
+    )
+    prompt: Annotated[str, USER_PATH] = Field(
+        default="paper", description="`paper`, or the path of a .txt or .yaml file"
+    )
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        default=0.0, description="0: the likeliest words; null: none is sent"
+    )
+    max_tokens: int = Field(default=512, ge=8, description="the most that the judge may write")
+    votes: int = Field(
+        default=1, ge=1, le=99, description="judgements of one answer; their median is its rating"
+    )
+    missing: Annotated[float, RUN_ONLY] = Field(
+        default=0.1, ge=0, le=1, description="share of a system's judgements that may fail"
+    )
+    pairwise: Annotated[PairwiseSettings | None, RUN_ONLY] = Field(  # no rating depends on it
+        default=None, description="null: no pairwise judging"
+    )
+
+    @model_validator(mode="after")
+    def _votes_differ(self) -> Self:
+        if self.votes > 1 and self.temperature == 0:
+            raise ValueError("`votes` need `temperature` > 0: at 0 they are all the same")
+        return self
+
+    @property
+    def for_pairs(self) -> Self:
+        """The settings with which pairs are compared: one question an order, in its own words."""
+        assert self.pairwise is not None
+        asked = {"prompt": self.pairwise.prompt, "votes": 1, "pairwise": None}
+        return self.model_copy(update=asked)
+
+
+class LlmJudge:
     """The judge that asks a served model for a rating.
 
     A judgement without a usable rating is `failed`, with the reason and the judge's words; it is
-    not kept in the cache, so that the next run asks again.
-
-    Args:
-        model: the name by which the server knows the model.
-        prompt: `paper`, or the path of a file, see `judging.prompts`.
-        temperature: of the judge's sampling; None sends none, for models that take none.
-        max_tokens: the most that the judge may write.
-        votes: how often each answer is judged. The rating is the median of the votes that gave
-            one; where no more than half did, the judgement failed.
-        cache: the folder of kept replies.
-        account: the file in which it is kept what was asked and spent; None counts this judge
-            alone.
-        base_url: an OpenAI-compatible URL, with its version.
-        api_key_env: the environment variable that holds the key; None for a server without one.
-        served: how hard the server may be pressed, and limits: see `llm.records.Endpoint`.
-
-    Raises:
-        UserError: if the prompt cannot be used, a setting is wrong or the key is not set; from
-            `judge`, if the server refuses key or model, or an answer has no reference that the
-            prompt asks for.
+    not kept in the cache, so that the next run asks again. Of several votes the rating is the
+    median of those that gave one; where no more than half did, the judgement failed.
     """
-    if votes < 1 or (votes > 1 and temperature == 0):
-        raise UserError(f"{votes} votes need temperature > 0" if votes > 1 else "votes: at least 1")
-    asked = load_prompt(prompt)
-    server = endpoint(model=model, base_url=base_url, api_key_env=api_key_env, **served)
-    require_key(server)  # now, not after hours of training
-    spending = Account(account)
-    counted = f"|votes:{votes}" if votes > 1 else ""
-    signature = (
-        f"llm judge|model:{model}|prompt:{asked.signature}"
-        f"|temperature:{shown(temperature)}{counted}"
-    )
 
-    def verdicts(items: Sequence[Item], progress: Progress) -> Iterator[Verdict]:
+    def __init__(self, settings: LlmJudgeSettings, context: JudgeContext) -> None:
+        """Read the prompt and look whether the key is there.
+
+        Raises:
+            UserError: if the prompt cannot be used or the key is not set.
+        """
+        self._settings, self._cache = settings, context.cache
+        self._prompt = load_prompt(settings.prompt)
+        require_key(settings)  # now, not after hours of training
+        self._account = Account(context.account)
+        self.scale = self._prompt.scale
+        votes = f"|votes:{settings.votes}" if settings.votes > 1 else ""
+        self.signature = (
+            f"llm judge|model:{settings.model}|prompt:{self._prompt.signature}"
+            f"|temperature:{shown(settings.temperature)}{votes}"
+        )
+
+    def judge(self, items: Sequence[Item], progress: Progress = ignore) -> Iterator[Verdict]:
+        """One verdict an item.
+
+        Raises:
+            UserError: if the server refuses key or model, or an answer has no reference that the
+                prompt asks for.
+            StageError: if nothing answers at the URL.
+        """
+        asked, votes = self._prompt, self._settings.votes
         texts = [
             fill(asked.text(item.language), {**slots(item, asked), "response": item.response})
             for item in items
@@ -82,8 +126,8 @@ def make(
         requests = [
             Request(
                 messages=(("user", text),),
-                temperature=temperature,
-                max_tokens=max_tokens,
+                temperature=self._settings.temperature,
+                max_tokens=self._settings.max_tokens,
                 # One vote leaves the seed to the server, as the paper did.
                 seed=vote if votes > 1 else None,
                 sample=vote,
@@ -98,17 +142,40 @@ def make(
 
         outcomes = complete(
             requests,
-            server,
-            cache=cache,
+            self._settings,
+            cache=self._cache,
             fits=rates,
             progress=lambda done: progress(done // votes),
-            account=spending,
+            account=self._account,
         )
         for index, item in enumerate(items):
-            own = outcomes[index * votes : (index + 1) * votes]
-            yield _verdict(item, own, asked, model, temperature, signature)
+            yield self._verdict(item, outcomes[index * votes : (index + 1) * votes])
 
-    return Judge(signature, verdicts, asked.scale)
+    def _verdict(self, item: Item, outcomes: Sequence[Reply | Failure]) -> Verdict:
+        temperature = self._settings.temperature
+        read = [_read(outcome, self._prompt, item.response) for outcome in outcomes]
+        votes = [each.rating for each in read if each.rating is not None]
+        is_rated = len(votes) * 2 > len(outcomes)
+        version = versions(outcomes)
+        return verdict(
+            item,
+            judge=f"{self.signature}|version:{version}" if version else self.signature,
+            status="ok" if is_rated else "failed",
+            rating=float(median(votes)) if is_rated else None,
+            explanation=_explanation(read),
+            lasting=not is_rated
+            and not any(
+                asking_again_helps(outcome, temperature)
+                for outcome, each in zip(outcomes, read, strict=True)
+                if each.rating is None
+            ),
+            thoughts=any(each.thought for each in read),
+            votes=votes if len(outcomes) > 1 else [],
+            model=self._settings.model,
+            version=version,
+            temperature=temperature,
+            prompt_sha256=sha256_text(self._prompt.text(item.language)),
+        )
 
 
 def slots(item: Item | PairItem, asked: JudgePrompt) -> dict[str, str]:
@@ -145,39 +212,6 @@ def versions(outcomes: Sequence[Reply | Failure]) -> str | None:
     """The versions that the server says its model was, one if it was always the same."""
     found = {outcome.model: None for outcome in outcomes if isinstance(outcome, Reply)}
     return ", ".join(found) or None
-
-
-def _verdict(
-    item: Item,
-    outcomes: Sequence[Reply | Failure],
-    asked: JudgePrompt,
-    model: str,
-    temperature: float | None,
-    signature: str,
-) -> Verdict:
-    read = [_read(outcome, asked, item.response) for outcome in outcomes]
-    votes = [each.rating for each in read if each.rating is not None]
-    is_rated = len(votes) * 2 > len(outcomes)
-    version = versions(outcomes)
-    return verdict(
-        item,
-        judge=f"{signature}|version:{version}" if version else signature,
-        status="ok" if is_rated else "failed",
-        rating=float(median(votes)) if is_rated else None,
-        explanation=_explanation(read),
-        lasting=not is_rated
-        and not any(
-            asking_again_helps(outcome, temperature)
-            for outcome, each in zip(outcomes, read, strict=True)
-            if each.rating is None
-        ),
-        thoughts=any(each.thought for each in read),
-        votes=votes if len(outcomes) > 1 else [],
-        model=model,
-        version=version,
-        temperature=temperature,
-        prompt_sha256=sha256_text(asked.text(item.language)),
-    )
 
 
 def _read(outcome: Reply | Failure, asked: JudgePrompt, response: str) -> Reading:

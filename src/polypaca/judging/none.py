@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from polypaca.judging.contract import Judge, verdict
+from polypaca.core.settings import Choice
+from polypaca.judging.contract import ignore, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from polypaca.core.records import Verdict
-    from polypaca.judging.contract import Item, Progress
-
-_SIGNATURE = "none"
+    from polypaca.judging.contract import Item, JudgeContext, Progress
 
 
-def make(*, cache: Path | None = None) -> Judge:
+class NoJudgeSettings(Choice):
+    """No ratings: the report shows gate pass rates alone."""
+
+    kind: Literal["none"] = "none"
+
+
+class NoJudge:
     """The judge that rates nothing; every verdict has status `unrated`."""
-    return Judge(_SIGNATURE, _verdicts)
 
+    signature = "none"
+    scale = (1.0, 3.0)
 
-def _verdicts(items: Sequence[Item], progress: Progress) -> Iterator[Verdict]:
-    for done, item in enumerate(items, start=1):
-        yield verdict(item, judge=_SIGNATURE, status="unrated")
-        progress(done)
+    def __init__(self, settings: NoJudgeSettings, context: JudgeContext) -> None:
+        """Nothing is needed."""
+
+    def judge(self, items: Sequence[Item], progress: Progress = ignore) -> Iterator[Verdict]:
+        """One verdict an item."""
+        for done, item in enumerate(items, start=1):
+            yield verdict(item, judge=self.signature, status="unrated")
+            progress(done)

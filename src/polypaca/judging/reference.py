@@ -6,24 +6,29 @@ person or a model, and calls itself `chrF++` wherever it signs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from polypaca.core import languages
 from polypaca.core.errors import UserError
-from polypaca.judging.contract import Judge, verdict
+from polypaca.core.settings import Choice
+from polypaca.judging.contract import ignore, verdict
 from polypaca.langid import detectors
 from polypaca.langid.gate import best_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from polypaca.core.records import Verdict
-    from polypaca.judging.contract import Item, Progress
-    from polypaca.langid.contract import Detector
+    from polypaca.judging.contract import Item, JudgeContext, Progress
 
 
-def make(*, detector: str = "lid176", cache: Path | None = None) -> Judge:
+class ReferenceJudgeSettings(Choice):
+    """chrF++ against the parallel reference in the language that the answer was detected in."""
+
+    kind: Literal["reference"] = "reference"
+
+
+class ReferenceJudge:
     """The chrF++ reference judge.
 
     An answer is compared with the prompt's reference in the language that the answer was detected
@@ -32,36 +37,53 @@ def make(*, detector: str = "lid176", cache: Path | None = None) -> Judge:
     1 + 2 * chrF++ / 100, hence 1..3. chrF++ is sacrebleu's sentence score with word order 2
     (Popović 2017, https://aclanthology.org/W17-4770). An answer in no detectable language is
     compared with the reference in the prompt's language.
-
-    Args:
-        detector: which detector finds the language to compare in.
-        cache: not needed.
-
-    Raises:
-        UserError: if the detector cannot be loaded; from `judge`, if a prompt has no reference.
     """
-    from sacrebleu.metrics.chrf import CHRF
 
-    identify = detectors.load(detector)
-    metric = CHRF(word_order=2)
-    # sacrebleu signs a metric only after its first score; a reference count is part of it.
-    metric.sentence_score("", [""])
-    signature = (
-        f"chrF++ reference judge|{metric.get_signature().format()}|language:{identify.signature}"
-    )
+    scale = (1.0, 3.0)
 
-    def verdicts(items: Sequence[Item], progress: Progress) -> Iterator[Verdict]:
+    def __init__(self, settings: ReferenceJudgeSettings, context: JudgeContext) -> None:
+        """Load the gate's detector, which finds the language to compare in.
+
+        Raises:
+            UserError: if the detector cannot be loaded.
+        """
+        from sacrebleu.metrics.chrf import CHRF
+
+        self._detector = detectors.load(context.gate.detector, context.gate.model)
+        self._metric = CHRF(word_order=2)
+        # sacrebleu signs a metric only after its first score; a reference count is part of it.
+        self._metric.sentence_score("", [""])
+        self.signature = (
+            f"chrF++ reference judge|{self._metric.get_signature().format()}"
+            f"|language:{self._detector.signature}"
+        )
+
+    def judge(self, items: Sequence[Item], progress: Progress = ignore) -> Iterator[Verdict]:
+        """One verdict an item.
+
+        Raises:
+            UserError: if a prompt has no reference.
+        """
         lacking = [item.prompt_id for item in items if not _references(item)]
         if lacking:
             raise without_references(lacking)
         for done, item in enumerate(items, start=1):
-            rating, explanation = _rate(item, metric, identify)
+            rating, explanation = self._rate(item)
             yield verdict(
-                item, judge=signature, status="ok", rating=rating, explanation=explanation
+                item, judge=self.signature, status="ok", rating=rating, explanation=explanation
             )
             progress(done)
 
-    return Judge(signature, verdicts)
+    def _rate(self, item: Item) -> tuple[float, str]:
+        response = item.response.strip()
+        if not response:
+            return 1.0, "empty answer"
+        references = _references(item)
+        language = best_among(response, references, self._detector) or _expected(item, references)
+        score = float(self._metric.sentence_score(response, [references[language].strip()]).score)
+        score = min(max(score, 0.0), 100.0)
+        explanation = f"chrF++ {score:.1f} against the {languages.name(language)} reference"
+        return 1 + 2 * score / 100, explanation
 
 
 def without_references(prompt_ids: Sequence[str]) -> UserError:
@@ -78,18 +100,6 @@ def without_references(prompt_ids: Sequence[str]) -> UserError:
 
 def _references(item: Item) -> dict[str, str]:
     return {language: text for language, text in item.references.items() if text.strip()}
-
-
-def _rate(item: Item, metric: Any, identify: Detector) -> tuple[float, str]:
-    response = item.response.strip()
-    if not response:
-        return 1.0, "empty answer"
-    references = _references(item)
-    language = best_among(response, references, identify) or _expected(item, references)
-    score = float(metric.sentence_score(response, [references[language].strip()]).score)
-    score = min(max(score, 0.0), 100.0)
-    explanation = f"chrF++ {score:.1f} against the {languages.name(language)} reference"
-    return 1 + 2 * score / 100, explanation
 
 
 def _expected(item: Item, references: dict[str, str]) -> str:

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from polypaca.llm.records import Endpoint, Request
+    from polypaca.llm.records import Request
+    from polypaca.llm.served import Served
 
 # An answer whose length nothing bounds is estimated as this many tokens.
 _UNBOUNDED = 1024
@@ -65,7 +66,7 @@ def estimate(request: Request) -> Usage:
 class Account:
     """The account of one study, or of one call.
 
-    Each served model (URL and name) is counted apart, and an endpoint's limits hold for its own.
+    Each served model (URL and name) is counted apart, and its limits hold for its own.
     What several processes have in flight at once is not known to one another: together they may
     pass a limit by that much.
     """
@@ -79,63 +80,63 @@ class Account:
         self._beyond: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
 
-    def spent(self, endpoint: Endpoint) -> Spent:
-        """What was spent on this endpoint's model, by other processes too."""
+    def spent(self, served: Served) -> Spent:
+        """What was spent on this model, by other processes too."""
         with self._lock:
             self._refresh()
-            return self._spent.get(_key(endpoint), Spent())
+            return self._spent.get(_key(served), Spent())
 
-    def refusal(self, endpoint: Endpoint, usage: Usage, *, reserved: bool = True) -> str:
+    def refusal(self, served: Served, usage: Usage, *, reserved: bool = True) -> str:
         """Why so much more must not be asked for; empty if it may.
 
         Args:
-            endpoint: whose limits hold.
+            served: whose limits hold.
             usage: of the next request, estimated.
             reserved: whether to count what is in flight, at its estimate.
         """
-        if not endpoint.has_limit:
+        if not served.has_limit:
             return ""
-        spent = self.spent(endpoint)
-        beyond = self._beyond.get(_key(endpoint), 0)
+        spent = self.spent(served)
+        beyond = self._beyond.get(_key(served), 0)
         coming = [
             Usage(each.prompt_tokens, each.completion_tokens + beyond)
-            for each in [usage, *(self._reserved.get(_key(endpoint), []) if reserved else [])]
+            for each in [usage, *(self._reserved.get(_key(served), []) if reserved else [])]
         ]
         tokens = spent.prompt_tokens + spent.completion_tokens
         money = sum(
-            endpoint.money(each.prompt_tokens, each.completion_tokens) or 0 for each in coming
+            served.money(each.prompt_tokens, each.completion_tokens) or 0 for each in coming
         )
         so_far = f"after {spent.requests} requests"
         remedy = (
             "raise the limit to go on from here: answers that came are kept and cost nothing again"
         )
-        if endpoint.money_limit is not None and spent.money + money > endpoint.money_limit:
+        if served.money_limit is not None and spent.money + money > served.money_limit:
             return (
-                f"money_limit: {endpoint.money_limit:g} would be passed, "
+                f"money_limit: {served.money_limit:g} would be passed, "
                 f"{spent.money:.4g} is spent {so_far}; {remedy}"
             )
-        limit = endpoint.token_limit
+        limit = served.token_limit
         if limit is not None and tokens + sum(each.total for each in coming) > limit:
             return f"token_limit: {limit} would be passed, {tokens} are used {so_far}; {remedy}"
         return ""
 
-    def reserve(self, endpoint: Endpoint, usage: Usage) -> None:
+    def reserve(self, served: Served, usage: Usage) -> None:
         """Count a request as in flight."""
         with self._lock:
-            self._reserved.setdefault(_key(endpoint), []).append(usage)
+            self._reserved.setdefault(_key(served), []).append(usage)
 
-    def release(self, endpoint: Endpoint, usage: Usage) -> None:
+    def release(self, served: Served, usage: Usage) -> None:
         """Count a request as no longer in flight."""
         with self._lock:
-            self._reserved[_key(endpoint)].remove(usage)
+            self._reserved[_key(served)].remove(usage)
 
-    def learn(self, endpoint: Endpoint, estimated: Usage, used: Usage) -> None:
+    def learn(self, served: Served, estimated: Usage, used: Usage) -> None:
         """Note by how much an answer went beyond its estimate, as thoughts may: so may the next."""
         with self._lock:
             beyond = used.completion_tokens - estimated.completion_tokens
-            self._beyond[_key(endpoint)] = max(beyond, self._beyond.get(_key(endpoint), 0))
+            self._beyond[_key(served)] = max(beyond, self._beyond.get(_key(served), 0))
 
-    def record(self, endpoint: Endpoint, usage: Usage) -> None:
+    def record(self, served: Served, usage: Usage) -> None:
         """Write down what an answer used.
 
         Raises:
@@ -143,11 +144,11 @@ class Account:
         """
         entry = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "base_url": _key(endpoint)[0],
-            "model": endpoint.model,
+            "base_url": _key(served)[0],
+            "model": served.model,
             "prompt_tokens": usage.prompt_tokens,
             "completion_tokens": usage.completion_tokens,
-            "money": endpoint.money(usage.prompt_tokens, usage.completion_tokens),
+            "money": served.money(usage.prompt_tokens, usage.completion_tokens),
             "estimated": usage.estimated,
         }
         with self._lock:
@@ -189,8 +190,8 @@ class Account:
         )
 
 
-def _key(endpoint: Endpoint) -> tuple[str, str]:
-    return endpoint.base_url.rstrip("/"), endpoint.model
+def _key(served: Served) -> tuple[str, str]:
+    return served.base_url.rstrip("/"), served.model
 
 
 def _append(path: Path, line: str) -> None:

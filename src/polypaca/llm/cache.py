@@ -14,24 +14,26 @@ from typing import TYPE_CHECKING, Any
 from polypaca.core.cache import set_aside
 from polypaca.core.files import atomic_write
 from polypaca.core.private import private_folder
-from polypaca.llm.records import Endpoint, Reply, Request
+from polypaca.llm.records import Reply, Request
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from polypaca.llm.served import Served
 
 _FORMAT = 1
 # What later versions added is part of the key where it is set: replies kept before stay valid.
 _ADDED = {"prompt": None, "top_p": None, "sample": 0}
 
 
-def key(endpoint: Endpoint, request: Request) -> str:
+def key(served: Served, request: Request) -> str:
     """64 hex digits over all that determines an answer: server, model, messages and sampling."""
-    return hashlib.sha256(json.dumps(_asked(endpoint, request)).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_asked(served, request)).encode()).hexdigest()
 
 
-def read(folder: Path, endpoint: Endpoint, request: Request) -> Reply | None:
+def read(folder: Path, served: Served, request: Request) -> Reply | None:
     """The reply kept for this request, or None where there is none; a damaged one is set aside."""
-    path = _path(folder, endpoint, request)
+    path = _path(folder, served, request)
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -49,12 +51,12 @@ def read(folder: Path, endpoint: Endpoint, request: Request) -> Reply | None:
     return None
 
 
-def write(folder: Path, endpoint: Endpoint, request: Request, reply: Reply) -> None:
+def write(folder: Path, served: Served, request: Request, reply: Reply) -> None:
     """Keep a reply, atomically; an earlier one to the same request is replaced."""
     fields = asdict(replace(reply, cached=False))
     del fields["cached"]
-    kept = {"asked": _asked(endpoint, request), "reply": fields, "sha256": _hash(fields)}
-    path = _path(folder, endpoint, request)
+    kept = {"asked": _asked(served, request), "reply": fields, "sha256": _hash(fields)}
+    path = _path(folder, served, request)
     private_folder(path.parent)
     # ASCII, since a reply may hold half a character, which has no UTF-8. Syncing would take longer
     # than all else, and what a power cut damages is asked again.
@@ -66,19 +68,19 @@ def _hash(reply: Any) -> str:
     return hashlib.sha256(json.dumps(reply, sort_keys=True).encode()).hexdigest()
 
 
-def _asked(endpoint: Endpoint, request: Request) -> dict[str, Any]:
+def _asked(served: Served, request: Request) -> dict[str, Any]:
     asked = asdict(request)
     for name, unset in _ADDED.items():
         if asked[name] == unset:
             del asked[name]
     return {
         "format": _FORMAT,
-        "base_url": endpoint.base_url.rstrip("/"),
-        "model": endpoint.model,
+        "base_url": served.base_url.rstrip("/"),
+        "model": served.model,
         **asked,
     }
 
 
-def _path(folder: Path, endpoint: Endpoint, request: Request) -> Path:
-    name = key(endpoint, request)
+def _path(folder: Path, served: Served, request: Request) -> Path:
+    name = key(served, request)
     return folder / name[:2] / f"{name}.json"

@@ -19,7 +19,7 @@ from polypaca.core.errors import StageError, UserError
 from polypaca.llm import cache as replies
 from polypaca.llm.account import Account, Usage, estimate
 from polypaca.llm.pacing import Limiter, Window, backoff, limiter
-from polypaca.llm.records import Endpoint, Failure, Reply, Request
+from polypaca.llm.records import Failure, Reply, Request
 from polypaca.llm.wire import NO_KEY, Attempt, attempt, without_key
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import openai
+
+    from polypaca.llm.served import Served
 
 # A server that asks to be left alone for longer is asked again by the next run.
 _LONGEST_PAUSE = 300.0
@@ -37,7 +39,7 @@ _GONE = 3  # a server that never answered so many requests is not there
 
 def complete(
     requests: Sequence[Request],
-    endpoint: Endpoint,
+    served: Served,
     *,
     cache: Path | None = None,
     keep: Callable[[Reply], bool] = lambda reply: True,
@@ -45,7 +47,7 @@ def complete(
     progress: Callable[[int], None] = lambda done: None,
     account: Account | None = None,
 ) -> list[Reply | Failure]:
-    """Ask everything, at most `endpoint.concurrency` at a time; outcomes come in order.
+    """Ask everything, at most `served.concurrency` at a time; outcomes come in order.
 
     Equal requests are asked once. The failure of one does not stop the others. Where a limit on
     money or tokens would be passed, nothing more is sent, what is in flight is finished and kept,
@@ -53,7 +55,7 @@ def complete(
 
     Args:
         requests: what to ask.
-        endpoint: whom to ask.
+        served: whom to ask.
         cache: the folder of kept replies; None keeps none.
         keep: whether a reply is worth keeping. One that is not is neither written nor, when found
             in the cache, used: so a later call asks again.
@@ -70,7 +72,7 @@ def complete(
     return asyncio.run(
         complete_async(
             requests,
-            endpoint,
+            served,
             cache=cache,
             keep=keep,
             fits=fits,
@@ -82,7 +84,7 @@ def complete(
 
 async def complete_async(
     requests: Sequence[Request],
-    endpoint: Endpoint,
+    served: Served,
     *,
     cache: Path | None = None,
     keep: Callable[[Reply], bool] = lambda reply: True,
@@ -91,7 +93,7 @@ async def complete_async(
     account: Account | None = None,
 ) -> list[Reply | Failure]:
     """`complete`, for callers that have an event loop."""
-    secret = require_key(endpoint)
+    secret = require_key(served)
     account = account or Account()
     counts: dict[Request, int] = {}
     for request in requests:
@@ -109,7 +111,7 @@ async def complete_async(
         progress(done)
 
     for request in counts:
-        kept = replies.read(cache, endpoint, request) if cache else None
+        kept = replies.read(cache, served, request) if cache else None
         # What an earlier version kept may hold the key.
         clean = without_key(kept, None if secret == NO_KEY else secret) if kept else None
         if isinstance(clean, Reply) and is_good(request, clean):
@@ -120,16 +122,16 @@ async def complete_async(
 
             async def arrived(request: Request, came: Attempt) -> None:
                 await asyncio.get_running_loop().run_in_executor(
-                    disk, _write_down, endpoint, request, came, account, cache, is_good
+                    disk, _write_down, served, request, came, account, cache, is_good
                 )
 
-            flow = _Flow(endpoint, account, limiter(endpoint), Window(endpoint.concurrency))
+            flow = _Flow(served, account, limiter(served), Window(served.concurrency))
             await _ask_all(pending, flow, secret, arrived, settle)
     return [outcomes[request] for request in requests]
 
 
 def _write_down(
-    endpoint: Endpoint,
+    served: Served,
     request: Request,
     came: Attempt,
     account: Account,
@@ -139,20 +141,20 @@ def _write_down(
     try:
         # Accounted for first: what is kept was paid for.
         if came.usage:
-            account.record(endpoint, came.usage)
+            account.record(served, came.usage)
         if cache and isinstance(came.outcome, Reply) and is_good(request, came.outcome):
-            replies.write(cache, endpoint, request, came.outcome)
+            replies.write(cache, served, request, came.outcome)
     except OSError as error:
         raise StageError(f"a reply cannot be kept ({error}); free space, and run again") from error
 
 
-def require_key(endpoint: Endpoint) -> str:
-    """The key that the endpoint's variable holds, or a stand-in for a server without keys.
+def require_key(served: Served) -> str:
+    """The key that the model's variable holds, or a stand-in for a server without keys.
 
     Raises:
         UserError: if the variable is not set or holds what no key can be; the message names it.
     """
-    name = endpoint.api_key_env
+    name = served.api_key_env
     if name is None:
         # Said outright, or the openai package would send OPENAI_API_KEY to any server.
         return NO_KEY
@@ -160,7 +162,7 @@ def require_key(endpoint: Endpoint) -> str:
     if not value:
         raise UserError(
             f"the environment variable {name} is not set; it must hold the key for "
-            f"{endpoint.base_url} (for a server without keys set api_key_env: null)"
+            f"{served.base_url} (for a server without keys set api_key_env: null)"
         )
     if not (value.isascii() and value.isprintable()):
         raise UserError(f"the environment variable {name} holds characters that no key can have")
@@ -171,7 +173,7 @@ def require_key(endpoint: Endpoint) -> str:
 class _Flow:
     """What the workers of one call share: the way to the server, and what is known of it."""
 
-    endpoint: Endpoint
+    served: Served
     account: Account
     limiter: Limiter
     window: Window
@@ -184,28 +186,28 @@ class _Flow:
         """Wait until a request may be sent, and count it as sent; or why none may be."""
         async with self.turn:  # first come, first served
             while True:
-                self.gone = self.gone or self.account.refusal(self.endpoint, usage, reserved=False)
+                self.gone = self.gone or self.account.refusal(self.served, usage, reserved=False)
                 if self.gone:
                     return self.gone
                 wait = self._wait(usage)
                 if not wait:
                     self.window.in_flight += 1
-                    self.account.reserve(self.endpoint, usage)
+                    self.account.reserve(self.served, usage)
                     return ""
                 # What comes back meanwhile may shorten the wait.
                 await asyncio.sleep(min(wait, 0.25))
 
     def _wait(self, usage: Usage) -> float:
-        if self.window.is_full or self.account.refusal(self.endpoint, usage):
+        if self.window.is_full or self.account.refusal(self.served, usage):
             return 0.01
         return self.limiter.take(usage.total)
 
     def leave(self, estimated: Usage, came: Attempt | None) -> None:
         """Count a request as back, accounted for; None if it was broken off."""
         self.window.in_flight -= 1
-        self.account.release(self.endpoint, estimated)
+        self.account.release(self.served, estimated)
         if came and came.usage:
-            self.account.learn(self.endpoint, estimated, came.usage)
+            self.account.learn(self.served, estimated, came.usage)
             self.limiter.correct(estimated.total, came.usage.total)
 
     def learn(self, came: Attempt, sent_at: float) -> None:
@@ -237,7 +239,7 @@ class _Flow:
         self.misses = self.misses + 1 if failed else 0
         if came.kind != "silent":
             self.answered = True
-        if self.misses >= max(self.endpoint.concurrency, _GONE):
+        if self.misses >= max(self.served.concurrency, _GONE):
             self.gone = self.gone or _reason(came)
 
 
@@ -260,7 +262,7 @@ async def _ask_all(
         for request in todo:
             settle(request, await _ask(client, flow, request, arrived))
 
-    concurrency, url = flow.endpoint.concurrency, flow.endpoint.base_url
+    concurrency, url = flow.served.concurrency, flow.served.base_url
     async with AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(
@@ -286,20 +288,20 @@ async def _ask(
     request: Request,
     arrived: Callable[[Request, Attempt], Awaitable[None]],
 ) -> Reply | Failure:
-    endpoint, estimated = flow.endpoint, estimate(request)
+    served, estimated = flow.served, estimate(request)
     came: Attempt | None = None
-    for number in range(endpoint.max_retries + 1):
+    for number in range(served.max_retries + 1):
         held = await flow.enter(estimated)
         if held:
             return came.outcome if came else Failure(f"not sent: {held}")
         came, sent_at = None, time.monotonic()
         try:
-            came = await attempt(client, endpoint, request)
+            came = await attempt(client, served, request)
             await arrived(request, came)
         finally:
             flow.leave(estimated, came)
         flow.learn(came, sent_at)
-        if not came.retry or flow.gone or number == endpoint.max_retries:
+        if not came.retry or flow.gone or number == served.max_retries:
             break
         await asyncio.sleep(flow.rest(came, number))
     assert came is not None
@@ -325,12 +327,12 @@ def _check_first(came: Attempt, flow: _Flow) -> None:
     # One prompt that a server never answers is no sign that it is not there.
     if came.kind == "silent" and (came.absent or flow.misses + 1 >= _GONE):
         raise StageError(
-            f"{reason}, tried {flow.endpoint.max_retries + 1} times; is the server running, and "
+            f"{reason}, tried {flow.served.max_retries + 1} times; is the server running, and "
             "base_url right?"
         )
     if came.outcome.status == 401:
-        name = flow.endpoint.api_key_env
+        name = flow.served.api_key_env
         remedy = f"check the key in {name}" if name else "name the key's variable in api_key_env"
         raise UserError(f"{reason}; {remedy}")
     if came.outcome.status == 404:
-        raise UserError(f"{reason}; check base_url and the model's name, {flow.endpoint.model!r}")
+        raise UserError(f"{reason}; check base_url and the model's name, {flow.served.model!r}")

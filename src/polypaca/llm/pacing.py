@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from polypaca.llm.records import Endpoint
+    from polypaca.llm.served import Served
 
 _FIRST_WAIT, _LAST_WAIT = 0.5, 30.0  # seconds
 
@@ -63,13 +63,13 @@ class Limiter:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
 
 
-def limiter(endpoint: Endpoint) -> Limiter:
+def limiter(served: Served) -> Limiter:
     """The limiter of this served model, one for all calls of the process."""
     return _limiter(
-        endpoint.base_url.rstrip("/"),
-        endpoint.model,
-        endpoint.requests_per_minute,
-        endpoint.tokens_per_minute,
+        served.base_url.rstrip("/"),
+        served.model,
+        served.requests_per_minute,
+        served.tokens_per_minute,
     )
 
 

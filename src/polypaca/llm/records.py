@@ -2,102 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from polypaca.core.errors import UserError
-from polypaca.core.urls import wrong_server_url
 
 CUT = ("length", "max_tokens")  # what servers say where the limit of tokens ended a reply
-MAX_TOKENS = ("max_tokens", "max_completion_tokens")
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A model behind an OpenAI-compatible URL, and how hard it may be pressed.
-
-    Attributes:
-        base_url: up to and with the version, `https://api.openai.com/v1`.
-        model: the name by which the server knows the model.
-        api_key_env: the environment variable that holds the key; None for a server without one.
-        concurrency: requests in flight at once, at least 1.
-        timeout_seconds: for one attempt of one request, from sending it to the answer's end.
-        max_retries: further attempts after connection errors, time-outs, answers that are no
-            completion, 408, 409, 429 and 5xx.
-        requests_per_minute: attempts that this process sends, evenly spaced; None is no limit.
-        tokens_per_minute: of prompts and answers; estimated before a request is sent, and
-            corrected by what the server counts.
-        price_input: of a million tokens of prompts, in any currency; None is unknown.
-        price_output: of a million tokens of answers.
-        money_limit: nothing is sent that could bring what was spent above it; needs both prices.
-        token_limit: likewise, for tokens of prompts and answers.
-        max_tokens_parameter: the name under which a request's `max_tokens` is sent; some models
-            take `max_completion_tokens` alone.
-
-    Raises:
-        UserError: if a number is out of range, or the URL is none or holds what may be a secret.
-    """
-
-    base_url: str
-    model: str
-    api_key_env: str | None = None
-    concurrency: int = 8
-    timeout_seconds: float = 120.0
-    max_retries: int = 5
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-    price_input: float | None = None
-    price_output: float | None = None
-    money_limit: float | None = None
-    token_limit: int | None = None
-    max_tokens_parameter: str = "max_tokens"
-
-    def __post_init__(self) -> None:
-        if self.concurrency < 1:
-            raise UserError(f"concurrency must be at least 1, not {self.concurrency}")
-        for name in ("requests_per_minute", "tokens_per_minute", "money_limit", "token_limit"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise UserError(f"{name} must be above 0, not {value}")
-        if self.money_limit is not None and None in (self.price_input, self.price_output):
-            raise UserError("money_limit needs price_input and price_output")
-        if self.max_tokens_parameter not in MAX_TOKENS:
-            raise UserError(f"max_tokens_parameter must be one of {', '.join(MAX_TOKENS)}")
-        wrong = wrong_server_url(self.base_url)
-        if wrong:
-            # The URL is shown in errors and written to the cache. This message does not repeat it.
-            raise UserError(f"base_url {wrong}")
-
-    @property
-    def has_limit(self) -> bool:
-        """Whether money or tokens are limited in all."""
-        return self.money_limit is not None or self.token_limit is not None
-
-    def money(self, prompt_tokens: int, completion_tokens: int) -> float | None:
-        """What so many tokens cost, or None where a price is unknown."""
-        if self.price_input is None or self.price_output is None:
-            return None
-        return (
-            prompt_tokens * self.price_input + completion_tokens * self.price_output
-        ) / 1_000_000
-
-
-def endpoint(
-    *,
-    model: str,
-    base_url: str = "https://api.openai.com/v1",
-    api_key_env: str | None = "OPENAI_API_KEY",
-    **settings: Any,
-) -> Endpoint:
-    """The endpoint of these settings, by the names and defaults of a study's sections.
-
-    Raises:
-        UserError: if there is no such setting, or its value is wrong.
-    """
-    unknown = sorted(set(settings) - {field.name for field in fields(Endpoint)})
-    if unknown:
-        raise UserError(f"a served model has no setting {', '.join(unknown)}")
-    return Endpoint(base_url=base_url, model=model, api_key_env=api_key_env, **settings)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from polypaca.llm.records import Endpoint
+    from polypaca.llm.served import Served
 
 _CODES = ("unsupported_parameter", "unsupported_value", "unknown_parameter")
 _WORDS = re.compile(
@@ -28,18 +28,18 @@ _REMEDIES = {
 }
 
 
-def wanted_setting(status: int, words: str, said: Mapping[str, Any], endpoint: Endpoint) -> str:
+def wanted_setting(status: int, words: str, said: Mapping[str, Any], served: Served) -> str:
     """What to set where a model takes no such parameter as every request has; else empty.
 
     Args:
         status: of the answer.
         words: the server's message.
         said: the error that it is from, with the protocol's `code` and `param` if it has them.
-        endpoint: whom was asked.
+        served: whom was asked.
     """
     if status not in (400, 422) or not (said.get("code") in _CODES or _WORDS.search(words)):
         return ""
-    other = {"max_tokens", "max_completion_tokens"} - {endpoint.max_tokens_parameter}
+    other = {"max_tokens", "max_completion_tokens"} - {served.max_tokens_parameter}
     names = [name for name in _REMEDIES if name not in other]
     # `seed` and `stop` are words of any message too.
     named = [said.get("param"), *re.findall(r"\w*_\w+|temperature|(?<=['\"`])\w+(?=['\"`])", words)]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from polypaca.core.settings import RUN_ONLY, Server, Settings, Variable
 
 
 class Served(Settings):
-    """A model behind an OpenAI-compatible URL."""
+    """A model behind an OpenAI-compatible URL, and how hard it may be pressed."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # a URL or a variable may hold a secret
 
     model: str = Field(description="the name by which the server knows the model")
     base_url: Server = Field(
@@ -23,7 +25,7 @@ class Served(Settings):
         default=8, ge=1, le=1024, description="requests in flight at once"
     )
     requests_per_minute: Annotated[float | None, RUN_ONLY] = Field(
-        default=None, gt=0, description="null: no limit"
+        default=None, gt=0, description="attempts, evenly spaced; null: no limit"
     )
     tokens_per_minute: Annotated[float | None, RUN_ONLY] = Field(
         default=None, gt=0, description="of prompts and answers; null: no limit"
@@ -32,7 +34,10 @@ class Served(Settings):
         default=120, gt=0, description="for one attempt"
     )
     max_retries: Annotated[int, RUN_ONLY] = Field(
-        default=5, ge=0, le=100, description="further attempts where the server fails"
+        default=5,
+        ge=0,
+        le=100,
+        description="further attempts after time-outs, 408, 409, 429 and 5xx",
     )
     price_input: Annotated[float | None, RUN_ONLY] = Field(
         default=None, ge=0, description="of a million tokens, in the currency of `money_limit`"
@@ -57,6 +62,19 @@ class Served(Settings):
         if self.money_limit is not None and None in (self.price_input, self.price_output):
             raise ValueError("`money_limit` needs `price_input` and `price_output`")
         return self
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether money or tokens are limited in all."""
+        return self.money_limit is not None or self.token_limit is not None
+
+    def money(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """What so many tokens cost, or None where a price is unknown."""
+        if self.price_input is None or self.price_output is None:
+            return None
+        return (
+            prompt_tokens * self.price_input + completion_tokens * self.price_output
+        ) / 1_000_000
 
 
 class ServedModel(Served):

@@ -21,7 +21,8 @@ from polypaca.llm.secrets import redact
 if TYPE_CHECKING:
     import openai
 
-    from polypaca.llm.records import Endpoint, Request
+    from polypaca.llm.records import Request
+    from polypaca.llm.served import Served
 
 NO_KEY = "none"  # sent to servers without keys; the openai package insists on one
 _TOO_MANY = (429, 503)
@@ -60,9 +61,9 @@ class Attempt:
         return isinstance(self.outcome, Failure) and self.outcome.status in _TOO_MANY
 
 
-async def attempt(client: openai.AsyncOpenAI, endpoint: Endpoint, request: Request) -> Attempt:
+async def attempt(client: openai.AsyncOpenAI, served: Served, request: Request) -> Attempt:
     """Send a request once; nothing that a server does raises."""
-    came = await _attempt(client, endpoint, request)
+    came = await _attempt(client, served, request)
     secret = None if client.api_key == NO_KEY else client.api_key
     return replace(came, outcome=without_key(came.outcome, secret))
 
@@ -79,18 +80,18 @@ def without_key(outcome: Reply | Failure, secret: str | None) -> Reply | Failure
     )
 
 
-async def _attempt(client: openai.AsyncOpenAI, endpoint: Endpoint, request: Request) -> Attempt:
+async def _attempt(client: openai.AsyncOpenAI, served: Served, request: Request) -> Attempt:
     import openai
 
-    url = endpoint.base_url
+    url = served.base_url
     path = "/chat/completions" if request.messages else "/completions"
     try:
         # The client's own time-outs are for the silence between two bytes; this is for all.
-        async with asyncio.timeout(endpoint.timeout_seconds):
+        async with asyncio.timeout(served.timeout_seconds):
             # The package's types check nothing, and building them takes longer than the rest.
-            body = await client.post(path, cast_to=bytes, body=_parameters(endpoint, request))
+            body = await client.post(path, cast_to=bytes, body=_parameters(served, request))
     except (TimeoutError, openai.APITimeoutError):
-        reason = f"{url} gave no answer within {endpoint.timeout_seconds:g} s"
+        reason = f"{url} gave no answer within {served.timeout_seconds:g} s"
         return Attempt(Failure(reason), "silent", retry=True)
     except openai.APIConnectionError as error:
         return Attempt(
@@ -101,16 +102,16 @@ async def _attempt(client: openai.AsyncOpenAI, endpoint: Endpoint, request: Requ
             absent=type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout"),
         )
     except openai.APIStatusError as error:
-        return _refused(error, endpoint)
+        return _refused(error, served)
     except (openai.OpenAIError, ValueError) as error:
         return Attempt(
             Failure(f"{url} sent what is no answer: {type(error).__name__}"), "garbled", retry=True
         )
-    return _answered(body, endpoint, request)
+    return _answered(body, served, request)
 
 
-def _parameters(endpoint: Endpoint, request: Request) -> dict[str, Any]:
-    parameters: dict[str, Any] = {"model": endpoint.model}
+def _parameters(served: Served, request: Request) -> dict[str, Any]:
+    parameters: dict[str, Any] = {"model": served.model}
     if request.prompt is not None:
         parameters["prompt"] = _sendable(request.prompt)
     else:
@@ -119,7 +120,7 @@ def _parameters(endpoint: Endpoint, request: Request) -> dict[str, Any]:
         ]
     for name in ("temperature", "top_p", "max_tokens", "seed"):
         if getattr(request, name) is not None:
-            sent = endpoint.max_tokens_parameter if name == "max_tokens" else name
+            sent = served.max_tokens_parameter if name == "max_tokens" else name
             parameters[sent] = getattr(request, name)
     if request.stop:
         parameters["stop"] = list(request.stop)
@@ -131,7 +132,7 @@ def _sendable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _refused(error: openai.APIStatusError, endpoint: Endpoint) -> Attempt:
+def _refused(error: openai.APIStatusError, served: Served) -> Attempt:
     status = error.status_code
     said = error.body if isinstance(error.body, dict) else {}
     words = " ".join(str(said.get("message") or error.message).split())
@@ -140,17 +141,17 @@ def _refused(error: openai.APIStatusError, endpoint: Endpoint) -> Attempt:
     # What is known of the account, the key or the name of the model may be mended.
     lasting = not retry and status not in (401, 402, 403, 404) and not spent_up
     return Attempt(
-        Failure(f"{endpoint.base_url} answered {status}: {words}", status, lasting),
+        Failure(f"{served.base_url} answered {status}: {words}", status, lasting),
         "refused",
         retry=retry,
         wait=retry_after(error.response.headers),
         spent_up=spent_up,
-        setting=wanted_setting(status, words, said, endpoint),
+        setting=wanted_setting(status, words, said, served),
     )
 
 
-def _answered(body: bytes, endpoint: Endpoint, request: Request) -> Attempt:
-    url = endpoint.base_url
+def _answered(body: bytes, served: Served, request: Request) -> Attempt:
+    url = served.base_url
     try:
         completion = json.loads(body)
     except (ValueError, RecursionError):
@@ -167,7 +168,7 @@ def _answered(body: bytes, endpoint: Endpoint, request: Request) -> Attempt:
         return Attempt(Failure(_without_text(url, said), lasting=True), "answered", usage=usage)
     reply = Reply(
         text=said.text,
-        model=str(member(completion, "model") or endpoint.model),
+        model=str(member(completion, "model") or served.model),
         finish_reason=said.finish_reason,
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from polypaca.judging.llm import LlmJudgeSettings
 from polypaca.study.grid import judges, pairs, systems
-from polypaca.study.judge import LlmJudge
 
 if TYPE_CHECKING:
     from polypaca.study import Study
@@ -25,7 +25,7 @@ def judging(study: Study, responses: int) -> list[str]:
     """
     notes = []
     for judge in judges(study).values():
-        if not isinstance(judge, LlmJudge):
+        if not isinstance(judge, LlmJudgeSettings):
             continue
         questions = responses * judge.votes
         what = f"{judge.model} judges {responses:,} responses"
@@ -41,7 +41,7 @@ def judging(study: Study, responses: int) -> list[str]:
     return notes
 
 
-def _cost(study: Study, judge: LlmJudge, prompt: str, questions: int, answers: int) -> str:
+def _cost(study: Study, judge: LlmJudgeSettings, prompt: str, questions: int, answers: int) -> str:
     if judge.price_input is None or judge.price_output is None:
         return "; its price is not counted (`price_input`, `price_output`)"
     own = _length(prompt) / _CHARACTERS_A_TOKEN

@@ -14,7 +14,7 @@ from polypaca import __version__
 from polypaca.core import languages as names
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, sha256_text, write_json, write_jsonl
-from polypaca.core.folders import AnalysisFacts
+from polypaca.core.folders import AnalysisFacts, AnalysisFolder
 from polypaca.core.ledgers import cell_cost
 from polypaca.core.records import GateResult, PairVerdict, Prompt, Response, Verdict
 from polypaca.core.results import TOTAL_PROMPTS, Analysis, BudgetLedger, ScoredResponse
@@ -62,7 +62,7 @@ R = TypeVar("R", Verdict, GateResult)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnalyzeStudy(SingleWork):
+class AnalyzeStudy(SingleWork[AnalysisFolder]):
     """All numbers of the report.
 
     `responses`, `verdicts` and `gate` are by system, `translations` by language, `cells` by cell.
@@ -71,6 +71,7 @@ class AnalyzeStudy(SingleWork):
     """
 
     step, stage, format_number = "analyze", "analyze", 6
+    makes = AnalysisFolder
 
     prompts: PromptsFolder
     instructions: InstructionsFolder

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from polypaca.core.cache import cache_folder
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
-from polypaca.core.folders import ResponseFacts
+from polypaca.core.folders import ResponseFacts, ResponsesFolder
 from polypaca.core.missing import Missing, Wanted, failures, missing_words
 from polypaca.core.records import Response
 from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from polypaca.core.folders import CellFolder, PromptsFolder, ResponsesFolder
+    from polypaca.core.folders import CellFolder, PromptsFolder
     from polypaca.generation.contract import Generate
     from polypaca.llm.served import ServedModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskServer(SingleWork):
+class AskServer(SingleWork[ResponsesFolder]):
     """A system's answers by a model that a server answers for.
 
     `checkpoint` is what the server is said to serve: where it changes, the prompts are asked again.
@@ -43,6 +43,7 @@ class AskServer(SingleWork):
     """
 
     step, stage, format_number = "ask", "generate", 2
+    makes = ResponsesFolder
 
     prompts: PromptsFolder
     checkpoint: CellFolder | None = field(default=None, metadata=INPUT)
@@ -138,10 +139,11 @@ def _check_languages(
 
 
 @dataclass(frozen=True, kw_only=True)
-class TakeAnswers(SingleWork):
+class TakeAnswers(SingleWork[ResponsesFolder]):
     """A system's answers that were made elsewhere."""
 
     step, stage, format_number = "answers", "generate", 2
+    makes = ResponsesFolder
 
     prompts: PromptsFolder
     source: str = field(metadata=HOW_TO_RUN)  # a path with {language}
@@ -185,13 +187,14 @@ class TakeAnswers(SingleWork):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShuffleAnswers(SingleWork):
+class ShuffleAnswers(SingleWork[ResponsesFolder]):
     """A system's answers dealt out to other prompts of the same language.
 
     A control: what an answer scores by fluency and manner alone, without regard to the question.
     """
 
     step, stage, format_number = "shuffle", "generate", 1
+    makes = ResponsesFolder
 
     responses: ResponsesFolder
     system: str

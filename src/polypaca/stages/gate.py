@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.files import read_jsonl, sha256_text, write_jsonl
-from polypaca.core.folders import GateFacts
+from polypaca.core.folders import GateFacts, GateFolder
 from polypaca.core.records import GateResult, Response
 from polypaca.core.work import Context, SingleWork
 from polypaca.data.prompts import by_id
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckLanguage(SingleWork):
+class CheckLanguage(SingleWork[GateFolder]):
     """Whether a system's answers are in the language of their prompts.
 
     Prompts with `gate: false` exempt their answers.
     """
 
     step, stage, format_number = "gate", "judge", 3
+    makes = GateFolder
 
     responses: ResponsesFolder
     prompts: PromptsFolder

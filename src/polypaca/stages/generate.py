@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from polypaca.core.errors import StageError, UserError
 from polypaca.core.files import read_jsonl, sha256_text, to_line, write_jsonl
-from polypaca.core.folders import ResponseFacts
+from polypaca.core.folders import ResponseFacts, ResponsesFolder
 from polypaca.core.missing import Missing, Wanted, failures
 from polypaca.core.records import Response
 from polypaca.core.settings import deciding
@@ -49,10 +49,11 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnswerPrompts(SharedWork):
+class AnswerPrompts(SharedWork[ResponsesFolder]):
     """One system's answers to the prompts, by a model that is loaded here."""
 
     step, stage, format_number = "generate", "generate", 3
+    makes = ResponsesFolder
 
     prompts: PromptsFolder
     base: BaseFolder

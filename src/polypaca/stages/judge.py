@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from polypaca.core.cache import cache_folder
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
-from polypaca.core.folders import VerdictFacts
+from polypaca.core.folders import VerdictFacts, VerdictsFolder
 from polypaca.core.missing import TOLERATED, Missing, Wanted, failures, missing_words
 from polypaca.core.records import Response
 from polypaca.core.work import HOW_TO_RUN, Context, SharedWork
@@ -37,10 +37,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgeAnswers(SharedWork):
+class JudgeAnswers(SharedWork[VerdictsFolder]):
     """One judge's verdicts on one system's answers."""
 
     step, stage, format_number = "judge", "judge", 3
+    makes = VerdictsFolder
 
     responses: ResponsesFolder
     prompts: PromptsFolder
@@ -51,7 +52,7 @@ class JudgeAnswers(SharedWork):
 
     def decides(self) -> dict[str, Any]:
         """The judge's settings, and the detector if it asks one."""
-        settings = JUDGES.deciding(self.judge)
+        settings = JUDGES.decided(self.judge)
         if JUDGES.row(self.judge.kind).uses_gate:
             settings["detector"] = self.gate.detector
         return {"judge": settings}

@@ -12,11 +12,19 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca.core.errors import DataError, UserError
 from polypaca.core.files import atomic_write, read_jsonl, write_json, write_jsonl
-from polypaca.core.folders import HeldOutFacts, LedgerFacts, MixtureFacts
+from polypaca.core.folders import (
+    HeldOutFacts,
+    HeldOutFolder,
+    LedgerFacts,
+    LedgerFolder,
+    LengthsFolder,
+    MixtureFacts,
+    MixtureFolder,
+)
 from polypaca.core.records import Example
 from polypaca.core.results import BudgetLedger, CellBudget
 from polypaca.core.work import INPUT, Context, Facts, SingleWork
@@ -52,16 +60,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from polypaca.core.folders import BaseFolder, LengthsFolder, MixtureFolder, TranslationFolder
+    from polypaca.core.folders import BaseFolder, TranslationFolder
     from polypaca.data.budgets import Kind, LossOn, Unit
     from polypaca.data.mixtures import Align, Sampling
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureLengths(SingleWork):
+class MeasureLengths(SingleWork[LengthsFolder]):
     """How many tokens of a model's tokenizer every row has, uncut."""
 
     step, stage, format_number = "lengths", "mix", 2
+    makes = LengthsFolder
 
     base: BaseFolder
     translations: Mapping[str, TranslationFolder]
@@ -90,7 +99,7 @@ class MeasureLengths(SingleWork):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DrawMixture(SingleWork):
+class DrawMixture(SingleWork[MixtureFolder]):
     """The rows of one mixture.
 
     All training languages are read, since together they define a budget. `lengths` and
@@ -98,6 +107,7 @@ class DrawMixture(SingleWork):
     """
 
     step, stage, format_number = "mix", "mix", 2
+    makes = MixtureFolder
 
     translations: Mapping[str, TranslationFolder]
     lengths: LengthsFolder | None = field(default=None, metadata=INPUT)
@@ -111,6 +121,14 @@ class DrawMixture(SingleWork):
     seed: int
     max_length: int | None = None
     kind: Kind | None = None
+
+    def decides(self) -> dict[str, Any]:
+        """What is not needed where rows alone are counted is left out."""
+        return {
+            name: value
+            for name, value in super().decides().items()
+            if value is not None or name not in ("max_length", "kind")
+        }
 
     def run(self, context: Context) -> MixtureFacts:
         """Sample it.
@@ -173,13 +191,14 @@ class DrawMixture(SingleWork):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HoldOut(SingleWork):
+class HoldOut(SingleWork[HeldOutFolder]):
     """The held-out sources in every training language: every cell's loss is taken on all of them.
 
     Under `data.split: random` no source is held out of every mixture, and there is no row.
     """
 
     step, stage, format_number = "heldout", "mix", 1
+    makes = HeldOutFolder
 
     translations: Mapping[str, TranslationFolder]
     align: Align
@@ -214,13 +233,14 @@ class PlannedCell:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CountBudgets(SingleWork):
+class CountBudgets(SingleWork[LedgerFolder]):
     """What every cell will cost; recipes that are meant to cost the same are compared.
 
     `mixtures` and `lengths` are by cell, `bases` by model, `supported` languages by recipe.
     """
 
     step, stage, format_number = "ledger", "mix", 1
+    makes = LedgerFolder
 
     mixtures: Mapping[str, MixtureFolder]
     lengths: Mapping[str, LengthsFolder]

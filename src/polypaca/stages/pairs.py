@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from polypaca.core.cache import cache_folder
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
-from polypaca.core.folders import PairFacts
+from polypaca.core.folders import PairFacts, PairsFolder
 from polypaca.core.missing import Missing, Wanted, failures, missing_words
 from polypaca.core.records import Response
 from polypaca.core.settings import deciding
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComparePairs(SharedWork):
+class ComparePairs(SharedWork[PairsFolder]):
     """The verdicts on one pair of recipes.
 
     `responses` are by system; `systems` tell by language who answers for the first recipe and who
@@ -43,6 +43,7 @@ class ComparePairs(SharedWork):
     """
 
     step, stage, format_number = "pairs", "judge", 2
+    makes = PairsFolder
 
     prompts: PromptsFolder
     responses: Mapping[str, ResponsesFolder]

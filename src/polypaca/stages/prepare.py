@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca import builtin
 from polypaca.core.files import to_line, write_jsonl
-from polypaca.core.folders import BaseFacts, InstructionFacts, PromptFacts
+from polypaca.core.folders import (
+    BaseFacts,
+    BaseFolder,
+    InstructionFacts,
+    InstructionsFolder,
+    PromptFacts,
+    PromptsFolder,
+)
 from polypaca.core.records import Rejected
 from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
 from polypaca.data.contamination import index_prompts
@@ -28,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from polypaca.core.folders import PromptsFolder
     from polypaca.core.readers import OnBadRow
     from polypaca.core.records import Example, Repaired
     from polypaca.data.mixtures import Align
@@ -39,13 +45,14 @@ _SPLIT_SEED = 42  # the paper's code splits with it; here it seeds the rank of s
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareInstructions(SingleWork):
+class PrepareInstructions(SingleWork[InstructionsFolder]):
     """The instruction data, looked over, with each source's split.
 
     What is dropped is dropped by its source, in every language.
     """
 
     step, stage, format_number = "instructions", "prepare", 3
+    makes = InstructionsFolder
 
     prompts: PromptsFolder | None = field(default=None, metadata=INPUT)
     source: str = field(metadata=HOW_TO_RUN)
@@ -143,10 +150,11 @@ class PrepareInstructions(SingleWork):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreparePrompts(SingleWork):
+class PreparePrompts(SingleWork[PromptsFolder]):
     """The test prompts, parallel over languages."""
 
     step, stage, format_number = "prompts", "prepare", 2
+    makes = PromptsFolder
 
     source: str = field(metadata=HOW_TO_RUN)
     sha256: Mapping[str, str] = field(metadata=HOW_TO_RUN)
@@ -182,13 +190,14 @@ class PreparePrompts(SingleWork):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareBase(SingleWork):
+class PrepareBase(SingleWork[BaseFolder]):
     """A base model: built in, from a folder or the Hub, or freshly initialised.
 
     The folder then holds safetensors and a fast tokenizer, whatever the source had.
     """
 
     step, stage, format_number = "base", "prepare", 1
+    makes = BaseFolder
 
     source: str | None = field(default=None, metadata=HOW_TO_RUN)
     tokenizer: str | None = field(default=None, metadata=HOW_TO_RUN)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polypaca.core.files import read_jsonl, write_text
+from polypaca.core.folders import ReportFolder
 from polypaca.core.results import Analysis, ScoredResponse
 from polypaca.core.work import Context, Facts, SingleWork
 from polypaca.reporting.figures import figure_files
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WriteReport(SingleWork):
+class WriteReport(SingleWork[ReportFolder]):
     """The page and, for papers and spreadsheets, its figures and scores as files."""
 
     step, stage, format_number = "report", "report", 4
+    makes = ReportFolder
 
     analysis: AnalysisFolder
 

@@ -26,7 +26,7 @@ from polypaca.core.files import (
     write_json,
     write_text,
 )
-from polypaca.core.folders import CellFacts
+from polypaca.core.folders import CellFacts, CellFolder
 from polypaca.core.records import Example
 from polypaca.core.settings import deciding
 from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
@@ -63,10 +63,11 @@ _ROWS_FORMAT = 2  # raised when tokenized rows kept in the cache change their me
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainCell(SingleWork):
+class TrainCell(SingleWork[CellFolder]):
     """One cell, fine-tuned from its base on its mixture."""
 
     step, stage, format_number = "train", "train", 3
+    makes = CellFolder
 
     base: BaseFolder
     mixture: MixtureFolder

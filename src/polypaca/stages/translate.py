@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from polypaca.core.cache import cache_folder
 from polypaca.core.errors import DataError
 from polypaca.core.files import atomic_write, read_jsonl, to_line, write_jsonl
-from polypaca.core.folders import LanguageOfRows, TranslationFacts
+from polypaca.core.folders import LanguageOfRows, TranslationFacts, TranslationFolder
 from polypaca.core.languages import matching
 from polypaca.core.records import Example, Rejected
 from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
@@ -32,19 +32,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.core.folders import InstructionsFolder, PromptsFolder
+    from polypaca.core.settings import Choice
     from polypaca.data.contamination import ContaminationIndex
     from polypaca.data.screening import Policy
     from polypaca.langid.contract import Detector
     from polypaca.langid.settings import Gate
-    from polypaca.translation.engines import EngineSettings
     from polypaca.translation.shards import Translated
 
 
 @dataclass(frozen=True, kw_only=True)
-class PassOn(SingleWork):
+class PassOn(SingleWork[TranslationFolder]):
     """The examples of a language whose data was given."""
 
     step, stage, format_number = "given", "translate", 2
+    makes = TranslationFolder
 
     instructions: InstructionsFolder
     language: str
@@ -73,16 +74,17 @@ class PassOn(SingleWork):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslateRows(SingleWork):
+class TranslateRows(SingleWork[TranslationFolder]):
     """The source language's examples in another language, without what came out wrong."""
 
     step, stage, format_number = "translate", "translate", 3
+    makes = TranslationFolder
 
     instructions: InstructionsFolder
     prompts: PromptsFolder | None = field(default=None, metadata=INPUT)  # in this very language
     source: str
     language: str
-    engine: EngineSettings
+    engine: Choice
     untranslatable: Policy
     contaminated: Policy
     on_lost: Literal["pieces", "reject"]
@@ -94,7 +96,8 @@ class TranslateRows(SingleWork):
         """All but the model files, which are known by what they hold."""
         found = super().decides()
         del found["gate"]
-        return {**found, "detector": self.gate.detector}
+        engine = engines.ENGINES.decided(self.engine)
+        return {**found, "engine": engine, "detector": self.gate.detector}
 
     def run(self, context: Context) -> TranslationFacts:
         """Translate, and reject what came out wrong.

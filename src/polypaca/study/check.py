@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from polypaca.core.languages import matching
 from polypaca.core.names import nearest
+from polypaca.core.settings import Settings, user_paths, with_slots
 from polypaca.study.grid import (
     Mixture,
     cells,
     given,
     judge_name,
-    model_folder,
+    pairwise,
     recipe_mixtures,
     recipes,
     translated,
 )
-from polypaca.study.judge import LlmJudge
 from polypaca.study.schema import BUILTIN_RECIPES, Study
 from polypaca.study.system_entries import BaseSystem, GivenSystem, ShuffledSystem
 from polypaca.translation.filters import FILTERS
@@ -27,8 +27,6 @@ _REMOTE = ("http://", "https://")
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from polypaca.study.translate import Translate
-
 Finding = tuple[tuple[str | int, ...], str, str]  # where, what, hint
 
 
@@ -37,6 +35,7 @@ def cross_checks(study: Study) -> Iterator[Finding]:
     yield from _recipes(study)
     yield from _mixtures(study)
     yield from _translate(study)
+    yield from _engines(study)
     if not cells(study):
         yield (), "no cell to train", "look at recipes, methods and languages"
     yield from _methods(study)
@@ -160,27 +159,31 @@ def _judges(study: Study) -> Iterator[Finding]:
             what = f"two judges are called {judge_name(judge)!r}"
             yield where, what, "give one of them a `name:`"
         names.append(judge_name(judge))
-        if isinstance(judge, LlmJudge):
-            yield from _llm_judge(study, judge, where)
-            if index and judge.pairwise:
-                yield (*where, "pairwise"), "pairs are compared by the first judge alone", ""
-    if study.gate.model is not None and not Path(study.gate.model).exists():
-        yield ("gate", "model"), f"no such file: {study.gate.model}", ""
+        yield from _missing(where, judge)
+        compared = pairwise(judge)
+        if compared and index:
+            yield (*where, "pairwise"), "pairs are compared by the first judge alone", ""
+        named = compared.pairs if compared and compared.pairs != "all" else []
+        for number, pair in enumerate(named):
+            for word in pair:
+                if word not in recipes(study):
+                    what = f"{word!r} is not in the study{nearest(word, recipes(study))}"
+                    yield (*where, "pairwise", "pairs", number), what, ""
+    yield from _missing(("gate",), study.gate)
 
 
-def _llm_judge(study: Study, judge: LlmJudge, where: tuple[str | int, ...]) -> Iterator[Finding]:
-    prompts = [((*where, "prompt"), judge.prompt)]
-    if judge.pairwise:
-        prompts.append(((*where, "pairwise", "prompt"), judge.pairwise.prompt))
-    for place, prompt in prompts:
-        if Path(prompt).is_absolute() and not Path(prompt).exists():
-            yield place, f"no such file: {prompt}", ""
-    pairs = judge.pairwise.pairs if judge.pairwise else []
-    for number, pair in enumerate(pairs if pairs != "all" else []):
-        for word in pair:
-            if word not in recipes(study):
-                what = f"{word!r} is not in the study{nearest(word, recipes(study))}"
-                yield (*where, "pairwise", "pairs", number), what, ""
+def _missing(
+    where: tuple[str | int, ...], settings: Settings, slots: Mapping[str, str] | None = None
+) -> Iterator[Finding]:
+    """The user's files and folders that settings, or settings within them, name in vain."""
+    of = f" for {slots['language']}" if slots else ""
+    for name, path in user_paths(with_slots(settings, slots or {})).items():
+        if not Path(path).exists():
+            yield (*where, name), f"no such file or folder{of}: {path}", ""
+    for name in type(settings).model_fields:
+        within = getattr(settings, name)
+        if isinstance(within, Settings):
+            yield from _missing((*where, name), within, slots)
 
 
 def _sources(study: Study) -> Iterator[Finding]:
@@ -230,22 +233,19 @@ def _translate(study: Study) -> Iterator[Finding]:
         elif code not in study.languages.train:
             what = f"is not among languages.train{nearest(code, study.languages.train)}"
             yield place, what, ""
-    yield from _engine_models(engines, translate)
     for index, name in enumerate(translate.filters or []):
         if name not in FILTERS:
             place = (*where, "filters", index)
             yield place, f"unknown filter {name!r}{nearest(name, FILTERS)}", ""
 
 
-def _engine_models(engines: dict[str, Any], translate: Translate) -> Iterator[Finding]:
-    for code, engine in engines.items():
-        if engine.kind not in ("bergamot", "ctranslate2"):
-            continue
-        path = model_folder(engine.model, translate.source, code)
-        if not path.is_dir():
-            own = ("languages", code) if code in translate.languages else ("engine",)
-            place = ("data", "translate", *own, "model")
-            yield place, f"no folder for {code}", f"looked for {path}"
+def _engines(study: Study) -> Iterator[Finding]:
+    translate = study.data.translate
+    for code, engine in translated(study).items():
+        assert translate is not None
+        own = ("languages", code) if code in translate.languages else ("engine",)
+        slots = {"source": translate.source, "language": code}
+        yield from _missing(("data", "translate", *own), engine, slots)
 
 
 def _builtin(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from polypaca.core import languages
 from polypaca.core.systems import SystemKind, SystemLabel
 from polypaca.data.mixtures import Sampling
+from polypaca.judging.llm import LlmJudgeSettings, PairwiseSettings
+from polypaca.llm.served import Served
 from polypaca.stats.rows import row_id
-from polypaca.study.judge import Judge, LlmJudge
 from polypaca.study.schema import Model, Recipe, Study
 from polypaca.study.system_entries import (
     BaseSystem,
@@ -24,6 +24,8 @@ from polypaca.study.system_entries import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from polypaca.core.settings import Choice
 
 
 @dataclass(frozen=True)
@@ -262,27 +264,32 @@ def base_models(study: Study) -> list[Model]:
     return [*study.models, *beside]
 
 
-def judges(study: Study) -> dict[str, Judge]:
+def judges(study: Study) -> dict[str, Choice]:
     """The study's judges by name; the first, whose ratings count, is ``."""
-    found: dict[str, Judge] = {"": study.judge}
+    found: dict[str, Choice] = {"": study.judge}
     for judge in study.other_judges:
         found[judge_name(judge)] = judge
     return found
 
 
-def judge_name(judge: Judge) -> str:
+def judge_name(judge: Choice) -> str:
     """What a judge is called: its name, its model, or its kind."""
-    if not isinstance(judge, LlmJudge):
-        return judge.kind
-    return judge.name or re.sub(r"[^A-Za-z0-9._-]+", "-", judge.model).strip("-.")
+    name: str | None = getattr(judge, "name", None)
+    model = judge.model if isinstance(judge, Served) else judge.kind
+    return name or re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.")
+
+
+def pairwise(judge: Choice) -> PairwiseSettings | None:
+    """Which pairs a judge compares, and how; None if it compares none."""
+    return judge.pairwise if isinstance(judge, LlmJudgeSettings) else None
 
 
 def pairs(study: Study) -> list[Pair]:
     """The pairs of recipes whose answers the judge compares."""
-    judge = study.judge
-    if not isinstance(judge, LlmJudge) or judge.pairwise is None:
+    compared = pairwise(study.judge)
+    if compared is None:
         return []
-    chosen = judge.pairwise.pairs
+    chosen = compared.pairs
     wanted = list(combinations(recipes(study), 2)) if chosen == "all" else chosen
     groups = dict.fromkeys((cell.model, cell.method, cell.seed) for cell in cells(study))
     found = []
@@ -314,7 +321,7 @@ def _by_recipe(study: Study, model: str, method: str, seed: int) -> dict[str, di
     return found
 
 
-def translated(study: Study) -> dict[str, Any]:
+def translated(study: Study) -> dict[str, Choice]:
     """The engine of each training language that is translated, by code."""
     translate = study.data.translate
     if translate is None:
@@ -325,11 +332,6 @@ def translated(study: Study) -> dict[str, Any]:
         if code != translate.source
     }
     return {code: e for code, e in engines.items() if e is not None and e.kind != "given"}
-
-
-def model_folder(pattern: str, source: str, target: str) -> Path:
-    """The folder of a translation model for one pair of languages."""
-    return Path(pattern.replace("{source}", source).replace("{language}", target))
 
 
 def given(study: Study) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -13,27 +13,20 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from polypaca.core.errors import Problem, StudyError
 from polypaca.core.files import write_text
 from polypaca.core.names import nearest
-from polypaca.generation.contract import Generate
-from polypaca.langid.settings import Gate
+from polypaca.core.settings import Choice, Settings
+from polypaca.judging.judges import JUDGES
 from polypaca.llm.served import ServedModel
-from polypaca.stats.settings import Statistics
-from polypaca.study import (
-    document,
-    judge,
-    methods,
-    overrides,
-    schema,
-    system_entries,
-    translate,
-)
+from polypaca.study import document, methods, overrides, system_entries, translate
 from polypaca.study.check import cross_checks
-from polypaca.study.paths import with_absolute_paths
+from polypaca.study.paths import with_absolute_fields, with_absolute_paths
 from polypaca.study.schema import Study
-from polypaca.training.settings import Hardware
+from polypaca.translation.engines import ENGINES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from polypaca.core.rows import HasSettings
 
 Location = overrides.Location
 
@@ -57,6 +50,7 @@ def load_study(path: Path, changes: Sequence[str] = ()) -> Study:
     raw = with_absolute_paths(raw, path.parent)
     study = _validate(raw, locate, problems)
     if study is not None:
+        study = with_absolute_fields(study, path.parent)
         for location, what, hint in cross_checks(study):
             problems.append(Problem(locate(location), what, hint))
     if problems or study is None:
@@ -87,7 +81,7 @@ def _validate(raw: dict[str, Any], locate: _Locator, problems: list[Problem]) ->
         locations = [_yaml_location(raw, detail) for detail in details]
         if attempt == 0:
             for detail, location in zip(details, locations, strict=True):
-                problems.append(_problem(detail, location, locate))
+                problems.append(_problem(detail, location, raw, locate))
         for location in reversed(locations):  # what is taken out of a list moves what is behind
             _remove(raw, location)
     return None
@@ -123,10 +117,12 @@ def _in_list_of_judges(raw: Any, location: Iterable[str | int]) -> list[str | in
     return parts
 
 
-def _problem(detail: Any, location: Location, locate: _Locator) -> Problem:
+def _problem(detail: Any, location: Location, raw: Any, locate: _Locator) -> Problem:
     kind, where = detail["type"], locate(location)
     if kind == "extra_forbidden":
-        return Problem(where, f"unknown key{nearest(str(location[-1]), _keys_beside(location))}")
+        return Problem(
+            where, f"unknown key{nearest(str(location[-1]), _keys_beside(raw, location))}"
+        )
     if kind == "missing":
         return Problem(where, "is required")
     if kind == "union_tag_invalid":
@@ -153,50 +149,39 @@ def _lacking(section: str) -> str:
     """What must be said before it is known which of several sections is meant."""
     if section == "systems":
         return f"needs one of {', '.join(system_entries.KEYS)}"
-    kinds = {
-        "methods": "lora, full",
-        "data": "apertium, bergamot, ctranslate2, llm, dummy",
-    }
-    return f"needs `kind:`, one of {kinds.get(section, 'reference, llm, none')}"
+    if section == "methods":
+        kinds = [kind.model_fields["kind"].default for kind in _classes(methods.Method)]
+    else:
+        kinds = list(_table(section))
+    return f"needs `kind:`, one of {', '.join(kinds)}"
 
 
-def _keys_beside(location: Location) -> list[str]:
+def _keys_beside(raw: Any, location: Location) -> list[str]:
     """The valid keys of the section that a location is in."""
-    sections: dict[str, Any] = {
-        "languages": schema.Languages,
-        "data": schema.Data,
-        "prompts": schema.Prompts,
-        "models": schema.Model,
-        "recipes": schema.Recipe,
-        "sweep": schema.Sweep,
-        "budget": schema.Budget,
-        "train": Hardware,
-        "generate": Generate,
-        "gate": Gate,
-        "analyze": Statistics,
-        "judge": judge.LlmJudge,
-    }
-    if len(location) == 1:
-        return list(Study.model_fields)
-    if location[:3] == ("data", "translate", "engine") or location[:3] == (
-        "data",
-        "translate",
-        "languages",
-    ):
-        return ["kind", *translate.CTranslate2.model_fields, *translate.LlmTranslator.model_fields]
-    if location[:2] == ("data", "translate") and len(location) > 2:
-        return list(translate.Translate.model_fields)
-    if location[0] == "methods":
-        return list({**methods.LoraMethod.model_fields, **methods.FullMethod.model_fields})
-    if location[0] == "systems":
-        return [
-            *system_entries.KEYS,
-            "name",
-            "revision",
-            "template",
-            *ServedModel.model_fields,
-        ]
-    return list(sections[str(location[0])].model_fields)
+    if location[0] == "systems" and len(location) > 1:
+        own = ["name", "revision", "template"]
+        return [*system_entries.KEYS, *own, *ServedModel.model_fields]
+    classes: list[type[Settings]] = [Study]
+    for part in location[:-1]:
+        raw = raw[part]
+        fields = [kind.model_fields[part] for kind in classes if part in kind.model_fields]
+        if fields:  # else it is the index of a list, or the key of a dictionary
+            classes = [found for field in fields for found in _classes(field.annotation)]
+        if Choice in classes and isinstance(raw, dict) and "kind" in raw:
+            table = _table(str(location[0]))
+            classes = [table[raw["kind"]].settings if raw["kind"] in table else translate.Given]
+    return list(dict.fromkeys(name for kind in classes for name in kind.model_fields))
+
+
+def _table(section: str) -> Mapping[str, HasSettings]:
+    return ENGINES if section == "data" else JUDGES
+
+
+def _classes(annotation: Any) -> list[type[Settings]]:
+    """The settings that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _classes(part)]
 
 
 def _remove(raw: Any, location: Location) -> None:

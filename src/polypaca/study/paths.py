@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from polypaca.core.settings import USER_PATH, Settings
+
+S = TypeVar("S", bound=Settings)
 
 _PATHS = ("./", "../", "/", "~")
 _ELSEWHERE = ("builtin:", "hf:", "http://", "https://")
-_MODEL_IN_FOLDER = ("bergamot", "ctranslate2")  # engines whose `model` is a folder
 
 
 def with_absolute_paths(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The study as read, changed in place: its paths, relative to `folder`, made absolute.
+    """The study as read, changed in place: paths of data and models, from `folder`, made absolute.
 
     Where data is, what has no prefix (`hf:`, `builtin:`, `https://`) is a path. Models and
     tokenizers without a prefix may be names on the Hub: what exists in `folder` is a path there.
     """
     _resolve_data(raw.get("data"), "instructions", folder)
-    for engine in _engines(raw.get("data")):
-        if engine.get("kind") in _MODEL_IN_FOLDER and isinstance(engine.get("model"), str):
-            engine["model"] = _absolute(engine["model"], folder)
     if isinstance(raw.get("prompts"), str):
         _resolve_data(raw, "prompts", folder)
     _resolve_data(raw.get("prompts"), "source", folder)
@@ -29,14 +29,36 @@ def with_absolute_paths(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
             raw["models"][index] = _model(model, folder)
         for key in ("source", "tokenizer"):
             _resolve_model(model, key, folder)
-    for judge in [*_list(raw.get("judge")), *_list(raw.get("other_judges"))]:
-        _resolve_prompt(judge, folder)
-        _resolve_prompt(judge.get("pairwise") if isinstance(judge, dict) else None, folder)
     _resolve_systems(raw.get("systems"), folder)
-    gate = raw.get("gate")
-    if isinstance(gate, dict) and isinstance(gate.get("model"), str):
-        gate["model"] = _absolute(gate["model"], folder)
     return raw
+
+
+def with_absolute_fields(settings: S, folder: Path) -> S:
+    """The settings, and those within, with the paths of marked fields made absolute.
+
+    Where a field's default names something packaged, a value with neither a slash nor a suffix does
+    so too.
+    """
+    changed = {}
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if USER_PATH not in field.metadata:
+            changed[name] = _within(value, folder)
+        elif isinstance(value, str) and (not isinstance(field.default, str) or _is_file(value)):
+            changed[name] = _absolute(value, folder)
+    return settings.model_copy(update=changed)
+
+
+def _within(value: Any, folder: Path) -> Any:
+    if isinstance(value, Settings):
+        return with_absolute_fields(value, folder)
+    if isinstance(value, dict):
+        return {key: _within(item, folder) for key, item in value.items()}
+    return [_within(item, folder) for item in value] if isinstance(value, list) else value
+
+
+def _is_file(value: str) -> bool:
+    return "/" in value or bool(Path(value).suffix)
 
 
 def _resolve_systems(systems: Any, folder: Path) -> None:
@@ -67,28 +89,9 @@ def _model(value: str, folder: Path) -> str:
     return _absolute(value, folder) if is_path else value
 
 
-def _resolve_prompt(section: Any, folder: Path) -> None:
-    """A judge's prompt is a file by its suffix, else the name of a packaged one."""
-    prompt = section.get("prompt") if isinstance(section, dict) else None
-    if isinstance(prompt, str) and prompt.endswith((".txt", ".yaml", ".yml")):
-        section["prompt"] = _absolute(prompt, folder)
-
-
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
 def _absolute(value: str, folder: Path) -> str:
     return str((folder / Path(value).expanduser()).resolve())
-
-
-def _engines(data: Any) -> list[dict[str, Any]]:
-    """The translation engines of a study's `data` that are written out."""
-    translate = data.get("translate") if isinstance(data, dict) else None
-    if not isinstance(translate, dict):
-        return []
-    by_language = translate.get("languages")
-    found = [translate.get("engine")]
-    if isinstance(by_language, dict):
-        found += by_language.values()
-    return [engine for engine in found if isinstance(engine, dict)]

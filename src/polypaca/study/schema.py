@@ -17,9 +17,10 @@ from polypaca.core.settings import (
 )
 from polypaca.data.mixtures import Sampling
 from polypaca.generation.contract import Generate
+from polypaca.judging.judges import JudgeChoice
+from polypaca.judging.reference import ReferenceJudgeSettings
 from polypaca.langid.settings import Gate
 from polypaca.stats.settings import Statistics
-from polypaca.study.judge import Judge, ReferenceJudge
 from polypaca.study.methods import Method, with_preset
 from polypaca.study.system_entries import SystemEntry
 from polypaca.study.translate import Translate
@@ -204,8 +205,8 @@ class Study(Settings):
     train: Hardware = Hardware()
     systems: list[SystemEntry] = Field(default_factory=list)
     generate: Generate = Generate()
-    judge: Judge = ReferenceJudge()
-    other_judges: list[Judge] = Field(
+    judge: JudgeChoice = ReferenceJudgeSettings()
+    other_judges: list[JudgeChoice] = Field(
         default_factory=list, description="whose agreement with `judge` is shown"
     )
     gate: Gate = Gate()

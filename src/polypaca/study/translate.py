@@ -4,70 +4,34 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
-from polypaca.core.settings import Language, Settings
-from polypaca.llm.served import Served
-
-
-class Apertium(Settings):
-    """Apertium's rule-based pairs, as installed."""
-
-    kind: Literal["apertium"] = "apertium"
-    mode: str | None = Field(default=None, description="such as eng-spa; found if not given")
+from polypaca.core.rows import read_choice
+from polypaca.core.settings import Choice, Language, Settings
+from polypaca.translation.engines import ENGINES
 
 
-class Bergamot(Settings):
-    """Firefox's translation models, the paper's engine."""
-
-    kind: Literal["bergamot"] = "bergamot"
-    model: str = Field(description="a folder; {source} and {language} are filled in")
-
-
-class CTranslate2(Settings):
-    """OPUS-MT and NLLB models, converted to CTranslate2's format."""
-
-    kind: Literal["ctranslate2"] = "ctranslate2"
-    model: str = Field(description="a folder; {source} and {language} are filled in")
-    beam_size: int = Field(default=4, ge=1)
-    compute_type: str = "default"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-
-
-class LlmTranslator(Served):
-    """A served model behind an OpenAI-compatible URL."""
-
-    kind: Literal["llm"] = "llm"
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
-        default=0.0, description="0: the likeliest words; null: none is sent"
-    )
-    max_tokens: int = Field(default=1024, ge=8, description="the most that one text may become")
-
-
-class DummyTranslator(Settings):
-    """No translation: a stand-in for tests, which marks every word."""
-
-    kind: Literal["dummy"] = "dummy"
-
-
-Engine = Annotated[
-    Apertium | Bergamot | CTranslate2 | LlmTranslator | DummyTranslator,
-    Field(discriminator="kind"),
-]
-
-
-class Given(Settings):
+class Given(Choice):
     """This language's data is not translated but read, like the source's."""
 
     kind: Literal["given"] = "given"
+
+
+EngineChoice = Annotated[
+    SerializeAsAny[Choice], BeforeValidator(lambda value: read_choice(value, ENGINES))
+]
+EngineOrGiven = Annotated[
+    SerializeAsAny[Choice],
+    BeforeValidator(lambda value: read_choice(value, ENGINES, {"given": Given})),
+]
 
 
 class Translate(Settings):
     """How data in one language is brought into the others."""
 
     source: Language = "en"
-    engine: Engine | None = Field(default=None, description="for languages without one below")
-    languages: dict[Language, Annotated[Engine | Given, Field(discriminator="kind")]] = Field(
+    engine: EngineChoice | None = Field(default=None, description="for languages without one below")
+    languages: dict[Language, EngineOrGiven] = Field(
         default_factory=dict, description="engines by language; `given` where there is data"
     )
     untranslatable: Literal["keep", "flag", "drop"] = Field(

@@ -19,16 +19,22 @@ import signal
 import subprocess
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
 
 from polypaca.core.errors import StageError, UserError
 from polypaca.core.files import sha256_file
-from polypaca.translation.contract import Engine, Untranslated
+from polypaca.core.settings import Choice
+from polypaca.translation.contract import Untranslated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from polypaca.translation.contract import EngineContext
 
     _Run = Callable[[Sequence[str]], list[str] | str]  # outputs, or why there are none
 
@@ -45,64 +51,78 @@ _MARKUP = frozenset("\\[]^$/{}<>@~")
 _RUN = re.compile(r"([^\w\s])\1{3,}| {2,}")
 
 
-def make(
-    source: str,
-    target: str,
-    *,
-    threads: int = 1,
-    cache: Path | None = None,
-    mode: str | None = None,
-    mark_unknown: bool = False,
-) -> Engine:
-    """The engine that pipes texts through Apertium.
+class ApertiumSettings(Choice):
+    """Apertium's rule-based pairs, as installed."""
+
+    kind: Literal["apertium"] = "apertium"
+    mode: str | None = Field(
+        default=None, description="such as eng-spa, as `apertium -l` lists it; found if not given"
+    )
+    mark_unknown: bool = Field(
+        default=False, description="leave `*`, `@`, `#` before words that cannot be translated"
+    )
+
+
+class Apertium:
+    """Pipes texts through Apertium.
 
     A text at which Apertium stops or hangs is `Untranslated`, and alone so. The data folder is the
-    one in APERTIUM_DATADIR, else that of the program on the PATH.
-
-    Args:
-        source: code of the language to translate from.
-        target: code of the language to translate into, `en-US` for a pair's variant `eng_US`.
-        threads: pipelines at once; each is a dozen processes that wait for one another and has use
-            for nearly two CPU threads.
-        cache: not used.
-        mode: the mode's name, as `apertium -l` lists it; None finds the one for the two languages.
-        mark_unknown: leave Apertium's `*`, `@` and `#` before words that it cannot translate.
-
-    Raises:
-        UserError: if Apertium or the pair is not installed, or a code names no language.
-        StageError: if Apertium is there but does not run, now or in `translate`.
+    one in APERTIUM_DATADIR, else that of the program on the PATH. Threads are pipelines at once;
+    each is a dozen processes that wait for one another and has use for nearly two CPU threads.
     """
-    program = shutil.which("apertium")
-    if program is None:
-        raise UserError(f"Apertium is not installed: {_install(source, target)}")
-    prefix = Path(program).absolute().parents[1]
-    data = Path(os.environ.get("APERTIUM_DATADIR") or prefix / "share" / "apertium")
-    mode = _find_mode(data, source, target, mode)
-    command = [program, "-d", str(data), "-f", "none", "-z", mode]
-    if not mark_unknown:
-        command.insert(1, "-u")
 
-    def run(streams: Sequence[str]) -> list[str] | str:
-        return _run(command, streams)
+    name = "apertium"
+    unit: Literal["sentence", "line"] = "sentence"
 
-    def translate(texts: Sequence[str]) -> list[str | Untranslated]:
-        pipelines = max(1, threads)
-        size = max(1, min(_BATCH, -(-len(texts) // pipelines)))
+    def __init__(self, settings: ApertiumSettings, context: EngineContext) -> None:
+        """Find the program and the mode; a target such as `en-US` is a pair's variant `eng_US`.
+
+        Raises:
+            UserError: if Apertium or the pair is not installed, or a code names no language.
+            StageError: if Apertium is there but does not run.
+        """
+        program = shutil.which("apertium")
+        if program is None:
+            missing = _install(context.source, context.target)
+            raise UserError(f"Apertium is not installed: {missing}")
+        prefix = Path(program).absolute().parents[1]
+        data = Path(os.environ.get("APERTIUM_DATADIR") or prefix / "share" / "apertium")
+        mode = _find_mode(data, context.source, context.target, settings.mode)
+        command = [program, "-d", str(data), "-f", "none", "-z", mode]
+        if not settings.mark_unknown:
+            command.insert(1, "-u")
+        self._run = partial(_run, command)
+        self._pipelines = max(1, context.threads)
+        _probe(self._run)
+        self.signature = "|".join(
+            (
+                f"apertium|{_version(program)}|mode:{mode}|data:{_hash_data(data, mode)[:16]}",
+                f"unknown:{'marked' if settings.mark_unknown else 'plain'}|encoding:{_ENCODING}",
+            )
+        )
+
+    def translate(self, texts: Sequence[str]) -> list[str | Untranslated]:
+        """One outcome a text, in order.
+
+        Raises:
+            StageError: if Apertium does not run.
+        """
+        size = max(1, min(_BATCH, -(-len(texts) // self._pipelines)))
         batches = [texts[start : start + size] for start in range(0, len(texts), size)]
-        with ThreadPoolExecutor(pipelines) as pool:
-            done = list(pool.map(lambda batch: _translate(run, batch), batches))
+        with ThreadPoolExecutor(self._pipelines) as pool:
+            done = list(pool.map(lambda batch: _translate(self._run, batch), batches))
         return [outcome for outcomes in done for outcome in outcomes]
 
-    _probe(run)
-    signature = "|".join(
-        (
-            f"apertium|{_version(program)}|mode:{mode}|data:{_hash_data(data, mode)[:16]}",
-            f"unknown:{'marked' if mark_unknown else 'plain'}|encoding:{_ENCODING}",
-        )
-    )
-    # The word within the tag is unknown to every pair: Apertium moves words across superblanks and
-    # may part or inflect numbers, but it leaves unknown words in their place.
-    return Engine("apertium", signature, translate, placeholder="<x{}/>".format)
+    def placeholder(self, n: int) -> str:
+        """A tag with a word in it that is unknown to every pair.
+
+        Apertium moves words across superblanks and may part or inflect numbers, but it leaves
+        unknown words in their place.
+        """
+        return f"<x{n}/>"
+
+    def close(self) -> None:
+        """No pipeline outlives its texts."""
 
 
 def encode(text: str) -> str:

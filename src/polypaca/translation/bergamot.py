@@ -17,15 +17,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, Thread
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
 
 from polypaca.core.errors import MissingExtraError, StageError, UserError
+from polypaca.core.settings import USER_PATH, Choice
 from polypaca.translation.bergamot_files import ModelFiles, check, find
 from polypaca.translation.bergamot_worker import LONGEST
-from polypaca.translation.contract import Engine, Untranslated
+from polypaca.translation.contract import Untranslated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from polypaca.translation.contract import EngineContext
 
 # A sentence takes milliseconds, and `LONGEST` bounds what it can take.
 _SECONDS_PER_TEXT = 300.0
@@ -36,76 +41,75 @@ _CRASHES_IN_A_ROW = 5
 _AHEAD = 4  # texts that wait in a process's pipe
 
 
-def make(
-    source: str,
-    target: str,
-    *,
-    threads: int = 1,
-    cache: Path | None = None,
-    model: str | Path,
-    shortlist: bool = True,
-) -> Engine:
-    """An engine that translates through a published Bergamot model.
+class BergamotSettings(Choice):
+    """Firefox's translation models, the paper's engine."""
+
+    kind: Literal["bergamot"] = "bergamot"
+    model: Annotated[str, USER_PATH] = Field(
+        description="a folder; {source} and {language} are filled in"
+    )
+    shortlist: bool = Field(
+        default=True, description="choose words from the model's shortlist, as Firefox does"
+    )
+
+
+class Bergamot:
+    """A published Bergamot model.
 
     Each text is translated by itself, greedily, and with the vocabulary's shortlist for its own
     pieces, so which texts share a call changes nothing. Texts of more than 127 pieces are cut
     between words, as Bergamot cuts them.
-
-    Args:
-        source: code of the language to translate from.
-        target: code of the language to translate into.
-        threads: processes at work at once, each with the model in memory (some 100 MB).
-        cache: not used.
-        model: the model's folder; `{source}` and `{target}` in it stand for the codes.
-        shortlist: choose words from the model's lexical shortlist, as Firefox does, or from all.
-
-    Raises:
-        UserError: if a file is missing or damaged, does not belong to this pair, or the engine
-            cannot load it; `MissingExtraError` if `fxtranslate` is not installed.
     """
-    from importlib.metadata import PackageNotFoundError, version
 
-    try:
-        engine_version = version("fxtranslate")
-    except PackageNotFoundError as error:
-        raise MissingExtraError("the engine bergamot", "bergamot") from error
-    if threads < 1:
-        raise UserError(f"threads is {threads}; give 1 or more")
-    filled = str(model).replace("{source}", source).replace("{target}", target)
-    files = find(Path(filled).expanduser(), source, target, shortlist=shortlist)
-    digest = check(files)
-    first = _Child(_command(files))
-    backend = _start(first, f"{files.model}: the engine cannot load it", UserError)
-    children = [first, *(_Child(_command(files)) for _ in range(threads - 1))]
+    name = "bergamot"
+    unit: Literal["sentence", "line"] = "sentence"
 
-    def translate(texts: Sequence[str]) -> list[str | Untranslated]:
-        assert children, "closed"
-        return _translate(texts, children)
+    def __init__(self, settings: BergamotSettings, context: EngineContext) -> None:
+        """Start a process a thread, each with the model in memory (some 100 MB).
 
-    def close() -> None:
-        for child in children:
+        Raises:
+            UserError: if a file is missing or damaged, does not belong to this pair, or the engine
+                cannot load it; `MissingExtraError` if `fxtranslate` is not installed.
+        """
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            engine_version = version("fxtranslate")
+        except PackageNotFoundError as error:
+            raise MissingExtraError("the engine bergamot", "bergamot") from error
+        if context.threads < 1:
+            raise UserError(f"threads is {context.threads}; give 1 or more")
+        shortlist = settings.shortlist
+        files = find(Path(settings.model), context.source, context.target, shortlist=shortlist)
+        digest = check(files)
+        first = _Child(_command(files))
+        backend = _start(first, f"{files.model}: the engine cannot load it", UserError)
+        self._children = [first, *(_Child(_command(files)) for _ in range(context.threads - 1))]
+        self.signature = (
+            f"bergamot fxtranslate={engine_version} backend={backend} model={digest} "
+            f"shortlist={shortlist} longest={LONGEST} unknown=never"
+        )
+
+    def translate(self, texts: Sequence[str]) -> list[str | Untranslated]:
+        """One outcome a text, in order."""
+        assert self._children, "closed"
+        return _translate(texts, self._children)
+
+    def placeholder(self, n: int) -> str:
+        """A bare number from 701 on: what Bergamot models carry over best.
+
+        Of the three-digit numbers in FLORES' English test set, Mozilla's published translations
+        into 8 languages (mozilla/firefox-translations-models, evaluation/) hold 98.7 % as they
+        were; of four-digit numbers 97.9 % (separators), of words that mix letters and digits 69 %
+        and of words in capitals 62 % (translated or transliterated).
+        """
+        return str(701 + n)
+
+    def close(self) -> None:
+        """End all processes."""
+        for child in self._children:
             _stop(child)
-        children.clear()
-
-    return Engine(
-        name="bergamot",
-        signature=f"bergamot fxtranslate={engine_version} backend={backend} model={digest} "
-        f"shortlist={shortlist} longest={LONGEST} unknown=never",
-        translate=translate,
-        placeholder=placeholder,
-        close=close,
-    )
-
-
-def placeholder(n: int) -> str:
-    """A bare number from 701 on: what Bergamot models carry over best.
-
-    Of the three-digit numbers in FLORES' English test set, Mozilla's published translations into
-    8 languages (mozilla/firefox-translations-models, evaluation/) hold 98.7 % as they were; of
-    four-digit numbers 97.9 % (separators), of words that mix letters and digits 69 % and of
-    words in capitals 62 % (translated or transliterated).
-    """
-    return str(701 + n)
+        self._children.clear()
 
 
 @dataclass

@@ -8,18 +8,22 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from polypaca.core.errors import MissingExtraError, StageError, UserError
 from polypaca.core.files import sha256_file, sha256_text
 from polypaca.core.names import nearest
-from polypaca.translation.contract import Engine, Untranslated
+from polypaca.core.settings import RUN_ONLY, USER_PATH, Choice
+from polypaca.translation.contract import Untranslated
 from polypaca.translation.ctranslate2_languages import language_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+
+    from polypaca.translation.contract import EngineContext
 
 _MARIAN_FILES = ("source.spm", "target.spm")
 _NLLB_FILE = "sentencepiece.bpe.model"
@@ -56,22 +60,36 @@ class _Codec:
     prefix: tuple[str, ...]
 
 
-def make(
-    source: str,
-    target: str,
-    *,
-    model: str | Path,
-    threads: int = 1,
-    cache: Path | None = None,
-    beam_size: int = 4,
-    compute_type: str = "default",
-    device: Literal["auto", "cpu", "cuda"] = "auto",
-    max_batch_tokens: int = 2048,
-    max_length: int = 256,
-    source_token: str | None = None,
-    target_token: str | None = None,
-) -> Engine:
-    """Load a converted OPUS-MT or NLLB model.
+class CTranslate2Settings(Choice):
+    """OPUS-MT and NLLB models, converted to CTranslate2's format."""
+
+    kind: Literal["ctranslate2"] = "ctranslate2"
+    model: Annotated[str, USER_PATH] = Field(
+        description="a folder; {source} and {language} are filled in"
+    )
+    beam_size: int = Field(default=4, ge=1, description="1 is greedy")
+    compute_type: str = Field(
+        default="default", description="int8, float32, ...; default: int8 where the device can"
+    )
+    device: Annotated[Literal["auto", "cpu", "cuda"], RUN_ONLY] = Field(
+        default="auto", description="auto: the first GPU if there is one, else the CPU"
+    )
+    max_batch_tokens: Annotated[int, RUN_ONLY] = Field(
+        default=2048, ge=1, description="source tokens translated at once"
+    )
+    max_length: int = Field(
+        default=256, ge=1, lt=_POSITIONS, description="the most tokens of a translation"
+    )
+    source_token: str | None = Field(
+        default=None, description="the source language's in an NLLB model, such as zho_Hant"
+    )
+    target_token: str | None = Field(
+        default=None, description="the target language's, such as >>por_BR<<; empty for none"
+    )
+
+
+class CTranslate2:
+    """A converted OPUS-MT or NLLB model, with the SentencePiece models copied into its folder.
 
     In int8 on a CPU, the default, only texts of one length in tokens share a batch. Nothing is
     padded, sums of products are exact, and so a text's translation is the same, bit for bit,
@@ -82,72 +100,105 @@ def make(
 
     Texts of more than 512 tokens are `Untranslated`: models cannot read them, and what was cut
     would be lost silently. Translations that reach `max_length` end there and are returned.
-
-    Args:
-        source: code of the language to translate from.
-        target: code of the language to translate into.
-        model: the folder that `ct2-transformers-converter` wrote, with the SentencePiece models
-            copied into it; `{source}` and `{target}` in it stand for the languages' codes.
-        threads: how many batches are translated at once, on a CPU; at least 1.
-        cache: not used; translations are made anew.
-        beam_size: hypotheses kept in the search; 1 is greedy.
-        compute_type: a type of CTranslate2 (`int8`, `float32`, ...). `default` is int8 on a CPU,
-            and int8 with float16 on a GPU, where the device can do it.
-        device: `auto` is the first GPU if there is one that CUDA sees, else the CPU.
-        max_batch_tokens: source tokens translated at once.
-        max_length: the most tokens of a translation, 1 to 511.
-        source_token: the source language's token in an NLLB model's vocabulary, if not the one
-            that the code stands for: `zho_Hant`.
-        target_token: the same of the target language, for NLLB and multilingual OPUS-MT models:
-            `>>por_BR<<`; an empty text for none.
-
-    Raises:
-        UserError: if a setting is wrong, files are missing or damaged, or the model does not know
-            a language.
-        MissingExtraError: if ctranslate2 is not installed.
     """
-    _check_range("threads", threads, 1)
-    _check_range("beam_size", beam_size, 1)
-    _check_range("max_batch_tokens", max_batch_tokens, 1)
-    _check_range("max_length", max_length, 1, _POSITIONS - 1)
-    folder = Path(str(model).replace("{source}", source).replace("{target}", target)).expanduser()
-    command = _conversion(folder, source, target)
-    files = _files(folder, command)
-    translator, version = _load(folder, command, device, compute_type, threads)
-    codec = _codec(folder, command, (source, source_token), (target, target_token))
-    digest = sha256_text("".join(f"{path.name} {sha256_file(path)}\n" for path in files))
-    settings = {
-        "ctranslate2": version,
-        "model": digest[:16],
-        "compute_type": translator.compute_type,
-        "beam_size": beam_size,
-        "max_length": max_length,
-        "languages": " ".join((*codec.before, *codec.prefix)) or None,
-    }
-    return Engine(
-        name="ctranslate2",
-        signature=" ".join(f"{key}={value}" for key, value in settings.items() if value),
-        translate=partial(
-            _translate,
-            translator=translator,
-            codec=codec,
-            mixed=translator.device != "cpu" or not translator.compute_type.startswith("int8"),
-            max_batch_size=max_batch_tokens,
+
+    name = "ctranslate2"
+    unit: Literal["sentence", "line"] = "sentence"
+
+    def __init__(self, settings: CTranslate2Settings, context: EngineContext) -> None:
+        """Load the model; on a CPU so many batches are translated at once as there are threads.
+
+        Raises:
+            UserError: if files are missing or damaged, the device cannot do what is wanted, or the
+                model does not know a language.
+            MissingExtraError: if ctranslate2 is not installed.
+        """
+        if context.threads < 1:
+            raise UserError(f"threads is {context.threads}: it must be at least 1")
+        folder, source, target = Path(settings.model), context.source, context.target
+        command = _conversion(folder, source, target)
+        files = _files(folder, command)
+        self._settings = settings
+        self._translator, version = _load(folder, command, settings, context.threads)
+        compute_type = self._translator.compute_type
+        self._mixed = self._translator.device != "cpu" or not compute_type.startswith("int8")
+        languages = (source, settings.source_token), (target, settings.target_token)
+        self._codec = codec = _codec(folder, command, *languages)
+        self._form = _placeholder(codec, _vocabulary(folder, "source"))
+        digest = sha256_text("".join(f"{path.name} {sha256_file(path)}\n" for path in files))
+        parts = {
+            "ctranslate2": version,
+            "model": digest[:16],
+            "compute_type": compute_type,
+            "beam_size": settings.beam_size,
+            "max_length": settings.max_length,
+            "languages": " ".join((*codec.before, *codec.prefix)) or None,
+        }
+        self.signature = " ".join(f"{key}={value}" for key, value in parts.items() if value)
+
+    def translate(self, texts: Sequence[str]) -> list[str | Untranslated]:
+        """One outcome a text, in order.
+
+        Raises:
+            StageError: if CTranslate2 fails, as when memory runs out.
+        """
+        codec = self._codec
+        outcomes: list[str | Untranslated] = [Untranslated("empty translation")] * len(texts)
+        groups: dict[int, list[tuple[int, list[str]]]] = {}
+        for index, text in enumerate(texts):
+            pieces = codec.pieces(text)
+            tokens = [*codec.before, *pieces, *codec.after]
+            if not pieces:
+                outcomes[index] = Untranslated("no characters that the model reads")
+            elif len(tokens) > _POSITIONS:
+                outcomes[index] = Untranslated(
+                    f"{len(tokens)} tokens, more than the {_POSITIONS} that the model reads"
+                )
+            else:
+                groups.setdefault(0 if self._mixed else len(tokens), []).append((index, tokens))
+        try:
+            # All are under way before the first is waited for, the longest first, so that every
+            # thread has work to the end.
+            running = [
+                (index, result)
+                for _, group in sorted(groups.items(), reverse=True)
+                for (index, _), result in zip(group, self._start(group), strict=True)
+            ]
+            for index, result in running:
+                tokens = result.result().hypotheses[0][len(codec.prefix) :]
+                outcomes[index] = codec.text(tokens) or outcomes[index]
+        except RuntimeError as error:
+            raise StageError(
+                f"CTranslate2 failed: {error}; if memory ran out, set a smaller max_batch_tokens"
+            ) from error
+        return outcomes
+
+    def _start(self, group: Sequence[tuple[int, list[str]]]) -> list[Any]:
+        """Results to wait for, of texts that may share a batch."""
+        prefix = list(self._codec.prefix)
+        results: list[Any] = self._translator.translate_batch(
+            [tokens for _, tokens in group],
+            [prefix] * len(group) if prefix else None,
+            asynchronous=True,
+            max_batch_size=self._settings.max_batch_tokens,
             batch_type="tokens",
-            beam_size=beam_size,
-            max_decoding_length=max_length + len(codec.prefix),
-        ),
-        placeholder=_placeholder(codec, _vocabulary(folder, "source")),
-        close=translator.unload_model,
-    )
+            beam_size=self._settings.beam_size,
+            max_input_length=0,
+            max_decoding_length=self._settings.max_length + len(prefix),
+            # An empty answer is the model's own: it is reported, not filled in.
+            min_decoding_length=0,
+            # Marian's own decoder forbids it too.
+            disable_unk=True,
+        )
+        return results
 
+    def placeholder(self, n: int) -> str:
+        """The first form that the model's own pieces spell, and that comes back byte for byte."""
+        return self._form.format(n)
 
-def _check_range(setting: str, value: Any, low: int, high: int | None = None) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise UserError(f"{setting} is a whole number, not {value!r}")
-    if value < low or (high is not None and value > high):
-        allowed = f"at least {low}" if high is None else f"{low} to {high}"
-        raise UserError(f"{setting} is {value}: it must be {allowed}")
+    def close(self) -> None:
+        """Free the model's memory."""
+        self._translator.unload_model()
 
 
 def _conversion(folder: Path, source: str, target: str) -> str:
@@ -191,7 +242,7 @@ def _files(folder: Path, command: str) -> list[Path]:
 
 
 def _load(
-    folder: Path, command: str, device: str, compute_type: str, threads: int
+    folder: Path, command: str, settings: CTranslate2Settings, threads: int
 ) -> tuple[Any, str]:
     """The loaded model, and the version of CTranslate2."""
     try:
@@ -199,8 +250,7 @@ def _load(
     except ImportError as error:
         raise MissingExtraError("the translation engine ctranslate2", "translate") from error
 
-    if device not in ("auto", *_PREFERRED):
-        raise UserError(f"no device is called {device!r}{nearest(device, ('auto', *_PREFERRED))}")
+    device, compute_type = str(settings.device), settings.compute_type
     gpus = ctranslate2.get_cuda_device_count()
     if device == "cuda" and not gpus:
         raise UserError("there is no GPU that CUDA sees; set device to cpu or auto")
@@ -298,7 +348,7 @@ def _vocabulary(folder: Path, side: Literal["source", "target"]) -> list[str]:
     return []
 
 
-def _placeholder(codec: _Codec, vocabulary: Collection[str]) -> Callable[[int], str]:
+def _placeholder(codec: _Codec, vocabulary: Collection[str]) -> str:
     """The first form that the model's own pieces spell, and that comes back byte for byte."""
     known = set(vocabulary)
 
@@ -308,52 +358,4 @@ def _placeholder(codec: _Codec, vocabulary: Collection[str]) -> Callable[[int], 
         needed = [piece for n in range(20) for piece in codec.pieces(form.format(n))]
         return known.issuperset(needed) and codec.text(plain) == text
 
-    return next((form for form in _PLACEHOLDERS if survives(form)), _PLACEHOLDERS[-1]).format
-
-
-def _translate(
-    texts: Sequence[str], *, translator: Any, codec: _Codec, mixed: bool, **settings: Any
-) -> list[str | Untranslated]:
-    outcomes: list[str | Untranslated] = [Untranslated("empty translation")] * len(texts)
-    groups: dict[int, list[tuple[int, list[str]]]] = {}
-    for index, text in enumerate(texts):
-        pieces = codec.pieces(text)
-        tokens = [*codec.before, *pieces, *codec.after]
-        if not pieces:
-            outcomes[index] = Untranslated("no characters that the model reads")
-        elif len(tokens) > _POSITIONS:
-            outcomes[index] = Untranslated(
-                f"{len(tokens)} tokens, more than the {_POSITIONS} that the model reads"
-            )
-        else:
-            groups.setdefault(0 if mixed else len(tokens), []).append((index, tokens))
-    try:
-        # All are under way before the first is waited for, the longest first, so that every
-        # thread has work to the end.
-        running = [
-            (index, result)
-            for _, group in sorted(groups.items(), reverse=True)
-            for (index, _), result in zip(
-                group,
-                translator.translate_batch(
-                    [tokens for _, tokens in group],
-                    [list(codec.prefix)] * len(group) if codec.prefix else None,
-                    asynchronous=True,
-                    max_input_length=0,
-                    # An empty answer is the model's own: it is reported, not filled in.
-                    min_decoding_length=0,
-                    # Marian's own decoder forbids it too.
-                    disable_unk=True,
-                    **settings,
-                ),
-                strict=True,
-            )
-        ]
-        for index, result in running:
-            tokens = result.result().hypotheses[0][len(codec.prefix) :]
-            outcomes[index] = codec.text(tokens) or outcomes[index]
-    except RuntimeError as error:
-        raise StageError(
-            f"CTranslate2 failed: {error}; if memory ran out, set a smaller max_batch_tokens"
-        ) from error
-    return outcomes
+    return next((form for form in _PLACEHOLDERS if survives(form)), _PLACEHOLDERS[-1])

@@ -4,25 +4,46 @@ from __future__ import annotations
 
 import unicodedata
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from polypaca.translation.contract import Engine, Untranslated
+from polypaca.core.settings import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from polypaca.translation.contract import EngineContext, Untranslated
 
 
-def make(source: str, target: str, *, threads: int = 1, cache: Path | None = None) -> Engine:
-    """The engine that appends the target's code to every word: `a cat` -> `a-es cat-es`.
+class DummySettings(Choice):
+    """No translation: a stand-in for tests, which marks every word."""
 
-    What is no letter stays as it is. Source, threads and cache make no difference.
+    kind: Literal["dummy"] = "dummy"
+
+
+class Dummy:
+    """Appends the target's code to every word: `a cat` -> `a-es cat-es`.
+
+    What is no letter stays as it is.
     """
 
-    def translate(texts: Sequence[str]) -> list[str | Untranslated]:
-        return [mark(text, target) for text in texts]
+    name = "dummy"
+    unit: Literal["sentence", "line"] = "sentence"
 
-    return Engine("dummy", f"dummy|target:{target}", translate)
+    def __init__(self, settings: DummySettings, context: EngineContext) -> None:
+        """The target language is all it needs."""
+        self._target = context.target
+        self.signature = f"dummy|target:{context.target}"
+
+    def translate(self, texts: Sequence[str]) -> list[str | Untranslated]:
+        """The texts, marked."""
+        return [mark(text, self._target) for text in texts]
+
+    def placeholder(self, n: int) -> str:
+        """A number in braces."""
+        return f"{{{n}}}"
+
+    def close(self) -> None:
+        """There is nothing to end."""
 
 
 def mark(text: str, target: str) -> str:

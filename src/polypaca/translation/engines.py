@@ -1,7 +1,7 @@
 """The table of translation engines.
 
-To add one, write a factory in a file of its own and give it a row; the contract test in
-`tests/translation/test_engines.py` then covers it.
+To add one, write its settings and its class in a file of its own and give it a row; the contract
+test in `tests/translation/test_engines.py` then covers it.
 """
 
 from __future__ import annotations
@@ -9,69 +9,87 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.errors import UserError
-from polypaca.core.names import nearest
-from polypaca.translation import apertium, bergamot, ctranslate2, dummy, llm
+from polypaca.core.rows import Table
+from polypaca.core.settings import Choice, with_slots
+from polypaca.translation.apertium import Apertium, ApertiumSettings
+from polypaca.translation.bergamot import Bergamot, BergamotSettings
+from polypaca.translation.contract import EngineContext
+from polypaca.translation.ctranslate2 import CTranslate2, CTranslate2Settings
+from polypaca.translation.dummy import Dummy, DummySettings
+from polypaca.translation.llm import LlmTranslator, LlmTranslatorSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from polypaca.translation.contract import Engine
+    from polypaca.translation.contract import Engine, Untranslated
 
 
 @dataclass(frozen=True)
-class EngineSpec:
+class EngineRow:
     """A row.
 
     Attributes:
-        summary: what the engine is.
-        make: `make(source, target, threads=..., cache=..., **settings)` gives the engine. Source
-            and target are language codes; the settings are its own.
-        needs_model: whether it takes the setting `model`, a folder.
-        asks_server: whether translating sends the data to a server.
+        settings: the class of the engine's settings.
+        make: `make(settings, context)` gives the engine.
     """
 
-    summary: str
-    make: Callable[..., Engine]
-    needs_model: bool = False
-    asks_server: bool = False
+    settings: type[Choice]
+    make: Callable[[Any, EngineContext], Engine]
 
 
-ENGINES: dict[str, EngineSpec] = {
-    "apertium": EngineSpec("Apertium's rule-based pairs, as installed", apertium.make),
-    "bergamot": EngineSpec("Bergamot (Firefox) models, CPU", bergamot.make, needs_model=True),
-    "ctranslate2": EngineSpec(
-        "OPUS-MT and NLLB models in CTranslate2's format", ctranslate2.make, needs_model=True
-    ),
-    "llm": EngineSpec("a served model behind an OpenAI-compatible URL", llm.make, asks_server=True),
-    "dummy": EngineSpec("no translation: a stand-in for tests, marks every word", dummy.make),
-}
+ENGINES: Table[EngineRow] = Table(
+    "translation engine",
+    "polypaca.engines",
+    EngineRow,
+    {
+        "apertium": EngineRow(ApertiumSettings, Apertium),
+        "bergamot": EngineRow(BergamotSettings, Bergamot),
+        "ctranslate2": EngineRow(CTranslate2Settings, CTranslate2),
+        "llm": EngineRow(LlmTranslatorSettings, LlmTranslator),
+        "dummy": EngineRow(DummySettings, Dummy),
+    },
+)
 
 
 def load(
-    name: str,
+    settings: Choice,
     source: str,
     target: str,
     *,
     threads: int = 1,
     cache: Path | None = None,
-    **settings: Any,
+    account: Path | None = None,
 ) -> Engine:
-    """Make the engine of that name for one pair of languages.
+    """Make the engine of these settings for one pair of languages.
 
-    Args:
-        name: a name of the table.
-        source: code of the language to translate from.
-        target: code of the language to translate into.
-        threads: CPU threads that the engine may use.
-        cache: a folder in which an engine may keep what it need not ask twice.
-        settings: the engine's own settings, as its `make` takes them.
+    `{source}` and `{language}` in the settings' paths stand for the languages' codes; the arguments
+    are those of `EngineContext`.
 
     Raises:
-        UserError: if there is no such engine, its settings are wrong, or its model, program or
-            optional package (`MissingExtraError`) is not there.
+        UserError: if there is no such engine, or its model, program or optional package
+            (`MissingExtraError`) is not there.
     """
-    if name not in ENGINES:
-        raise UserError(f"no translation engine is called {name!r}{nearest(name, ENGINES)}")
-    return ENGINES[name].make(source, target, threads=threads, cache=cache, **settings)
+    row = ENGINES.row(settings.kind)
+    filled = with_slots(settings, {"source": source, "language": target})
+    engine = row.make(filled, EngineContext(source, target, threads, cache, account))
+    package = ENGINES.version_of(settings.kind)
+    return _OfPackage(engine, package) if package else engine
+
+
+class _OfPackage:
+    """An engine of another package, which signs with that package's version as well."""
+
+    def __init__(self, engine: Engine, package: str) -> None:
+        self._engine = engine
+        self.name, self.unit = engine.name, engine.unit
+        self.signature = f"{engine.signature}|package:{package}"
+
+    def translate(self, texts: Sequence[str]) -> list[str | Untranslated]:
+        return self._engine.translate(texts)
+
+    def placeholder(self, n: int) -> str:
+        return self._engine.placeholder(n)
+
+    def close(self) -> None:
+        self._engine.close()

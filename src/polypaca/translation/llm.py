@@ -9,21 +9,26 @@ from __future__ import annotations
 import re
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
 
 from polypaca.core import languages
 from polypaca.core.errors import StageError, UserError
 from polypaca.core.files import sha256_text
+from polypaca.core.settings import USER_PATH, Choice
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete, require_key
 from polypaca.llm.records import Failure, Reply, Request
-from polypaca.llm.records import endpoint as endpoint_of
+from polypaca.llm.served import Served
 from polypaca.llm.thoughts import Spoken, spoken
 from polypaca.translation.chatter import is_refusal, names_of, without_chatter
-from polypaca.translation.contract import Engine, Untranslated
+from polypaca.translation.contract import Untranslated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from polypaca.translation.contract import EngineContext
 
 _READING = 2  # raise it when another translation would be read out of the same reply
 _SLOT = re.compile(r"\$\{(source|target|text)\}")
@@ -41,79 +46,86 @@ _TAGGED = re.compile(r"<([a-z_]{2,20})>(.*)</\1>", re.DOTALL | re.IGNORECASE)
 _REFUSED = (400, 413, 422)
 
 
-def make(
-    source: str,
-    target: str,
-    *,
-    threads: int = 1,
-    cache: Path | None = None,
-    model: str,
-    base_url: str,
-    api_key_env: str | None = "OPENAI_API_KEY",
-    temperature: float | None = 0.0,
-    max_tokens: int = 1024,
-    prompt: str | None = None,
-    account: Path | None = None,
-    **served: Any,
-) -> Engine:
-    """The engine that asks a served model for translations.
+class LlmTranslatorSettings(Served, Choice):
+    """A served model behind an OpenAI-compatible URL."""
 
-    Args:
-        source: code of the language to translate from.
-        target: code of the language to translate into.
-        threads: not used; `concurrency` is what counts.
-        cache: the folder of kept replies.
-        model: the name by which the server knows the model.
-        base_url: an OpenAI-compatible URL, with its version.
-        api_key_env: the environment variable that holds the key; None for a server without one.
-        temperature: of the sampling; None sends none, for models that take none.
-        max_tokens: the most that the model may write for one text.
-        prompt: the path of a text with the slots `${text}` and, if wanted, `${source}` and
-            `${target}`, which become English names of languages; None for the packaged one.
-        account: the file in which it is kept what was asked and spent; None keeps none.
-        served: how hard the server may be pressed, and limits: see `llm.records.Endpoint`.
+    kind: Literal["llm"] = "llm"
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        default=0.0, description="0: the likeliest words; null: none is sent"
+    )
+    max_tokens: int = Field(default=1024, ge=8, description="the most that one text may become")
+    prompt: Annotated[str | None, USER_PATH] = Field(
+        default=None,
+        description="a text file with ${text}, and ${source} and ${target} if wanted, which become "
+        "English names of languages; null: polypaca's own",
+    )
 
-    Raises:
-        UserError: if the prompt cannot be used, the URL is none or the key is not set; from
-            `translate`, if the server refuses key or model.
-        StageError: from `translate`, if the server failed; replies that came are in the cache.
-    """
-    template = load_prompt(prompt)
-    endpoint = endpoint_of(model=model, base_url=base_url, api_key_env=api_key_env, **served)
-    require_key(endpoint)  # now, not after hours of other work
-    spending = Account(account)
-    names = {"source": _name(source), "target": _name(target)}
-    called = names_of(source, target)
 
-    def ask(texts: Sequence[str]) -> list[Reply | Failure]:
-        requests = [
-            Request(
-                messages=(("user", fill(template, {**names, "text": text})),),
-                temperature=temperature,
-                max_tokens=max_tokens,
+class LlmTranslator:
+    """Asks a served model for translations."""
+
+    name = "llm"
+    unit: Literal["sentence", "line"] = "line"
+
+    def __init__(self, settings: LlmTranslatorSettings, context: EngineContext) -> None:
+        """Read the prompt and look whether the key is there.
+
+        Raises:
+            UserError: if the prompt cannot be used, a code names no language or the key is not set.
+        """
+        self._settings, self._cache = settings, context.cache
+        self._template = load_prompt(settings.prompt)
+        require_key(settings)  # now, not after hours of other work
+        self._account = Account(context.account)
+        self._names = {"source": _name(context.source), "target": _name(context.target)}
+        self._called = names_of(context.source, context.target)
+        prompt = Path(settings.prompt).stem if settings.prompt else "packaged"
+        heat = "none" if settings.temperature is None else format(settings.temperature, "g")
+        self.signature = "|".join(
+            (
+                f"llm|model:{settings.model}|{context.source}>{context.target}",
+                f"prompt:{prompt}-{sha256_text(self._template)[:12]}",
+                f"temperature:{heat}|max_tokens:{settings.max_tokens}|reading:{_READING}",
             )
-            for text in texts
-        ]
-        return complete(requests, endpoint, cache=cache, keep=_is_finished, account=spending)
+        )
 
-    def translate(texts: Sequence[str]) -> list[str | Untranslated]:
-        replies = ask(texts)
+    def translate(self, texts: Sequence[str]) -> list[str | Untranslated]:
+        """One outcome a text, in order.
+
+        Raises:
+            UserError: if the server refuses key or model.
+            StageError: if the server failed or a limit was reached; replies that came are in the
+                cache.
+        """
+        replies = self._ask(texts)
         refused = [_is_refusal(reply) for reply in replies]
         if any(refused) and not any(isinstance(reply, Reply) for reply in replies):
             # Does the server refuse these texts, or the settings? One that it cannot mind tells.
-            refused = [isinstance(ask(["1"])[0], Reply) and each for each in refused]
-        _raise_for_failures(replies, refused, cache)
-        return [outcome(text, reply, called) for text, reply in zip(texts, replies, strict=True)]
+            refused = [isinstance(self._ask(["1"])[0], Reply) and each for each in refused]
+        _raise_for_failures(replies, refused, self._cache)
+        return [
+            outcome(text, reply, self._called) for text, reply in zip(texts, replies, strict=True)
+        ]
 
-    signature = "|".join(
-        (
-            f"llm|model:{model}|{source}>{target}",
-            f"prompt:{Path(prompt).stem if prompt else 'packaged'}-{sha256_text(template)[:12]}",
-            f"temperature:{'none' if temperature is None else format(temperature, 'g')}"
-            f"|max_tokens:{max_tokens}|reading:{_READING}",
+    def placeholder(self, n: int) -> str:
+        """An empty tag."""
+        return f"<x{n}/>"
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+    def _ask(self, texts: Sequence[str]) -> list[Reply | Failure]:
+        requests = [
+            Request(
+                messages=(("user", fill(self._template, {**self._names, "text": text})),),
+                temperature=self._settings.temperature,
+                max_tokens=self._settings.max_tokens,
+            )
+            for text in texts
+        ]
+        return complete(
+            requests, self._settings, cache=self._cache, keep=_is_finished, account=self._account
         )
-    )
-    return Engine("llm", signature, translate, unit="line", placeholder="<x{}/>".format)
 
 
 def load_prompt(path: str | None) -> str:

@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polypaca.core.folders import (
-    AnalysisFolder,
-    GateFolder,
-    PairsFolder,
-    ResponsesFolder,
-    VerdictsFolder,
-)
 from polypaca.core.missing import TOLERATED
 from polypaca.judging.judges import JUDGES
 from polypaca.judging.llm import LlmJudgeSettings
@@ -36,9 +29,15 @@ from polypaca.workflow.steps import Group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    from polypaca.core.folders import CellFolder, PromptsFolder
+    from polypaca.core.folders import (
+        CellFolder,
+        GateFolder,
+        PairsFolder,
+        PromptsFolder,
+        ResponsesFolder,
+        VerdictsFolder,
+    )
     from polypaca.core.settings import Choice
     from polypaca.llm.served import ServedModel
     from polypaca.study.grid import Pair, System
@@ -56,7 +55,7 @@ def add_evaluation(tasks: TaskList, data: Data, cells: Cells) -> None:
     for system in systems(study):
         checkpoint = cells.trained[system.cell.id] if system.cell else None
         folder = _responses(tasks, system, data, checkpoint, responses)
-        responses[system.id] = ResponsesFolder(folder)
+        responses[system.id] = folder
     verdicts: dict[str, dict[str, VerdictsFolder]] = {name: {} for name in judges(study)}
     gates: dict[str, GateFolder] = {}
     for system in systems(study):
@@ -87,7 +86,7 @@ def add_evaluation(tasks: TaskList, data: Data, cells: Cells) -> None:
         generate=study.generate,
         statistics=study.analyze,
     )
-    analysis = AnalysisFolder(tasks.add(layout.ANALYSIS, work, _ANALYZE))
+    analysis = tasks.add(layout.ANALYSIS, work, _ANALYZE)
     tasks.add(layout.REPORT, WriteReport(analysis=analysis), _ANALYZE)
 
 
@@ -97,7 +96,7 @@ def _responses(
     data: Data,
     checkpoint: CellFolder | None,
     responses: Mapping[str, ResponsesFolder],
-) -> Path:
+) -> ResponsesFolder:
     study, entry, task_id = tasks.study, system.entry, layout.responses(system.id)
     if system.shuffled:
         source = responses[system.shuffled.id]
@@ -180,7 +179,7 @@ def _verdicts(
     pins = tasks.held_by(judge)
     if JUDGES.row(judge.kind).uses_gate:
         pins.update(tasks.held_by(gate))
-    return VerdictsFolder(tasks.add(layout.verdicts(system, name), work, _JUDGE, pins=pins))
+    return tasks.add(layout.verdicts(system, name), work, _JUDGE, pins=pins)
 
 
 def _gate(
@@ -188,8 +187,7 @@ def _gate(
 ) -> GateFolder:
     gate = tasks.study.gate
     work = CheckLanguage(responses=responses, prompts=prompts, gate=gate)
-    folder = tasks.add(layout.gate(system), work, Group("gate"), pins=tasks.held_by(gate))
-    return GateFolder(folder)
+    return tasks.add(layout.gate(system), work, Group("gate"), pins=tasks.held_by(gate))
 
 
 def _pair(
@@ -212,4 +210,4 @@ def _pair(
         account=tasks.out / layout.SPENDING,
     )
     pins = tasks.held_by(asked)
-    return PairsFolder(tasks.add(layout.pair(pair), work, _JUDGE, pins=pins))
+    return tasks.add(layout.pair(pair), work, _JUDGE, pins=pins)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from polypaca.core.work import Work
+    from polypaca.core.work import Facts, SealedFolder, Work
 
 STAGES = ("prepare", "translate", "mix", "train", "generate", "judge", "analyze", "report")
 
@@ -42,7 +42,7 @@ class Task:
     """
 
     id: str
-    work: Work
+    work: Work[SealedFolder[Facts]]
     inputs: Mapping[str, Task] = field(default_factory=dict)
     guards: tuple[Task, ...] = ()
     pins: Mapping[str, Any] = field(default_factory=dict)

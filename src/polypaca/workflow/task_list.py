@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from polypaca.core.settings import user_paths
 from polypaca.workflow.steps import Group, Task
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
         TranslationFolder,
     )
     from polypaca.core.settings import Settings
-    from polypaca.core.work import Work
+    from polypaca.core.work import Facts, SealedFolder, Work
     from polypaca.study.schema import Study
     from polypaca.workflow.fingerprints import Fingerprints
+
+
+K = TypeVar("K", bound="SealedFolder[Facts]")
 
 
 @dataclass(frozen=True)
@@ -66,20 +69,19 @@ class TaskList:
     def add(
         self,
         task_id: str,
-        work: Work,
+        work: Work[K],
         group: Group,
         *,
         guards: Sequence[str] = (),
         pins: Mapping[str, Any] | None = None,
         cost: float = 1.0,
         all_cores: bool = False,
-    ) -> Path:
+    ) -> K:
         """Add a task, once; the folders that its work reads must be those of earlier tasks.
 
         Returns:
-            The task's folder.
+            The task's folder, of the kind that the work fills.
         """
-        folder = self.out / task_id
         if task_id not in self._made:
             inputs = {
                 role: self._made[sealed.path.relative_to(self.out).as_posix()]
@@ -89,7 +91,7 @@ class TaskList:
             self._made[task_id] = Task(
                 task_id, work, inputs, before, pins or {}, group, cost, all_cores
             )
-        return folder
+        return work.makes(self.out / task_id)
 
     def holds(self, source: str, languages: Sequence[str] = ("",)) -> dict[str, Any]:
         """What a source holds, as far as that can be known without reading it all again."""

@@ -4,17 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.folders import (
-    BaseFolder,
-    CellFolder,
-    HeldOutFolder,
-    InstructionsFolder,
-    LedgerFolder,
-    LengthsFolder,
-    MixtureFolder,
-    PromptsFolder,
-    TranslationFolder,
-)
 from polypaca.core.settings import with_slots
 from polypaca.stages.mix import CountBudgets, DrawMixture, HoldOut, MeasureLengths, PlannedCell
 from polypaca.stages.prepare import PrepareBase, PrepareInstructions, PreparePrompts
@@ -38,6 +27,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from polypaca.core.folders import (
+        BaseFolder,
+        CellFolder,
+        HeldOutFolder,
+        InstructionsFolder,
+        LedgerFolder,
+        LengthsFolder,
+        MixtureFolder,
+        PromptsFolder,
+        TranslationFolder,
+    )
     from polypaca.study.grid import Cell
     from polypaca.study.schema import Model, Study
     from polypaca.workflow.fingerprints import Fingerprints
@@ -75,7 +75,7 @@ def _prompts(tasks: TaskList) -> PromptsFolder:
         on_bad_row=prompts.on_bad_row,
     )
     pins = {**tasks.holds(prompts.source, languages), **_sha256(prompts.sha256)}
-    return PromptsFolder(tasks.add(layout.PROMPTS, work, _PREPARE, pins=pins))
+    return tasks.add(layout.PROMPTS, work, _PREPARE, pins=pins)
 
 
 def _instructions(tasks: TaskList, prompts: PromptsFolder) -> InstructionsFolder:
@@ -97,7 +97,7 @@ def _instructions(tasks: TaskList, prompts: PromptsFolder) -> InstructionsFolder
         entities=data.entities,
     )
     pins = {**tasks.holds(data.instructions, languages), **_sha256(data.sha256)}
-    return InstructionsFolder(tasks.add(layout.INSTRUCTIONS, work, _PREPARE, pins=pins))
+    return tasks.add(layout.INSTRUCTIONS, work, _PREPARE, pins=pins)
 
 
 def _sha256(given: Mapping[str, str]) -> dict[str, Any]:
@@ -109,8 +109,7 @@ def _base(tasks: TaskList, model: Model) -> BaseFolder:
     work = PrepareBase(**sources, revision=model.revision, config=model.config, seed=model.seed)
     pins = {key: tasks.holds(source) for key, source in sources.items() if source}
     group = Group(f"base-{model.name}")
-    folder = tasks.add(layout.base(model.name), work, group, pins=pins, all_cores=True)
-    return BaseFolder(folder)
+    return tasks.add(layout.base(model.name), work, group, pins=pins, all_cores=True)
 
 
 def _translation(
@@ -122,7 +121,7 @@ def _translation(
     if translate is None or engine is None:
         passed = PassOn(instructions=instructions, language=code, gate=study.gate)
         group = Group("translate")
-        return TranslationFolder(tasks.add(layout.translation(code), passed, group, pins=gate))
+        return tasks.add(layout.translation(code), passed, group, pins=gate)
     engine = with_slots(engine, {"source": translate.source, "language": code})
     # Only prompts in this very language can be found in its translations.
     looked_for = study.data.contaminated != "keep" and as_tested(study, code)
@@ -144,8 +143,7 @@ def _translation(
         pins["gate"] = gate
     # Languages do not wait for one another, and an engine takes all the threads it gets.
     group = Group(f"translate-{code}")
-    folder = tasks.add(layout.translation(code), work, group, pins=pins, all_cores=True)
-    return TranslationFolder(folder)
+    return tasks.add(layout.translation(code), work, group, pins=pins, all_cores=True)
 
 
 def _cells(tasks: TaskList, data: Data) -> Cells:
@@ -156,7 +154,7 @@ def _cells(tasks: TaskList, data: Data) -> Cells:
         lengths[cell.id] = _lengths(tasks, cell, data)
         mixtures[cell.id] = _mixture(tasks, cell, data, lengths[cell.id])
     work = HoldOut(translations=data.translations, align=study.data.align)
-    heldout = HeldOutFolder(tasks.add(layout.HELD_OUT, work, _MIX))
+    heldout = tasks.add(layout.HELD_OUT, work, _MIX)
     ledger = _ledger(tasks, data, mixtures, lengths)
     trained = {
         cell.id: _trained(tasks, cell, data.bases[cell.model], mixtures[cell.id], heldout)
@@ -170,7 +168,7 @@ def _lengths(tasks: TaskList, cell: Cell, data: Data) -> LengthsFolder:
     work = MeasureLengths(
         base=data.bases[cell.model], translations=data.translations, template=template
     )
-    return LengthsFolder(tasks.add(layout.lengths(cell.model, template), work, _MIX))
+    return tasks.add(layout.lengths(cell.model, template), work, _MIX)
 
 
 def _mixture(tasks: TaskList, cell: Cell, data: Data, lengths: LengthsFolder) -> MixtureFolder:
@@ -192,7 +190,7 @@ def _mixture(tasks: TaskList, cell: Cell, data: Data, lengths: LengthsFolder) ->
         max_length=method.max_length if counts_tokens else None,
         kind=method.kind if counts_flops else None,
     )
-    return MixtureFolder(tasks.add(layout.mixture(cell, of_cell=counts_tokens), work, _MIX))
+    return tasks.add(layout.mixture(cell, of_cell=counts_tokens), work, _MIX)
 
 
 def _ledger(
@@ -213,7 +211,7 @@ def _ledger(
         tolerance=study.budget.tolerance,
         unequal=study.budget.unequal,
     )
-    return LedgerFolder(tasks.add(layout.LEDGER, work, _MIX))
+    return tasks.add(layout.LEDGER, work, _MIX)
 
 
 def _planned(study: Study, cell: Cell) -> PlannedCell:
@@ -250,11 +248,10 @@ def _trained(
         cell=cell.id,
         hardware=tasks.study.train,
     )
-    folder = tasks.add(
+    return tasks.add(
         layout.trained(cell),
         work,
         Group(f"train-{cell.model}", splits=True),
         guards=[layout.LEDGER],
         cost=(cell.mixture.budgets or 1.0) * method.epochs,
     )
-    return CellFolder(folder)

@@ -82,7 +82,7 @@ def main(run_folder: Path, job: str) -> None:
     team.dismiss()
 
 
-def _shared(task: Task) -> type[SharedWork] | None:
+def _shared(task: Task) -> type[SharedWork[Any]] | None:
     """The kind of work, if it is done on several folders at once."""
     return type(task.work) if isinstance(task.work, SharedWork) else None
 
