@@ -1,9 +1,13 @@
-"""Trains one tiny cell, alone or as one of several processes: `together.py ARGUMENTS.json`."""
+"""`together.py JOBS.json` trains tiny cells in turn, alone or as one of several processes.
+
+Each writes `result.json` beside its checkpoints, unless it is told to stop before its end.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +20,28 @@ from polypaca.training.tokenize import tokenize
 from polypaca.training.trainer import fine_tune, with_adapter
 
 
-def main(arguments: dict[str, Any]) -> None:
-    """Train as told; rank 0 writes `result.json` beside the checkpoints."""
+class KilledError(Exception):
+    """As if the processes were killed between two steps."""
+
+
+def main(jobs: list[dict[str, Any]]) -> None:
+    """Train as told."""
     import torch
 
     torch.set_num_threads(1)
     distributed.join()
+    for arguments in jobs:
+        with suppress(KilledError):
+            result = train(arguments)
+            if distributed.is_main():
+                (Path(arguments["folder"]) / "result.json").write_text(json.dumps(result))
+    distributed.leave()
+
+
+def train(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Train one cell; what came of it on this process."""
+    import torch
+
     base, folder = Path(arguments["base"]), Path(arguments["folder"])
     shards = distributed.world_size() if arguments["sharding"] == "fsdp" else 1
     model = load_model(
@@ -39,7 +59,7 @@ def main(arguments: dict[str, Any]) -> None:
 
     def progress(fraction: float, text: str) -> None:
         if fraction > arguments.get("stop_at", 2.0):
-            raise SystemExit(3)
+            raise KilledError
 
     trained = fine_tune(
         model, rows, rows,
@@ -59,7 +79,7 @@ def main(arguments: dict[str, Any]) -> None:
         p.to_local().numel() if isinstance(p, torch.distributed.tensor.DTensor) else p.numel()
         for p in model.parameters()
     )
-    result = {
+    return {
         "history": trained.history,
         "checkpoint": str(trained.checkpoint),
         "sharded": len(sharded),
@@ -67,9 +87,6 @@ def main(arguments: dict[str, Any]) -> None:
         "held": local,
         "numbers": sum(p.numel() for p in model.parameters()),
     }
-    if distributed.is_main():
-        (folder / "result.json").write_text(json.dumps(result))
-    distributed.leave()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,6 @@ from polypaca.translation.apertium import ApertiumSettings
 from polypaca.translation.bergamot import BergamotSettings
 from polypaca.translation.ctranslate2 import CTranslate2Settings
 from polypaca.translation.llm import LlmTranslatorSettings
-
-from .serving import chat_model, transformers_serve
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 
@@ -119,17 +116,16 @@ def test_bergamot(instructions: Path, tmp_path: Path, bergamot_model: Path) -> N
 
 
 def test_a_served_model(
-    instructions: Path, tmp_path: Path, tiny_model: Callable[[str], Path]
+    instructions: Path, tmp_path: Path, transformers_server: tuple[str, str]
 ) -> None:
-    pytest.importorskip("uvicorn", reason="no uvicorn: pip install 'polypaca[test]'")
     rows = list(read_jsonl(instructions / "en.jsonl", Example))[:6]
     plain = Example(
         id="p.en", source="p", split="train", language="en", instruction="1 + 1", output="2"
     )
     write_jsonl(tmp_path / "short" / "en.jsonl", [*rows, plain])
-    with transformers_serve(chat_model(tiny_model("llama"), tmp_path), tmp_path) as (url, model):
-        engine = LlmTranslatorSettings(model=model, max_tokens=8, base_url=url, api_key_env=None)
-        facts = _translate(tmp_path / "es", tmp_path / "short", "es", engine, None)
+    url, model = transformers_server
+    engine = LlmTranslatorSettings(model=model, max_tokens=8, base_url=url, api_key_env=None)
+    facts = _translate(tmp_path / "es", tmp_path / "short", "es", engine, None)
     # Random weights do not end: every row with prose is rejected, and says so.
     assert facts["rows"] >= 1
     rejected = list(read_jsonl(tmp_path / "es" / "rejected.jsonl", Rejected))
