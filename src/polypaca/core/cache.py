@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polypaca.core.disk import writing
-from polypaca.core.files import sha256_once, sha256_text, write_json
+from polypaca.core.files import read_json, sha256_once, sha256_text, write_json
 from polypaca.core.notices import notice
 from polypaca.core.private import private_folder
 
@@ -84,7 +84,7 @@ def damaged(folder: Path) -> list[str]:
     Hidden ones that are more do not count: systems leave them everywhere.
     """
     try:
-        kept = json.loads((folder / HASHES).read_text(encoding="utf-8"))
+        kept = read_json(folder / HASHES)
         found = _hashes(folder)
     except (OSError, ValueError):
         return [HASHES]
