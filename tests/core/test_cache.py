@@ -19,6 +19,7 @@ from polypaca.core.cache import (
     keep_hashes,
     kept_folder,
     locked,
+    private_folder,
     set_aside,
     with_hash,
     without_hash,
@@ -173,3 +174,18 @@ def test_a_folder_is_built_once_and_again_after_damage(tmp_path: Path) -> None:
     ]
     names = sorted(path.name for path in entry.parent.iterdir())
     assert names == ["entry", "entry.damaged", "entry.lock"]
+
+
+def test_what_is_made_is_for_its_owner_and_what_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    shared.chmod(0o755)
+    before = os.umask(0)
+    try:
+        private_folder(shared / "a" / "b" / "c")
+        private_folder(shared / "a" / "b" / "c")
+    finally:
+        os.umask(before)
+    assert _mode(shared) == 0o755
+    for folder in ("a", "a/b", "a/b/c"):
+        assert _mode(shared / folder) == 0o700
