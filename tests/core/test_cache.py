@@ -176,6 +176,10 @@ def test_a_folder_is_built_once_and_again_after_damage(tmp_path: Path) -> None:
     assert names == ["entry", "entry.damaged", "entry.lock"]
 
 
+def _mode(folder: Path) -> int:
+    return folder.stat().st_mode & 0o777
+
+
 def test_what_is_made_is_for_its_owner_and_what_is_there_keeps_its_mode(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)
