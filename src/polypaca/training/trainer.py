@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import MissingExtraError, StageError
-from polypaca.core.files import write_json
+from polypaca.core.files import read_json, write_json
 from polypaca.training import adapters, distributed, loss, memory, proof, sharding
 from polypaca.training.batching import Schedule
 from polypaca.training.checkpoints import drop_unusable, last_checkpoint
@@ -339,7 +338,7 @@ def _remember_limit(folder: Path, tokens: int) -> None:
 
 def _learned_limit(folder: Path) -> int | None:
     try:
-        return int(json.loads((folder / _LIMIT).read_text(encoding="utf-8"))["tokens"])
+        return int(read_json(folder / _LIMIT)["tokens"])
     except (OSError, ValueError, KeyError):
         return None
 
@@ -348,7 +347,7 @@ def _clock(checkpoint: Path | None) -> dict[str, Any]:
     """The seconds and tokens that earlier runs took up to a checkpoint."""
     if checkpoint is None:
         return {}
-    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    state = read_json(checkpoint / "trainer_state.json")
     kept = state.get("stateful_callbacks", {}).get("Clock", {}).get("args", {})
     return {key: kept[key] for key in ("seconds", "tokens") if key in kept}
 
