@@ -6,7 +6,7 @@ import pytest
 
 from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.records import GateResult, Prompt, Response
-from polypaca.langid import detectors, fasttext_models
+from polypaca.langid import detectors, lid176
 from polypaca.stages.gate import gate
 
 ENGLISH = "The old house stands by the river, and the children play in the garden every day."
@@ -70,7 +70,7 @@ def test_every_answer_has_its_gate_its_reason_and_its_confusion(
 
 
 def test_a_model_file_can_be_given(folders: dict[str, Path], tmp_path: Path) -> None:
-    path = fasttext_models.packaged_lid176()
+    path = lid176.packaged()
     facts = gate(
         tmp_path / "gate",
         responses=folders["responses"],

@@ -49,6 +49,9 @@ class Table(Mapping[str, Row]):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
+    def __contains__(self, name: object) -> bool:
+        return name in list(self)
+
     def __getitem__(self, name: str) -> Row:
         point = self._point(name)
         if point is None:
@@ -74,8 +77,8 @@ class Table(Mapping[str, Row]):
             UserError: if there is none, the package that has it cannot be imported, or several
                 want the name.
         """
-        if name not in list(self):
-            raise UserError(f"no {self._what} is called {name!r}{nearest(name, list(self))}")
+        if name not in self:
+            raise UserError(f"no {self._what} is called {name!r}{nearest(name, self)}")
         return self[name]
 
     def version_of(self, name: str) -> str | None:
