@@ -73,6 +73,13 @@ def test_prompts_without_references(judge: Judge, request: pytest.FixtureRequest
         assert isinstance(verdict, Verdict)
 
 
+@pytest.mark.parametrize("kind", sorted(JUDGES))
+def test_a_row_has_the_name_that_its_settings_have(kind: str) -> None:
+    settings = JUDGES[kind].settings
+    assert settings.model_fields["kind"].default == kind
+    assert settings.__doc__
+
+
 def test_no_judge_leaves_every_answer_unrated() -> None:
     assert {
         (v.status, v.rating, v.judge) for v in load(NoJudgeSettings(), gate=Gate()).judge(ITEMS)

@@ -229,9 +229,13 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
             detectors.load("openlid", path)
 
 
-@pytest.mark.parametrize("name", ["lid176", "lingua"])
+KNOWN = sorted(name for name, row in detectors.DETECTORS.items() if row.languages)
+
+
+@pytest.mark.parametrize("name", KNOWN)
 def test_what_a_detector_knows_is_what_it_says(name: str) -> None:
     if name == "lingua":
         pytest.importorskip("lingua")
+    assert KNOWN == ["lid176", "lingua"]
     said = {language for language, _ in detectors.load(name).scores("a", 10_000)}
     assert set(detectors.known_languages(name) or ()) == said

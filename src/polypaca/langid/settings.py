@@ -8,11 +8,10 @@ from pydantic import AfterValidator, Field
 
 from polypaca.core.names import nearest
 from polypaca.core.settings import USER_PATH, Settings
+from polypaca.langid.detectors import DETECTORS
 
 
 def _known(name: str) -> str:
-    from polypaca.langid.detectors import DETECTORS
-
     if name not in DETECTORS:
         raise ValueError(f"unknown detector {name!r}{nearest(name, DETECTORS)}")
     return name
