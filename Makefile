@@ -6,16 +6,20 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := src tests benchmarks
+# A process a core. Each takes whole files, for the sake of what a file's tests share, in order:
+# the longest ones come early.
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install install-dev demo test check real format clean
+.PHONY: help install install-dev demo test test-quick check real format clean
 
 help:
-	@echo "make demo     run studies/tiny.yaml: the whole pipeline, offline, CPU, minutes"
-	@echo "make test     run the test suite"
-	@echo "make check    ruff (lint and format) and mypy --strict"
-	@echo "make real     run studies/real.yaml on the real data in ../shared/data"
-	@echo "make format   let ruff format the code"
-	@echo "make clean    remove the environment, caches and the studies' output"
+	@echo "make demo        run studies/tiny.yaml: the whole pipeline, offline, CPU, minutes"
+	@echo "make test        run the test suite"
+	@echo "make test-quick  its tests that are quick: no training, whole runs, browser, real models"
+	@echo "make check       ruff (lint and format) and mypy --strict"
+	@echo "make real        run studies/real.yaml on the real data in ../shared/data"
+	@echo "make format      let ruff format the code"
+	@echo "make clean       remove the environment, caches and the studies' output"
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -39,7 +43,10 @@ real: install
 	$(BIN)/polypaca run studies/real.yaml
 
 test: install-dev
-	$(BIN)/pytest
+	$(PYTEST)
+
+test-quick: install-dev
+	$(PYTEST) -m "not slow and not browser and not gpu"
 
 check: install-dev
 	$(BIN)/ruff check $(SOURCES)

@@ -228,7 +228,7 @@ def decoding_table(
 ) -> list[Timed]:
     """The paper's loop, stock batches and ours."""
     benches = {
-        dtype: replace(bench, decoding=replace(bench.decoding, num_beams=num_beams))
+        dtype: replace(bench, decoding=bench.decoding.model_copy(update={"num_beams": num_beams}))
         for dtype, bench in bases.items()
     }
     works: dict[tuple[str, str], Callable[[], Tokens]] = {
@@ -329,7 +329,7 @@ def precision_rows(bases: dict[str, Bench]) -> list[dict[str, Any]]:
     out = []
     for beams in (1, 4):
         benches = {
-            dtype: replace(bench, decoding=replace(bench.decoding, num_beams=beams))
+            dtype: replace(bench, decoding=bench.decoding.model_copy(update={"num_beams": beams}))
             for dtype, bench in bases.items()
         }
         exact = ours(replace(benches["float32"], batch=1))
@@ -416,14 +416,14 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     paper = "bfloat16" if device == "cuda" else "float32"
     only = given.only.split(",")
     for bench in bases.values():  # the first run of anything is slower
-        ours(replace(bench, prompts=bench.prompts[:2], decoding=Decoding(4)))
+        ours(replace(bench, prompts=bench.prompts[:2], decoding=Decoding(max_new_tokens=4)))
     widths = [int(width) for width in given.beams.split(",")]
     for beams in widths if "decoding" in only else ():
         results = decoding_table(bases, paper, beams, given.repeats)
         print(table(f"{beams} beams" if beams > 1 else "greedy", results), flush=True)
         report[f"beams_{beams}"] = [asdict(row) for row in results]
     for beams in widths if "adapters" in only else ():
-        bench = replace(half, decoding=replace(half.decoding, num_beams=beams))
+        bench = replace(half, decoding=half.decoding.model_copy(update={"num_beams": beams}))
         results = adapters_table(bench, given.adapters, given.mixed_batch, given.repeats)
         how = f"{beams} beams" if beams > 1 else "greedy"
         print(table(f"{given.adapters} adapters, {how}", results), flush=True)

@@ -181,7 +181,7 @@ def main() -> int:
     print("\n".join(f"{key}: {value}" for key, value in report.items()), flush=True)
     model: Any = load_model(given.base, dtype="bfloat16")
     for new_tokens in map(int, given.new_tokens.split(",")):
-        decoding = Decoding(new_tokens, num_beams=1, no_repeat_ngram_size=0)
+        decoding = Decoding(max_new_tokens=new_tokens, num_beams=1, no_repeat_ngram_size=0)
         bench = Bench(model, tokenizer, prompts, decoding, len(prompts))
         with served(given.gguf, given.slots, lengths[-1] + new_tokens, given.threads) as url:
             works: dict[str, Callable[[], int]] = {

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from polypaca.core.systems import SystemLabel
+
     Array = NDArray[np.float64]
     # (generator, simulations, prompts) -> values (simulations, prompts, languages)
     Draw = Callable[[np.random.Generator, int, int], Array]
@@ -309,7 +311,9 @@ SEEN, UNSEEN = ["en", "fr", "es", "bg", "ru", "zh"], ["bn", "no"]
 
 def grid(groups: int, margin: float | None) -> None:
     """Print seconds and peak memory of the analyze stage on the paper's grid."""
-    from polypaca.stages.analyze import analyze
+    from polypaca.core.work import Context
+    from polypaca.stages.analyze import AnalyzeStudy
+    from polypaca.stats.settings import Statistics
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -318,7 +322,8 @@ def grid(groups: int, margin: float | None) -> None:
             1 for path in folder.glob("*/responses/responses.jsonl") for _ in path.open("rb")
         )
         started, used = time.perf_counter(), time.process_time()
-        analyze(folder / "analysis", margin=margin, progress=lambda share, text: None, **arguments)
+        work = AnalyzeStudy(**arguments, statistics=Statistics(margin=margin))
+        work.run(Context(folder / "analysis"))
         seconds = time.perf_counter() - started
         cpu = time.process_time() - used
         found = json.loads((folder / "analysis" / "analysis.json").read_text(encoding="utf-8"))
@@ -335,8 +340,10 @@ def grid(groups: int, margin: float | None) -> None:
 
 def _write_grid(folder: Path, groups: int) -> dict[str, Any]:
     """The files that the stage reads, and its other arguments."""
+    from polypaca.core import folders
     from polypaca.core.files import write_json, write_jsonl
     from polypaca.core.records import Prompt
+    from polypaca.generation.contract import Generate
 
     codes = [*SEEN, *UNSEEN]
     for code in codes:
@@ -349,7 +356,7 @@ def _write_grid(folder: Path, groups: int) -> dict[str, Any]:
         {"unit": "examples", "one_budget_rows": 1, "cells": [], "notes": []},
     )
     generator = np.random.default_rng(31)
-    systems = []
+    systems: list[SystemLabel] = []
     for group in range(groups):
         for mixture in [*(f"monolingual-{code}" for code in SEEN), "multilingual", "downsampled"]:
             system = f"model{group}.lora.{mixture}.s1"
@@ -357,47 +364,46 @@ def _write_grid(folder: Path, groups: int) -> dict[str, Any]:
             tested = [own] if own in SEEN and own != "en" else codes
             systems.append(_system(system, f"model{group}", mixture, tested))
             _write_system(folder / system, system, tested, generator)
-    names = [system["system"] for system in systems]
+    names = [system.system for system in systems]
     return {
-        "prompts": folder / "prompts",
-        **{
-            argument: {name: folder / name / part for name in names}
-            for argument, part in (
-                ("responses", "responses"),
-                ("verdicts", "verdicts"),
-                ("gate", "gate"),
-                ("cells", "train"),
-            )
-        },
-        "instructions": folder / "none",
+        "prompts": folders.PromptsFolder(folder / "prompts"),
+        "responses": {n: folders.ResponsesFolder(folder / n / "responses") for n in names},
+        "verdicts": {n: folders.VerdictsFolder(folder / n / "verdicts") for n in names},
+        "gate": {n: folders.GateFolder(folder / n / "gate") for n in names},
+        "cells": {n: folders.CellFolder(folder / n / "train") for n in names},
+        "instructions": folders.InstructionsFolder(folder / "none"),
         "translations": {},
-        "budgets": folder / "budgets",
+        "budgets": folders.LedgerFolder(folder / "budgets"),
+        "judges": ["grid"],
+        "compared": {},
         "study": "grid",
         "train_languages": SEEN,
         "test_languages": codes,
         "recipes": ["monolingual", "multilingual", "downsampled", "english"],
         "systems": systems,
-        "generate": {},
-        "resamples": 5000,
-        "confidence": 0.95,
-        "seed": 1,
+        "generate": Generate(),
     }
 
 
-def _system(system: str, model: str, mixture: str, tested: Sequence[str]) -> dict[str, Any]:
-    recipes = ["monolingual"] if mixture.startswith("monolingual") else [mixture]
-    return {
-        "system": system,
-        "kind": "cell",
-        "model": model,
-        "method": "lora",
-        "recipes": [*recipes, "english"] if mixture == "monolingual-en" else recipes,
-        "mixture": mixture,
-        "languages": list(tested),
-        "seed": 1,
-        "budgets": float(len(SEEN)) if mixture == "multilingual" else 1.0,
-        "tuned_on": list(SEEN),
-    }
+def _system(system: str, model: str, mixture: str, tested: Sequence[str]) -> SystemLabel:
+    from polypaca.core.systems import SystemLabel
+
+    own = mixture.removeprefix("monolingual-")
+    answers_for: dict[str, tuple[str, ...]] = {"monolingual": (own,)}
+    if own == mixture:
+        answers_for = {mixture: tuple(tested)}
+    if own == "en":
+        answers_for["english"] = tuple(tested)
+    return SystemLabel(
+        system,
+        "cell",
+        model,
+        "lora",
+        answers_for=answers_for,
+        seed=1,
+        budgets=float(len(SEEN)) if mixture == "multilingual" else 1.0,
+        tuned_on=tuple(SEEN),
+    )
 
 
 def _write_system(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,6 +12,11 @@ import hypothesis
 import pytest
 
 from .models.tiny_families import FAMILIES, train_spm, write_baichuan, write_pickled
+from .translation.serving import chat_model, transformers_serve
+
+# Tiny models are no faster on several threads, and processes of pytest-xdist share the cores.
+# Said before PyTorch is imported, here and in what tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SMALL_DISK_KB = 512
 
@@ -25,6 +31,14 @@ TEXT = [
     "Nombra tres animales. El gato, el perro y el caballo son animales que la gente conoce bien.",
     "Below is an instruction that describes a task. Write a response.\n\n### Instruction:\n",
 ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One cache for all tests but those that have their own: no test reads the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POLYPACA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +128,8 @@ def tiny_model(
     tmp_path_factory: pytest.TempPathFactory, tiny_source: Callable[..., Path]
 ) -> Callable[[str], Path]:
     """Folders with tiny models of `FAMILIES`, made ready as those from the Hub are, once."""
-    from polypaca.stages.prepare import prepare_base
+    from polypaca.core.work import Context
+    from polypaca.stages.prepare import PrepareBase
 
     made: dict[str, Path] = {}
 
@@ -122,17 +137,25 @@ def tiny_model(
         if family not in made:
             base = tmp_path_factory.mktemp(f"{family}-base")
             with pytest.MonkeyPatch.context() as patch:
+                # It may be a test's own cache that is set, which does not outlive the test.
                 patch.setenv("POLYPACA_CACHE", str(tmp_path_factory.mktemp("cache")))
-                prepare_base(
-                    base,
-                    source=str(tiny_source(family)),
-                    revision=None,
-                    config=None,
-                    tokenizer=None,
-                    seed=1,
-                    progress=lambda fraction, text: None,
-                )
+                PrepareBase(source=str(tiny_source(family))).run(Context(base))
             made[family] = base
         return made[family]
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def transformers_server(
+    tiny_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str]]:
+    """The URL of a running `transformers serve` with a tiny model, and the model's name.
+
+    The name is the model's folder.
+    """
+    if importlib.util.find_spec("uvicorn") is None or importlib.util.find_spec("fastapi") is None:
+        pytest.skip("no fastapi or uvicorn: pip install 'polypaca[test]'")
+    folder = tmp_path_factory.mktemp("served")
+    with transformers_serve(chat_model(tiny_model("llama"), folder), folder) as served:
+        yield served

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.peers.common import (
     ALPHA,
@@ -17,6 +17,9 @@ from benchmarks.peers.common import (
     read_rows,
     serve,
 )
+
+if TYPE_CHECKING:
+    from polypaca.training.settings import Method
 
 
 def load_tokenizer(path: Path) -> Any:
@@ -69,6 +72,7 @@ def train(task: Task) -> Result:
     """Train as the stage `train` does, and keep the weights."""
     import transformers
 
+    from polypaca.training.settings import Hardware, Lora
     from polypaca.training.tokenize import tokenize
     from polypaca.training.trainer import copy_weights, fine_tune, with_adapter
 
@@ -85,33 +89,23 @@ def train(task: Task) -> Result:
     )
     dtype, autocast, result = precision(task)
     model = load_base(task, dtype)
-    if task.method == "lora":
-        model = with_adapter(
-            model, targets=task.targets, rank=RANK, alpha=ALPHA, dropout=DROPOUT, seed=task.seed
-        )
+    epochs = task.steps * task.batch // len(rows)
+    method = settings_of(task, epochs)
+    if isinstance(method, Lora):
+        model = with_adapter(model, method, task.targets, task.seed)
     # It makes its Trainer itself: this is how every Trainer of a process is given a callback.
     callbacks: list[Any] = transformers.trainer.DEFAULT_CALLBACKS
     callbacks.append(meter_callback(ProfilingMeter(task, result)))
-    epochs = task.steps * task.batch // len(rows)
     trained = fine_tune(
         model,
         rows,
         held_out,
+        method,
         folder=Path(task.out) / "checkpoints",
         pad_token_id=task.pad,
-        learning_rate=task.learning_rate,
-        batch_size=task.batch,
-        epochs=epochs,
-        warmup=task.warmup,
-        schedule=task.schedule,
-        weight_decay=0.0,
-        group_by_length=True,
-        evaluations=1,
-        checkpoint="last",
-        autocast=autocast,
-        micro_batch_tokens=task.micro * task.max_length if task.micro else None,
         seed=task.seed,
-        progress=lambda share, text: None,
+        hardware=Hardware(micro_batch_tokens=task.micro * task.max_length if task.micro else None),
+        autocast=autocast,
     )
     checkpointing = ", gradient checkpointing" if trained.activation_checkpointing else ""
     limit = trained.micro_batch_tokens
@@ -119,6 +113,25 @@ def train(task: Task) -> Result:
     result.supervised = rows.supervised_tokens * epochs
     copy_weights(trained.checkpoint, Path(task.out))
     return result
+
+
+def settings_of(task: Task, epochs: int) -> Method:
+    """The task's method, as polypaca has it."""
+    from polypaca.training.settings import Full, Lora
+
+    common: dict[str, Any] = {
+        "learning_rate": task.learning_rate,
+        "batch_size": task.batch,
+        "epochs": epochs,
+        "schedule": task.schedule,
+        "group_by_length": True,
+        "evaluations": 1,
+        "checkpoint": "last",
+    }
+    common["warmup_steps" if task.warmup >= 1 else "warmup_ratio"] = task.warmup
+    if task.method == "lora":
+        return Lora(**common, rank=RANK, alpha=ALPHA, dropout=DROPOUT)
+    return Full(**common)
 
 
 def precision(task: Task) -> tuple[Any, bool, Result]:

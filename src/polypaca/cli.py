@@ -139,8 +139,8 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """List the cells of a study with what they cost: budgets, tokens, FLOPs, GPU-hours, money."""
-    from polypaca.workflow.estimate import estimate
-    from polypaca.workflow.hardware import gpu_named
+    from polypaca.planning.estimate import estimate
+    from polypaca.planning.hardware import gpu_named
 
     chosen = gpu_named(gpu) if gpu is not None else None
     loaded = _load(study, overrides)
@@ -148,7 +148,7 @@ def plan(
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False))
         return
-    from polypaca.workflow.plan_text import print_estimate
+    from polypaca.planning.plan_text import print_estimate
 
     print_estimate(found, _console())
 
@@ -156,9 +156,9 @@ def plan(
 @app.command()
 def validate(study: StudyFile, overrides: Overrides = None, as_json: Json = False) -> None:
     """Check a study file and report every problem at once."""
+    from polypaca.planning.schedules import schedule_notes
     from polypaca.study import cells, systems
     from polypaca.study.notices import notices
-    from polypaca.workflow.schedules import schedule_notes
 
     loaded = _load(study, overrides)
     counts = {"study": loaded.name, "cells": len(cells(loaded)), "systems": len(systems(loaded))}
@@ -251,8 +251,7 @@ def langid(
     as_json: Json = False,
 ) -> None:
     """Tell the languages of a file's texts, and whether they pass the gate."""
-    from polypaca.langid.files import to_json, to_text
-    from polypaca.stages.langid import identify
+    from polypaca.langid.files import identify, to_json, to_text
 
     found = identify(file, expect=expect, detector=detector, model=model, field=field)
     typer.echo(to_json(found) if as_json else to_text(found))
@@ -366,7 +365,7 @@ def _run(
 
 def _make_sure(study: Study, planned: Plan, console: Console, *, yes: bool) -> None:
     """What must be so before a run begins: a cache, what jobs will need, leave to spend money."""
-    from polypaca.workflow import preflight
+    from polypaca.planning import preflight
     from polypaca.workflow.shared_cache import ensure_cache
 
     if said := ensure_cache(planned.out):
@@ -374,7 +373,7 @@ def _make_sure(study: Study, planned: Plan, console: Console, *, yes: bool) -> N
     tasks = [task for task in planned.tasks if task.id in planned.reasons]
     preflight.check(study, tasks, planned.out)
     if not yes:
-        _ask_before_spending(preflight.spending(study, tasks))
+        _ask_before_spending(preflight.spending(tasks))
 
 
 def _ask_before_spending(phrases: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polypaca.core.errors import StageError
-from polypaca.core.missing import Missing, Wanted, missing_facts, missing_words
+from polypaca.core.missing import Missing, Wanted, failures, missing_words
 
 AGAIN, NEVER = Missing("answered 503"), Missing("answered 400", lasting=True)
 
@@ -15,18 +15,17 @@ def test_a_share_is_tolerated_and_no_more(count: int, lacking: int, tolerated: f
     wanted = Wanted("prompts got no answer", count, "generate.missing")
     missing = [AGAIN] * min(lacking, count)
     if len(missing) * 20 <= round(tolerated * 20) * count:
-        facts = missing_facts(wanted, missing, tolerated)
-        assert facts == {"missing": len(missing), "failed": len(missing)}
+        assert failures(wanted, missing, tolerated) == len(missing)
     else:
         with pytest.raises(StageError, match=r"generate\.missing"):
-            missing_facts(wanted, missing, tolerated)
+            failures(wanted, missing, tolerated)
 
 
 def test_two_of_twenty_are_done_without() -> None:
     wanted = Wanted("prompts got no answer", 20, "generate.missing")
-    assert missing_facts(wanted, [AGAIN, NEVER]) == {"missing": 2, "failed": 1}
+    assert failures(wanted, [AGAIN, NEVER]) == 1
     with pytest.raises(StageError, match="3 of 20 prompts got no answer, the first: answered 503"):
-        missing_facts(wanted, [AGAIN] * 3)
+        failures(wanted, [AGAIN] * 3)
 
 
 def test_run_again_is_said_where_it_can_help_alone() -> None:
@@ -35,5 +34,5 @@ def test_run_again_is_said_where_it_can_help_alone() -> None:
     assert "run again to ask for 1 of those" in missing_words([AGAIN, NEVER], "failed")
     assert missing_words([NEVER], "failed") == ", 1 of them failed: asking again will not help"
     with pytest.raises(StageError) as error:
-        missing_facts(Wanted("judgements failed", 2, "judge.missing"), [NEVER, NEVER])
+        failures(Wanted("judgements failed", 2, "judge.missing"), [NEVER, NEVER])
     assert "run again" not in str(error.value)

@@ -121,7 +121,7 @@ class TestFetching:
         path = get(server, tmp_path)
         assert path == tmp_path / "downloads" / SHA256 / "rows.jsonl"
         assert path.read_bytes() == DATA
-        assert left_over(tmp_path) == [".lock", "rows.jsonl"]
+        assert left_over(tmp_path) == ["rows.jsonl", "rows.jsonl.lock"]
         assert get(server, tmp_path, sha256=SHA256.upper()) == path
         assert len(server.asked) == 1
 
@@ -195,7 +195,7 @@ class TestBrokenOff:
         part(tmp_path, b"x" * size)
         assert get(server, tmp_path).read_bytes() == DATA
         assert server.asked[-1] == ("/rows.jsonl", "")
-        assert left_over(tmp_path) == [".lock", "rows.jsonl"]
+        assert left_over(tmp_path) == ["rows.jsonl", "rows.jsonl.lock"]
 
     @pytest.mark.parametrize("status", [500, 503, 429])
     def test_a_busy_server_is_asked_again(
@@ -242,7 +242,7 @@ class TestRefused:
         assert message.startswith(f"{server.url}/rows.jsonl: ")
         assert f"expected {SHA256}, got {hashlib.sha256(b'other').hexdigest()} (5 byt" in message
         assert "SECRET" not in message
-        assert left_over(tmp_path) == [".lock"]
+        assert left_over(tmp_path) == ["rows.jsonl.lock"]
         assert len(server.asked) == 1
 
     @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ class TestRefused:
             get(server, tmp_path)
         assert "PASS" not in str(caught.value)
         assert len(server.asked) == 1
-        assert left_over(tmp_path) == [".lock"]
+        assert left_over(tmp_path) == ["rows.jsonl.lock"]
 
     def test_redirects_in_a_circle(self, server: Server, tmp_path: Path) -> None:
         server.redirect = f"{server.url}/rows.jsonl"

@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from polypaca.core.files import read_jsonl
 from polypaca.core.records import PairVerdict, Response, Verdict
 from polypaca.core.results import Analysis
-from polypaca.llm.mock_server import Answer, MockServer, serve
+
+from ..llm.mock_server import Answer, MockServer, serve  # noqa: TID252
+from .studies import copied, polypaca, study_text, write_data
 
 pytestmark = pytest.mark.slow
 
-WORDS = {
-    "en": ("Name the animal number", "The animal is the old cat of the house number", "."),
-    "es": ("Nombra el animal número", "El animal es el gato viejo de la casa número", "."),
-}
 PROMPTS = 24
 STUDY = """\
 name: judged
 languages: {train: [en, es], test: [en, es]}
 data: {instructions: "data.{language}.jsonl", validation: 4}
 prompts: "prompts.{language}.jsonl"
-models:
-  - name: tiny
-    tokenizer: TOKENIZER
-    config: {model_type: gpt_neox, hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2,
-             intermediate_size: 64}
+MODELS
 methods:
   lora: {learning_rate: 1e-2, batch_size: 8, epochs: 1, evaluations: 1}
 recipes: [multilingual, english]
 systems:
   - {base: tiny}
-  - {model: MODEL, name: existing, template: alpaca}
+  - {model: READY, name: existing, template: alpaca}
   - {url: "URL", model: server-model, name: served, api_key_env: null}
   - {answers: "given.{language}.jsonl", name: given}
 generate: {max_new_tokens: 6, num_beams: 1}
@@ -53,57 +45,48 @@ SYSTEMS = [
     "tiny.lora.multilingual.s1", "tiny.lora.monolingual-en.s1", "tiny.base", "existing", "served",
     "given",
 ]  # fmt: skip
+Says = Callable[[int, str], Answer]
 
 
-@pytest.fixture
-def study(
-    tmp_path: Path, tokenizer_file: Path, tiny_model: Callable[[str], Path]
-) -> Iterator[Callable[[Callable[[int, str], Answer]], tuple[Path, MockServer]]]:
-    """Writes the study for a server that answers as it is told."""
-    for code, (ask, say, end) in WORDS.items():
-        rows = [
-            {"id": n, "instruction": f"{ask} {n}{end}", "input": "", "output": f"{say} {n}{end}"}
-            for n in range(28)
-        ]
-        _write(tmp_path / f"data.{code}.jsonl", rows)
-        numbers = range(100, 100 + PROMPTS)
-        prompts = [
-            {"id": str(n), "prompt": f"{ask} {n}{end}", "reference": f"{say} {n}{end}"}
-            for n in numbers
-        ]
-        _write(tmp_path / f"prompts.{code}.jsonl", prompts)
-        given = [{"id": str(n), "response": f"{say} {n}{end}"} for n in numbers]
-        _write(tmp_path / f"given.{code}.jsonl", given)
-    servers = []
+@dataclass
+class Served:
+    """A server that answers as it is told, and the study's text for it."""
 
-    def written(answer: Callable[[int, str], Answer]) -> tuple[Path, MockServer]:
-        context = serve(answer)
-        server = context.__enter__()
-        servers.append(context)
-        text = STUDY.replace("TOKENIZER", str(tokenizer_file)).replace("URL", server.base_url)
-        path = tmp_path / "judged.yaml"
-        path.write_text(text.replace("MODEL", str(tiny_model("llama"))))
-        return path, server
+    server: MockServer
+    text: str
+    says: Says
 
-    yield written
-    for context in servers:
-        context.__exit__(None, None, None)
+    def write(self, folder: Path) -> Path:
+        write_data(folder, PROMPTS)
+        path = folder / "judged.yaml"
+        path.write_text(self.text)
+        return path
 
 
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+@pytest.fixture(scope="module")
+def served(tokenizer_file: Path, tiny_model: Callable[[str], Path]) -> Iterator[Served]:
+    def answer(number: int, message: str) -> Answer:
+        return made.says(number, message)
+
+    with serve(answer) as server:
+        text = study_text(STUDY, tokenizer_file).replace("URL", server.base_url)
+        made = Served(server, text.replace("READY", str(tiny_model("llama"))), _says)
+        yield made
 
 
-def _run(study: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    out = str(study.parent / "out")
-    return subprocess.run(
-        [sys.executable, "-m", "polypaca.cli", "run", str(study), "--out", out, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env={**os.environ, "POLYPACA_CACHE": str(study.parent / "cache")},
-    )
+@pytest.fixture(scope="module")
+def answered(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study once all systems have answered; only to be copied."""
+    path = served.write(tmp_path_factory.mktemp("answered"))
+    result = _run(path, "--yes", verb="generate")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return path
+
+
+def _run(study: Path, *arguments: str, verb: str = "run") -> subprocess.CompletedProcess[str]:
+    # A cache of its own, since a reply that is in it is not asked for again.
+    env = {**os.environ, "POLYPACA_CACHE": str(study.parent / "cache")}
+    return polypaca(study, *arguments, verb=verb, env=env)
 
 
 def _says(number: int, message: str) -> Answer:
@@ -115,15 +98,15 @@ def _says(number: int, message: str) -> Answer:
     return Answer(text="El gato viejo está en la casa.")
 
 
-def test_rows_judges_and_pairs_of_all_kinds(
-    study: Callable[[Callable[[int, str], Answer]], tuple[Path, MockServer]],
-) -> None:
-    path, _ = study(_says)
+def test_rows_judges_and_pairs_of_all_kinds(served: Served, answered: Path, tmp_path: Path) -> None:
+    served.says = _says
+    path = served.write(tmp_path)
     refused = _run(path)
     assert refused.returncode == 2
     for phrase in ("will answer as served", "judge-a", "judge-b", "will compare 1 pairs", "--yes"):
         assert phrase in refused.stderr.replace("\n", " "), refused.stderr
 
+    path = copied(answered, tmp_path)
     result = _run(path, "--yes")
     assert result.returncode == 0, result.stdout + result.stderr
     out = path.parent / "out"
@@ -155,7 +138,7 @@ def test_rows_judges_and_pairs_of_all_kinds(
 
 
 def test_a_failed_judgement_is_reported_and_retried_alone(
-    study: Callable[[Callable[[int, str], Answer]], tuple[Path, MockServer]],
+    served: Served, answered: Path, tmp_path: Path
 ) -> None:
     mended = False
 
@@ -164,9 +147,9 @@ def test_a_failed_judgement_is_reported_and_retried_alone(
             return Answer(text="I would rather not say.")
         return _says(number, message)
 
-    path, server = study(says)
-    text = path.read_text()
-    only = text[: text.index("judge:")]
+    served.says, server = says, served.server
+    path = copied(answered, tmp_path)
+    only = served.text[: served.text.index("judge:")]
     path.write_text(
         f'{only}judge: {{kind: llm, model: judge-a, base_url: "{server.base_url}", '
         "api_key_env: null}\nanalyze: {resamples: 200}\n"
@@ -190,14 +173,12 @@ def test_a_failed_judgement_is_reported_and_retried_alone(
     assert "nothing to do" in _run(path).stdout
 
 
-def test_too_many_failures_stop_the_judging(
-    study: Callable[[Callable[[int, str], Answer]], tuple[Path, MockServer]],
-) -> None:
-    path, server = study(lambda number, message: Answer(text="I would rather not say."))
-    text = path.read_text()
+def test_too_many_failures_stop_the_judging(served: Served, answered: Path, tmp_path: Path) -> None:
+    served.says = lambda number, message: Answer(text="I would rather not say.")
+    path = copied(answered, tmp_path)
     path.write_text(
-        f"{text[: text.index('systems:')]}judge: {{kind: llm, model: judge-a, "
-        f'base_url: "{server.base_url}", api_key_env: null}}\n'
+        f"{served.text[: served.text.index('systems:')]}judge: {{kind: llm, model: judge-a, "
+        f'base_url: "{served.server.base_url}", api_key_env: null}}\n'
         "generate: {max_new_tokens: 6, num_beams: 1}\n"
     )
     result = _run(path, "--yes")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from polypaca.core.manifest import MANIFEST
+
+from .studies import polypaca, write_rows
 
 pytestmark = pytest.mark.slow
 
@@ -40,16 +41,10 @@ def study(tmp_path: Path, tokenizer_file: Path) -> Path:
         ]
         prompts = [{"id": n, "prompt": f"{code} ask {n}."} for n in range(4)]
         for name, items in (("data", rows), ("prompts", prompts)):
-            text = "".join(json.dumps(item) + "\n" for item in items)
-            (tmp_path / f"{name}.{code}.jsonl").write_text(text)
+            write_rows(tmp_path / f"{name}.{code}.jsonl", items)
     path = tmp_path / "small.yaml"
     path.write_text(STUDY.replace("TOKENIZER", str(tokenizer_file)))
     return path
-
-
-def _run(study: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "polypaca.cli", "run", str(study), "--out", str(out), *more]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_a_study_that_fills_its_disk_goes_on_when_there_is_room(
@@ -57,7 +52,7 @@ def test_a_study_that_fills_its_disk_goes_on_when_there_is_room(
 ) -> None:
     monkeypatch.setenv("POLYPACA_CACHE", str(tmp_path / "cache"))
     out = small_disk / "out"
-    stuck = _run(study, out)
+    stuck = polypaca(study, out=out)
     said = stuck.stdout + stuck.stderr
     assert stuck.returncode == 1, said
     assert "the disk is full: " in said
@@ -69,14 +64,14 @@ def test_a_study_that_fills_its_disk_goes_on_when_there_is_room(
     # So full that not even a plan can be written down.
     with pytest.raises(OSError, match="No space left"):
         (small_disk / "fill").write_bytes(bytes(2**20))
-    full = _run(study, out)
+    full = polypaca(study, out=out)
     assert full.returncode == 1
     assert "error: the disk is full: " in full.stderr
     assert "Traceback" not in full.stdout + full.stderr
     (small_disk / "fill").unlink()
 
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    roomy = _run(study, out)
+    roomy = polypaca(study, out=out)
     assert roomy.returncode == 0, roomy.stdout + roomy.stderr
     assert (out / "report" / "index.html").is_file()
     assert {path: path.stat().st_mtime_ns for path in sealed} == sealed
@@ -98,7 +93,7 @@ def test_without_a_home_a_study_runs_and_what_was_changed_is_made_again(
     monkeypatch.delenv("POLYPACA_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     out = tmp_path / "out"
-    first = _run(study, out)
+    first = polypaca(study, out=out)
     assert first.returncode == 0, first.stdout + first.stderr
     assert "set POLYPACA_CACHE to a folder" in first.stdout
     plan = json.loads(next((out / ".run" / "runs").glob("*/plan.json")).read_text())
@@ -111,9 +106,9 @@ def test_without_a_home_a_study_runs_and_what_was_changed_is_made_again(
     _change(out / "mixtures" / "downsampled.s1" / "train.jsonl")
     for rows in (out / ".run" / "cache" / "rows").glob("*/ids.npy"):
         _change(rows)
-    again = _run(study, out)
+    again = polypaca(study, out=out)
     assert "nothing to do" in again.stdout
-    changed = _run(study, out, "methods.full.learning_rate=2e-3")
+    changed = polypaca(study, "methods.full.learning_rate=2e-3", out=out)
     assert changed.returncode == 0, changed.stdout + changed.stderr
     assert "done      mixtures/downsampled.s1" in changed.stdout
     assert (out / "mixtures" / "downsampled.s1" / "train.jsonl").read_bytes() == trained

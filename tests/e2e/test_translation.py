@@ -7,11 +7,11 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+
+from .studies import command, polypaca, study_text, wait_until, workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.data]
 
@@ -24,11 +24,7 @@ data:
   validation: 50
   translate: {source: en, engine: apertium}
 prompts: {source: "DATA/prompts/test_{language}.jsonl", on_bad_row: repair}
-models:
-  - name: tiny
-    tokenizer: TOKENIZER
-    config: {model_type: gpt_neox, hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2,
-             intermediate_size: 64}
+MODELS
 methods: {lora: {batch_size: 16, epochs: 1, max_length: 8192}}
 recipes: [monolingual, multilingual, downsampled, english]
 sweep: controls
@@ -41,22 +37,12 @@ def study(tmp_path: Path, data_folder: Path, tokenizer_file: Path) -> Path:
     if shutil.which("apertium") is None:
         pytest.skip("no Apertium: apt install apertium apertium-eng-spa")
     path = tmp_path / "translated.yaml"
-    path.write_text(
-        STUDY.replace("DATA", str(data_folder)).replace("TOKENIZER", str(tokenizer_file))
-    )
+    path.write_text(study_text(STUDY, tokenizer_file).replace("DATA", str(data_folder)))
     return path
 
 
-def _run(study: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        _command(study, *words), capture_output=True, text=True, timeout=400, check=False,
-        env=_environment(study),
-    )  # fmt: skip
-
-
-def _command(study: Path, verb: str, *words: str) -> list[str]:
-    out = ["--out", str(study.parent / "out")]
-    return [sys.executable, "-m", "polypaca.cli", verb, str(study), *words, *out]
+def _run(study: Path, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return polypaca(study, *words, verb=verb, env=_environment(study))
 
 
 def _environment(study: Path) -> dict[str, str]:
@@ -70,17 +56,15 @@ def _shards(study: Path) -> dict[Path, int]:
 
 def test_killed_while_translating_and_typed_again(study: Path) -> None:
     process = subprocess.Popen(
-        _command(study, "translate"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        command(study, verb="translate"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env=_environment(study),
     )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while len(_shards(study)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: len(_shards(study)) >= 2)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    time.sleep(2)  # what the killed run started sees that it is gone
+    # What the killed run started sees that it is gone.
+    wait_until(lambda: not workers(study.parent / "out"))
     before = _shards(study)
-    assert len(before) >= 2
     folder = study.parent / "out" / "translations" / "es"
     done = (folder / "manifest.json").exists()
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,10 @@ from polypaca.generation.batching import encode
 from polypaca.generation.contract import Decoding
 from polypaca.generation.openai_backend import Failure, ServedAnswer, answer
 from polypaca.generation.transformers_backend import answer_batch
-from polypaca.llm.mock_server import MODEL_VERSION, Answer, MockServer, serve
 from polypaca.llm.served import Served
 from polypaca.models.loading import load_model, load_tokenizer
 
-from ..translation.serving import chat_model, transformers_serve  # noqa: TID252
+from ..llm.mock_server import MODEL_VERSION, Answer, MockServer, serve  # noqa: TID252
 
 
 def _ask(server: MockServer, texts: list[str], **changes: Any) -> list[ServedAnswer | Failure]:
@@ -107,16 +105,20 @@ def test_a_server_that_is_not_there_is_an_error() -> None:
 
 @pytest.mark.slow
 def test_a_real_server_says_what_the_model_says_here(
-    tiny_model: Callable[[str], Path], tmp_path: Path
+    transformers_server: tuple[str, str],
 ) -> None:
-    folder = chat_model(tiny_model("llama"), tmp_path)
-    model, tokenizer = load_model(folder, dtype="float32"), load_tokenizer(folder)
+    url, name = transformers_server
+    model, tokenizer = load_model(Path(name), dtype="float32"), load_tokenizer(Path(name))
     texts = ["Name three animals. The", "El gato, el perro"]
-    own = answer_batch(model, tokenizer, encode(tokenizer, texts), Decoding(12, 1, 0))
-    with transformers_serve(folder, tmp_path) as (url, name):
-        served = Served(model=name, base_url=url, api_key_env=None)
-        found = answer(texts, served, raw=True, max_new_tokens=12)
-        chat = answer(texts, served, raw=False, max_new_tokens=12)
+    own = answer_batch(
+        model,
+        tokenizer,
+        encode(tokenizer, texts),
+        Decoding(max_new_tokens=12, num_beams=1, no_repeat_ngram_size=0),
+    )
+    served = Served(model=name, base_url=url, api_key_env=None)
+    found = answer(texts, served, raw=True, max_new_tokens=12)
+    chat = answer(texts, served, raw=False, max_new_tokens=12)
     for said, local in zip(found, own, strict=True):
         assert isinstance(said, ServedAnswer)
         assert said.text.strip() == local.text.strip()

@@ -22,7 +22,7 @@ from .together import FAMILIES, PROMPTS, alone, together
 GREEDY = Decoding(max_new_tokens=12, num_beams=1, no_repeat_ngram_size=0)
 PAPER = Decoding(max_new_tokens=12)
 BEAMS = Decoding(max_new_tokens=12, num_beams=3, no_repeat_ngram_size=2, length_penalty=2.0)
-PENALTY = Decoding(12, num_beams=1, no_repeat_ngram_size=3, repetition_penalty=1.5)
+PENALTY = Decoding(max_new_tokens=12, num_beams=1, no_repeat_ngram_size=3, repetition_penalty=1.5)
 
 
 def _loaded(folder: Path) -> tuple[Any, Any, list[list[int]]]:
@@ -152,7 +152,9 @@ def test_special_tokens_are_no_text_and_the_length_limit_is_told(
     model, tokenizer, rows = _loaded(tiny_model("llama3"))
     word = encode(tokenizer, ["cat"])[0][-1]
     _force(model, [word, tokenizer.bos_token_id, word], len(rows[0]))
-    (found,) = answer_batch(model, tokenizer, rows[:1], Decoding(3, 1, 0))
+    (found,) = answer_batch(
+        model, tokenizer, rows[:1], Decoding(max_new_tokens=3, num_beams=1, no_repeat_ngram_size=0)
+    )
     assert found.tokens == (word, tokenizer.bos_token_id, word)
     assert found.text == tokenizer.decode([word, word])
     assert found.finish_reason == "length"
@@ -172,7 +174,9 @@ def test_a_models_own_settings_do_not_leak_in(tiny_model: Callable[[str], Path])
 
 def test_samples_can_be_repeated(tiny_model: Callable[[str], Path]) -> None:
     model, tokenizer, rows = _loaded(tiny_model("gpt_neox"))
-    sampled = Decoding(12, 1, 0, temperature=1.0, top_p=0.9, top_k=50)
+    sampled = Decoding(
+        max_new_tokens=12, num_beams=1, no_repeat_ngram_size=0, temperature=1.0, top_p=0.9, top_k=50
+    )
 
     def answers(seed: int) -> list[tuple[int, ...]]:
         return [a.tokens for a in answer_batch(model, tokenizer, rows, sampled, seed=seed)]
@@ -187,7 +191,7 @@ def test_samples_can_be_repeated(tiny_model: Callable[[str], Path]) -> None:
 
 def test_only_the_likeliest_tokens_are_sampled(tiny_model: Callable[[str], Path]) -> None:
     model, tokenizer, rows = _loaded(tiny_model("gpt_neox"))
-    one = Decoding(12, 1, 0, temperature=1.0, top_k=1)
+    one = Decoding(max_new_tokens=12, num_beams=1, no_repeat_ngram_size=0, temperature=1.0, top_k=1)
     assert together(model, tokenizer, rows, one) == together(model, tokenizer, rows, GREEDY)
 
 
@@ -195,7 +199,7 @@ def test_rows_end_at_the_stop_string_and_their_answers_stay(
     tiny_model: Callable[[str], Path],
 ) -> None:
     model, tokenizer, rows = _loaded(tiny_model("gpt_neox"))
-    ends = Decoding(40, 1, 0, temperature=1.5)
+    ends = Decoding(max_new_tokens=40, num_beams=1, no_repeat_ngram_size=0, temperature=1.5)
     whole = answer_batch(model, tokenizer, rows, ends, seed=3)
     # A string that random weights write somewhere, alone and across two tokens.
     text = whole[1].text
@@ -215,7 +219,9 @@ def test_rows_that_have_ended_leave_the_batch_and_change_no_answer(
     family: str, tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, tokenizer, rows = _loaded(tiny_model(family))
-    decoding = Decoding(40, 1, 3, repetition_penalty=1.2)
+    decoding = Decoding(
+        max_new_tokens=40, num_beams=1, no_repeat_ngram_size=3, repetition_penalty=1.2
+    )
     whole = [
         tokenizer.decode(alone(model, tokenizer, row, decoding), skip_special_tokens=True)
         for row in rows

@@ -15,6 +15,7 @@ import torch
 
 from polypaca.training.attention import Layout, packed_attention, with_alibi
 from polypaca.training.loop import Passes
+from polypaca.training.settings import Full, Hardware
 from polypaca.training.tokenize import Tokenized
 from polypaca.training.trainer import fine_tune, prepare
 
@@ -119,9 +120,9 @@ def _train(folder: Path, **changes: Any) -> Any:
     model = AutoModelForCausalLM.from_config(config).cuda()  # type: ignore[no-untyped-call]
     rows = _rows(32_000, 64)
     return fine_tune(
-        model, rows, rows, folder=folder, pad_token_id=0, learning_rate=1e-4, batch_size=64,
-        epochs=1, warmup=0.0, schedule="linear", weight_decay=0.0, evaluations=1,
-        checkpoint="last", seed=1, autocast=True, progress=lambda fraction, text: None, **changes,
+        model, rows, rows,
+        Full(learning_rate=1e-4, batch_size=64, epochs=1, evaluations=1, checkpoint="last"),
+        folder=folder, pad_token_id=0, seed=1, autocast=True, hardware=Hardware(**changes),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from polypaca.langid.content import is_loop, is_names, is_short, without_names, 
         ("one, two - three 4", 3),
         ("it's a well-known one", 4),
         ("昨天晚上下雨了", 3),  # seven ideographs
+        ("𠮷々𠮷々", 2),  # rare ideographs, and the sign that repeats one
         ("我用 Python 写", 2),  # three ideographs and a word
         ("ฉันไปตลาด", 2),  # nine characters
         ("मेरी माँ हर रविवार", 4),

@@ -15,11 +15,13 @@ from pydantic import ValidationError
 
 from polypaca.core.errors import StageError, UserError
 from polypaca.llm import client as client_module
+from polypaca.llm import wire
 from polypaca.llm.cache import key, read
 from polypaca.llm.client import complete, complete_async
-from polypaca.llm.mock_server import MODEL_VERSION, Answer, MockServer, serve
 from polypaca.llm.records import Failure, Reply, Request
 from polypaca.llm.served import Served
+
+from .mock_server import MODEL_VERSION, Answer, MockServer, serve
 
 KEY_OF_FIRST_VERSION = "ae7e900b69ce6c0fcbfe63c2ffce12bf824055f10e0bd2fc9eb0f337d2f6ed0c"
 KEY = "sk-a-secret-that-must-not-be-seen"
@@ -248,7 +250,7 @@ def test_retry_after_is_honoured() -> None:
     with serve(limited) as server:
         begun = time.perf_counter()
         assert texts(complete([ask("a")], at(server))) == ["x"]
-    assert 1 <= time.perf_counter() - begun < 3
+    assert time.perf_counter() - begun >= 1
 
 
 def test_a_connection_reset_in_the_body_is_retried() -> None:
@@ -296,17 +298,23 @@ def test_a_reply_without_usage_is_a_reply() -> None:
         assert complete([ask("a")], at(server)) == [Reply("x", "m", "unknown", None, None)]
 
 
-def test_a_server_that_is_not_there_stops_everything_at_once() -> None:
+def test_a_server_that_is_not_there_stops_everything_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[Request] = []
+
+    async def attempt(client: Any, served: Served, request: Request) -> wire.Attempt:
+        tried.append(request)
+        return await wire.attempt(client, served, request)
+
+    monkeypatch.setattr(client_module, "attempt", attempt)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound but not listening: refused
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
-        begun = time.perf_counter()
+        served = Served(base_url=url, model="m", api_key_env=None, max_retries=1)
         with pytest.raises(StageError, match=url):
-            complete(
-                [ask(str(i)) for i in range(500)],
-                Served(base_url=url, model="m", api_key_env=None, max_retries=1),
-            )
-    assert time.perf_counter() - begun < 5
+            complete([ask(str(i)) for i in range(500)], served)
+    assert len(tried) <= 2 * served.concurrency
 
 
 def test_a_server_that_never_answers_stops_everything() -> None:

@@ -13,9 +13,10 @@ import pytest
 from polypaca.core.errors import StageError
 from polypaca.llm import pacing
 from polypaca.llm.client import complete
-from polypaca.llm.mock_server import Answer, MockServer, serve
 from polypaca.llm.records import Failure, Reply, Request
 from polypaca.llm.served import Served
+
+from .mock_server import Answer, MockServer, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,10 +104,8 @@ def test_a_server_that_asks_to_come_back_tomorrow_is_not_waited_for() -> None:
         return Answer(status=429, headers={"Retry-After": "86400"})
 
     with serve(answer) as server:
-        begun = time.monotonic()
         outcomes = complete(requests(), at(server, concurrency=2))
         assert len(server.requests) < 8
-    assert time.monotonic() - begun < 5
     assert texts(outcomes)[:2] == ["0", "1"]
     assert isinstance(outcomes[-1], Failure)
     assert "asks to wait 86400 s: run again then" in outcomes[-1].reason
@@ -192,9 +191,8 @@ def test_bytes_that_trickle_for_ever_are_a_stall() -> None:
         return Answer(content) if number else Answer("x" * 200, trickle=0.05)
 
     with serve(answer) as server:
-        begun = time.monotonic()
         assert texts(complete(requests(1), at(server, timeout_seconds=0.5))) == ["0"]
-    assert time.monotonic() - begun < 3
+        assert len(server.requests) == 2
 
 
 def test_slow_first_answers_are_waited_for() -> None:
@@ -220,9 +218,7 @@ def test_a_server_that_dies_half_way(tmp_path: Path) -> None:
             if count == 10:
                 server.stop()
 
-        begun = time.monotonic()
         outcomes = complete(requests(), served, cache=tmp_path, progress=progress)
-    assert time.monotonic() - begun < 10
     answered = sum(isinstance(outcome, Reply) for outcome in outcomes)
     assert 10 <= answered < 20
     assert len(list(tmp_path.rglob("*.json"))) == answered
@@ -247,17 +243,24 @@ def test_requests_a_minute_hold_for_further_attempts_too() -> None:
         complete(requests(10), served)
     assert len(arrivals) == 40
     # Twenty a second, over both calls.
-    assert 39 * 0.05 <= time.monotonic() - begun < 8
+    assert time.monotonic() - begun >= 39 * 0.05
 
 
-def test_tokens_a_minute_are_what_was_used_in_the_end() -> None:
+def test_tokens_a_minute_are_what_was_used_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     # Estimated at 3,017 tokens a request and used 10: at 60,000 a minute 12 take 36 s or 0.2 s.
     many = [Request((("user", str(number)),), max_tokens=3000) for number in range(12)]
+    waits: list[float] = []
+    take = pacing.Limiter.take
+
+    def noted(self: pacing.Limiter, tokens: int) -> float:
+        waits.append(take(self, tokens))
+        return waits[-1]
+
+    monkeypatch.setattr(pacing.Limiter, "take", noted)
     with serve(lambda number, content: Answer(content)) as server:
-        begun = time.monotonic()
         outcomes = complete(many, at(server, tokens_per_minute=60_000, concurrency=1))
     assert texts(outcomes) == [str(number) for number in range(12)]
-    assert time.monotonic() - begun < 8
+    assert max(waits) < 1
 
 
 def test_tokens_a_minute_slow_down_what_uses_them() -> None:
@@ -271,10 +274,9 @@ def test_tokens_a_minute_slow_down_what_uses_them() -> None:
 def test_a_cancelled_wait_leaves_nothing_behind() -> None:
     with serve(lambda number, content: Answer(status=401)) as server:
         served = at(server, requests_per_minute=6)
-        begun = time.monotonic()
         with pytest.raises(Exception, match="api_key_env"):
             complete(requests(), served)
-    assert time.monotonic() - begun < 5
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("fault", [Answer("x", delay=1), Answer("x", reset=True)])

@@ -19,29 +19,13 @@ from polypaca.llm.served import Served
 from polypaca.models.loading import load_tokenizer
 from polypaca.models.templates import load_template
 
-from ..translation.serving import (  # noqa: TID252
-    chat_model,
-    llama_cpp_serve,
-    transformers_serve,
-)
+from ..translation.serving import llama_cpp_serve  # noqa: TID252
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def transformers_server(
-    tiny_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, str]]:
-    """The URL of a running `transformers serve` with a tiny model, and the model's name."""
-    if importlib.util.find_spec("uvicorn") is None or importlib.util.find_spec("fastapi") is None:
-        pytest.skip("no fastapi or uvicorn: pip install 'polypaca[test]'")
-    folder = tmp_path_factory.mktemp("served")
-    with transformers_serve(chat_model(tiny_model("llama"), folder), folder) as served:
-        yield served
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from polypaca.core.cache import HASHES
 from polypaca.core.errors import UserError
 from polypaca.core.files import sha256_file
-from polypaca.core.kept import HASHES
 from polypaca.models.bases import cached, initialise, link, locate, ready
 from polypaca.models.loading import load_model, load_tokenizer, pad_token_id
 

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from polypaca.core.errors import UserError
+from polypaca.core.work import Context
 from polypaca.models.families import adapter_targets
 from polypaca.models.loading import load_model, load_tokenizer, pad_token_id
 from polypaca.models.size import parameter_count
-from polypaca.stages.prepare import prepare_base
+from polypaca.stages.prepare import PrepareBase
 
 from .tiny_families import FAMILIES, train_spm, write_baichuan, write_pickled
 
@@ -29,10 +30,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _prepare(folder: Path, source: Path | str, **changes: Any) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
-    settings: dict[str, Any] = {"revision": None, "config": None, "tokenizer": None, "seed": 1}
-    return prepare_base(
-        folder, source=str(source), progress=lambda fraction, text: None, **settings | changes
-    )
+    return PrepareBase(source=str(source), **changes).run(Context(folder)).recorded()
 
 
 def _check(base: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,23 @@ import pytest
 
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, sha256_text, write_json, write_jsonl
+from polypaca.core.folders import (
+    CellFolder,
+    GateFolder,
+    InstructionsFolder,
+    LedgerFolder,
+    PromptsFolder,
+    ResponsesFolder,
+    VerdictsFolder,
+)
 from polypaca.core.manifest import seal
 from polypaca.core.records import GateResult, Prompt, Response, Verdict
 from polypaca.core.results import Analysis, BudgetLedger, CellBudget, ScoredResponse
-from polypaca.stages.analyze import analyze
+from polypaca.core.systems import SystemKind, SystemLabel
+from polypaca.core.work import Context
+from polypaca.generation.contract import Generate
+from polypaca.stages.analyze import AnalyzeStudy
+from polypaca.stats.settings import Statistics
 
 LEDGER = {
     "examples": 10, "tokens": 100, "supervised_tokens": 50, "truncated_rows": 0,
@@ -32,30 +46,16 @@ HELD_OUT = {
 }
 
 
-def _ignore(fraction: float, text: str) -> None:
-    pass
-
-
-def _system(name: str, kind: str, recipes: list[str], **more: Any) -> dict[str, Any]:
-    return {
-        "system": name, "model": "m", "method": "lora", "recipes": recipes,
-        "mixture": "".join(recipes),
-        "languages": ["en", "es"], "seed": 1, "budgets": 1.0, "tuned_on": ["en"], "kind": kind,
-        **more,
-    }  # fmt: skip
-
-
 SYSTEMS = [
-    _system(
-        "m.lora.monolingual-en.s1", "cell", ["monolingual", "english"], mixture="monolingual-en"
+    SystemLabel(
+        "m.lora.monolingual-en.s1", "cell", "m", "lora", seed=1, budgets=1.0, tuned_on=("en",),
+        answers_for={"monolingual": ("en",), "english": ("en", "es")},
     ),
-    _system(
-        "m.lora.monolingual-es.s1", "cell", ["monolingual"], mixture="monolingual-es",
-        languages=["es"], tuned_on=["es"], budgets=None,  # the study gives an amount
+    SystemLabel(
+        "m.lora.monolingual-es.s1", "cell", "m", "lora", seed=1, tuned_on=("es",),
+        answers_for={"monolingual": ("es",)}, budgets=None,  # the study gives an amount
     ),
-    _system(
-        "m.base", "base", [], mixture=None, method=None, seed=None, budgets=None, tuned_on=[]
-    ),
+    SystemLabel("m.base", "base", "m"),
 ]  # fmt: skip
 
 # system -> language -> (rating, gate) of the two prompts
@@ -102,7 +102,7 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
                 for key, (_, gate) in keys
             ],
         )  # fmt: skip
-    cells = [s["system"] for s in SYSTEMS if s["kind"] == "cell"]
+    cells = [label.system for label in SYSTEMS if label.kind == "cell"]
     for cell in cells:
         new = cell.endswith("-es.s1")
         write_json(tmp_path / cell / "train" / "ledger.json", LEDGER | (TRAINING if new else {}))
@@ -116,25 +116,27 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
     budgets = BudgetLedger(unit="examples", one_budget_rows=9, cells=[found], notes=["Unequal."])
     write_json(tmp_path / "budgets" / "ledger.json", budgets.model_dump())
     return {
-        "folder": tmp_path / "analysis",
-        "budgets": tmp_path / "budgets", "instructions": tmp_path / "none", "translations": {},
-        "prompts": tmp_path / "prompts",
-        "responses": {s: tmp_path / s / "r" for s in GIVEN},
-        "verdicts": {s: tmp_path / s / "v" for s in GIVEN},
-        "gate": {s: tmp_path / s / "g" for s in GIVEN},
-        "cells": {cell: tmp_path / cell / "train" for cell in cells},
+        "budgets": LedgerFolder(tmp_path / "budgets"),
+        "instructions": InstructionsFolder(tmp_path / "none"), "translations": {},
+        "prompts": PromptsFolder(tmp_path / "prompts"),
+        "responses": {s: ResponsesFolder(tmp_path / s / "r") for s in GIVEN},
+        "verdicts": {s: VerdictsFolder(tmp_path / s / "v") for s in GIVEN},
+        "gate": {s: GateFolder(tmp_path / s / "g") for s in GIVEN},
+        "cells": {cell: CellFolder(tmp_path / cell / "train") for cell in cells},
         "study": "t", "systems": SYSTEMS,
         "train_languages": ["en", "es"], "test_languages": ["en", "es"],
         "recipes": ["english", "monolingual"],
-        "generate": {}, "resamples": 200, "confidence": 0.95, "seed": 1, "progress": _ignore,
+        "judges": ["j"], "compared": {}, "generate": Generate(),
+        "statistics": Statistics(resamples=200),
     }  # fmt: skip
 
 
 def _analyze(inputs: dict[str, Any], **more: Any) -> tuple[Analysis, list[ScoredResponse]]:
-    analyze(**{**inputs, **more})
-    text = (inputs["folder"] / "analysis.json").read_text()
+    folder = inputs["prompts"].path.parent / "analysis"
+    AnalyzeStudy(**{**inputs, **more}).run(Context(folder))
+    text = (folder / "analysis.json").read_text()
     json.loads(text)
-    scored = list(read_jsonl(inputs["folder"] / "scores.jsonl", ScoredResponse))
+    scored = list(read_jsonl(folder / "scores.jsonl", ScoredResponse))
     return Analysis.model_validate_json(text), scored
 
 
@@ -171,7 +173,7 @@ def test_numbers_by_hand(analysis: tuple[Analysis, list[ScoredResponse]]) -> Non
 
 
 def test_how_given_rows_were_matched_is_said(inputs: dict[str, Any]) -> None:
-    folder = inputs["instructions"]
+    folder = inputs["instructions"].path
     folder.mkdir()
     facts = {
         "rows": {"en": 9, "es": 8}, "matched_by": "id", "shared_sources": 7, "further_turns": 0,
@@ -222,7 +224,7 @@ def test_what_training_recorded_is_in_the_analysis(
 
 
 def test_the_headline_is_tested_and_says_what_it_rests_on(inputs: dict[str, Any]) -> None:
-    found, _ = _analyze(inputs, margin=5.0)
+    found, _ = _analyze(inputs, statistics=Statistics(resamples=200, margin=5.0))
     (headline,) = [c for c in found.comparisons if c.family == "headline"]
     # English: (3 + 2)/2 and 0; one model a language: the same and 2.
     assert (headline.a, headline.b) == ("m.lora.english", "m.lora.monolingual")
@@ -313,7 +315,7 @@ def test_words_count_where_the_lines_are_in_the_language(
 def test_ratings_beyond_the_scale_stop_the_stage(inputs: dict[str, Any]) -> None:
     def judged(scale: list[float]) -> None:
         for folder in inputs["verdicts"].values():
-            seal(folder, stage="judge", format_number=1, settings={}, inputs={},
+            seal(folder.path, stage="judge", format_number=1, settings={}, inputs={},
                  facts={"scale": scale})  # fmt: skip
 
     judged([1.0, 2.0])
@@ -325,24 +327,27 @@ def test_ratings_beyond_the_scale_stop_the_stage(inputs: dict[str, Any]) -> None
     assert "of 250 over" in found.sentence
 
 
+def test_a_verdict_on_another_text_stops_the_stage(inputs: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "m.base" / "v" / "verdicts.jsonl"
+    other = sha256_text("what was answered before")
+    _rewrite(path, Verdict, lambda row: row.model_copy(update={"response_sha256": other}))
+    with pytest.raises(StageError, match=r"m\.base.*nothing on the answer to prompt 0 in en"):
+        _analyze(inputs)
+
+
 def test_an_answer_without_a_verdict_stops_the_stage(
     inputs: dict[str, Any], tmp_path: Path
 ) -> None:
     write_jsonl(tmp_path / "m.base" / "v" / "verdicts.jsonl", [])
-    with pytest.raises(StageError, match=r"m\.base.*nothing on prompt 0 in en"):
+    with pytest.raises(StageError, match=r"m\.base.*nothing on the answer to prompt 0 in en"):
         _analyze(inputs)
 
 
 @pytest.mark.parametrize("kind", ["model", "served", "given"])
 def test_systems_that_were_not_trained_here_stand_beside_the_recipes(
-    inputs: dict[str, Any], kind: str
+    inputs: dict[str, Any], kind: SystemKind
 ) -> None:
-    systems = [
-        {**s, "kind": kind, "name": "Some chat model", "system": s["system"]}
-        if s["kind"] == "base"
-        else s
-        for s in SYSTEMS
-    ]
+    systems = [*SYSTEMS[:2], replace(SYSTEMS[2], kind=kind, name="Some chat model")]
     found, _ = _analyze(inputs, systems=systems)
     row = found.rows[-1]
     assert (row.id, row.name, row.control, row.method) == ("m.base", "Some chat model", False, None)

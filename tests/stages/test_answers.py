@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from polypaca.core.errors import DataError, StageError
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.folders import PromptsFolder, ResponsesFolder
 from polypaca.core.manifest import seal
 from polypaca.core.records import Prompt, Response
-from polypaca.llm.mock_server import Answer, MockServer, serve
-from polypaca.stages.answers import ask, shuffle
-from polypaca.stages.answers import given as take_over
-from polypaca.stages.prepare import prepare_prompts
+from polypaca.core.work import Context
+from polypaca.generation.contract import Generate
+from polypaca.llm.served import ServedModel
+from polypaca.stages.answers import AskServer, ShuffleAnswers, TakeAnswers
+from polypaca.stages.prepare import PreparePrompts
 
-
-def _ignore(fraction: float, text: str) -> None:
-    pass
+from ..llm.mock_server import Answer, MockServer, serve  # noqa: TID252
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -35,7 +35,8 @@ def test_shuffling_gives_everyone_somebody_elses_answer(
         for n in range(count)
     ]
     write_jsonl(tmp_path / "responses.jsonl", answers)
-    shuffle(tmp_path / "out", responses=tmp_path, system="s.shuffled", seed=seed, progress=_ignore)
+    work = ShuffleAnswers(responses=ResponsesFolder(tmp_path), system="s.shuffled", seed=seed)
+    work.run(Context(tmp_path / "out"))
     dealt = list(read_jsonl(tmp_path / "out" / "responses.jsonl", Response))
     assert sorted(a.response for a in dealt) == sorted(a.response for a in answers)
     for answer in dealt:
@@ -56,14 +57,13 @@ def _given(folder: Path, prompts: Path, en: list[object], es: list[object]) -> d
     for code, rows in (("en", en), ("es", es)):
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / f"given.{code}.jsonl").write_text(text)
-    return take_over(
-        folder / "out",
-        prompts=prompts,
+    work = TakeAnswers(
+        prompts=PromptsFolder(prompts),
         source=str(folder / "given.{language}.jsonl"),
         system="theirs",
         languages=["en", "es"],
-        progress=_ignore,
     )
+    return work.run(Context(folder / "out")).recorded()
 
 
 def test_given_answers_are_matched_by_id_or_by_their_order(tmp_path: Path, prompts: Path) -> None:
@@ -113,10 +113,11 @@ class TestPilot:
             (tmp_path / f"test.{code}.jsonl").write_text(text)
         folder = tmp_path / "prompts"
         folder.mkdir()
-        facts = prepare_prompts(
-            folder, source=str(tmp_path / "test.{language}.jsonl"), languages=["en", "es"],
-            count=2, on_bad_row="error", progress=_ignore,
+        work = PreparePrompts(
+            source=str(tmp_path / "test.{language}.jsonl"), sha256={}, languages=["en", "es"],
+            count=2, on_bad_row="error",
         )  # fmt: skip
+        facts = work.run(Context(folder)).recorded()
         seal(folder, stage="prepare", format_number=1, settings={}, inputs={}, facts=facts)
         return folder
 
@@ -188,17 +189,16 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "many"
 
 
-def _ask(prompts: Path, server: MockServer, **changes: object) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "system": "s", "languages": ["en", "es"], "template": None, "max_new_tokens": 64,
-        "temperature": 0.0, "top_p": 1.0, "seed": 1,
-        "served": {"model": "m", "base_url": server.base_url},
-        "how": {"api_key_env": None, "max_retries": 0},
-    }  # fmt: skip
-    account = prompts.parent / "spending.jsonl"
-    given = {**settings, **changes}
-    out = prompts.parent / "asked"
-    return ask(out, prompts=prompts, account=account, progress=_ignore, **given)
+def _ask(prompts: Path, server: MockServer, missing: float = 0.1) -> dict[str, Any]:
+    work = AskServer(
+        prompts=PromptsFolder(prompts), system="s", languages=["en", "es"], template=None,
+        served=ServedModel(
+            model="m", base_url=server.base_url, api_key_env=None, max_retries=0
+        ),
+        generate=Generate(max_new_tokens=64, missing=missing),
+        account=prompts.parent / "spending.jsonl",
+    )  # fmt: skip
+    return work.run(Context(prompts.parent / "asked")).recorded()
 
 
 def _asked(prompts: Path) -> list[Response]:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.folders import PromptsFolder, ResponsesFolder
 from polypaca.core.records import GateResult, Prompt, Response
+from polypaca.core.work import Context
 from polypaca.langid import detectors, lid176
-from polypaca.stages.gate import gate
+from polypaca.langid.settings import Gate
+from polypaca.stages.gate import CheckLanguage
 
 ENGLISH = "The old house stands by the river, and the children play in the garden every day."
 RUSSIAN = "Каждое утро я пью чай и читаю новости у окна на кухне."
@@ -26,12 +30,22 @@ CASES = [
 ]
 
 
-def _ignore(fraction: float, text: str) -> None:
+def _check(fraction: float, text: str) -> None:
     assert 0 <= fraction <= 1
 
 
+def _gate(folder: Path, **gate: Any) -> dict[str, Any]:
+    """The facts of a check in a folder with prompts and responses."""
+    work = CheckLanguage(
+        responses=ResponsesFolder(folder / "responses"),
+        prompts=PromptsFolder(folder / "prompts"),
+        gate=Gate(**gate),
+    )
+    return work.run(Context(folder / "gate", progress=_check)).recorded()
+
+
 @pytest.fixture
-def folders(tmp_path: Path) -> dict[str, Path]:
+def folder(tmp_path: Path) -> Path:
     for code in ("en", "ru"):
         prompts = [
             Prompt(id=key, language=code, prompt="Tell me of the house.", gate=required)
@@ -44,20 +58,12 @@ def folders(tmp_path: Path) -> dict[str, Path]:
         for key, code, _, text, *_ in CASES
     ]
     write_jsonl(tmp_path / "responses" / "responses.jsonl", answers)
-    return {"responses": tmp_path / "responses", "prompts": tmp_path / "prompts"}
+    return tmp_path
 
 
-def test_every_answer_has_its_gate_its_reason_and_its_confusion(
-    folders: dict[str, Path], tmp_path: Path
-) -> None:
-    facts = gate(
-        tmp_path / "gate",
-        responses=folders["responses"],
-        prompts=folders["prompts"],
-        detector="lid176",
-        progress=_ignore,
-    )
-    found = list(read_jsonl(tmp_path / "gate" / "gate.jsonl", GateResult))
+def test_every_answer_has_its_gate_its_reason_and_its_confusion(folder: Path) -> None:
+    facts = _gate(folder)
+    found = list(read_jsonl(folder / "gate" / "gate.jsonl", GateResult))
     assert [(r.prompt_id, r.language) for r in found] == [case[:2] for case in CASES]
     assert [(r.gate, r.reason, r.line_gate, r.word_gate) for r in found] == [c[4:] for c in CASES]
     assert facts["passed"] == 6
@@ -69,16 +75,9 @@ def test_every_answer_has_its_gate_its_reason_and_its_confusion(
     assert (facts["word_passed"], facts["word_told"]) == (1, 2)
 
 
-def test_a_model_file_can_be_given(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_a_model_file_can_be_given(folder: Path) -> None:
     path = lid176.packaged()
-    facts = gate(
-        tmp_path / "gate",
-        responses=folders["responses"],
-        prompts=folders["prompts"],
-        detector="openlid",
-        model=path,
-        progress=_ignore,
-    )
+    facts = _gate(folder, detector="openlid", model=str(path))
     assert facts["detector"] == detectors.signature("openlid", path)
     assert facts["passed"] == 6
 
@@ -89,11 +88,4 @@ def test_a_passage_of_the_prompt_does_not_count(tmp_path: Path) -> None:
     text = f"Тут сказано: {ENGLISH} {ENGLISH} Это значит, что дом стоит у реки."
     answer = Response(system="s", prompt_id="1", language="ru", response=text, finish_reason="stop")
     write_jsonl(tmp_path / "responses" / "responses.jsonl", [answer])
-    facts = gate(
-        tmp_path / "gate",
-        responses=tmp_path / "responses",
-        prompts=tmp_path / "prompts",
-        detector="lid176",
-        progress=_ignore,
-    )
-    assert facts["passed"] == 1
+    assert _gate(tmp_path)["passed"] == 1

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +9,47 @@ import pytest
 
 from polypaca.core.errors import UserError
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.folders import BaseFolder, CellFolder, PromptsFolder, ResponseFacts
 from polypaca.core.records import Prompt, Response
+from polypaca.core.work import Context
+from polypaca.generation.contract import Generate
 from polypaca.models.bases import initialise
 from polypaca.models.loading import load_model
-from polypaca.stages.generate import Part, generate
+from polypaca.stages.generate import AnswerPrompts
 
-DECODING = {"max_new_tokens": 8, "num_beams": 1, "no_repeat_ngram_size": 0}
+GENERATE = Generate(
+    max_new_tokens=8, num_beams=1, no_repeat_ngram_size=0, precision="fp32", batch_size=5
+)
 
 
-def _ignore(index: int, fraction: float, text: str) -> None:
+def _ignore(fraction: float, text: str) -> None:
     pass
+
+
+@dataclass(frozen=True)
+class Part:
+    """Work, and the folder that it fills."""
+
+    work: AnswerPrompts
+    folder: Path
+
+    def changed(self, **changes: Any) -> Part:
+        """The same with other settings of `generate`."""
+        how = self.work.generate.model_copy(update=changes)
+        return replace(self, work=replace(self.work, generate=how))
+
+
+def _generate(
+    parts: list[Part], progress: Callable[[float, str], None] = _ignore
+) -> dict[int, ResponseFacts | Exception]:
+    for part in parts:
+        part.folder.mkdir(parents=True, exist_ok=True)
+    given = [(part.work, Context(part.folder, progress=progress)) for part in parts]
+    found: dict[int, ResponseFacts | Exception] = {}
+    for index, result in AnswerPrompts.run_all(given):
+        assert isinstance(result, (ResponseFacts, Exception))
+        found[index] = result
+    return found
 
 
 def _adapter(base: Path, folder: Path, seed: int, *, broken: bool = False) -> Path:
@@ -57,36 +88,39 @@ def parts(tmp_path: Path, tiny_model: Callable[[str], Path]) -> list[Part]:
     (own["m.full"] / "model").symlink_to(tiny_model("llama"))
     return [
         Part(
-            folder=tmp_path / "out" / name, prompts=tmp_path / "prompts", base=base, system=name,
-            languages=["en", "es"], template="alpaca", decoding=DECODING, seed=1,
-            precision="fp32", checkpoint=checkpoint, batch_size=5,
+            AnswerPrompts(
+                prompts=PromptsFolder(tmp_path / "prompts"), base=BaseFolder(base), system=name,
+                checkpoint=CellFolder(checkpoint) if checkpoint else None,
+                languages=["en", "es"], template="alpaca", generate=GENERATE,
+            ),
+            tmp_path / "out" / name,
         )
         for name, checkpoint in own.items()
     ]  # fmt: skip
 
 
 def _run(
-    parts: list[Part], progress: Callable[[int, float, str], None] = _ignore
+    parts: list[Part], progress: Callable[[float, str], None] = _ignore
 ) -> dict[str, list[Response]]:
-    for part in parts:
-        part.folder.mkdir(parents=True, exist_ok=True)
-    for index, result in generate(parts, progress=progress):
-        assert isinstance(result, dict), parts[index].system
-        assert (result["responses"], result["precision"]) == (12, "float32")
-    return {p.system: list(read_jsonl(p.folder / "responses.jsonl", Response)) for p in parts}
+    for index, result in _generate(parts, progress).items():
+        assert isinstance(result, ResponseFacts), parts[index].work.system
+        assert (result.responses, result.precision) == (12, "float32")
+    return {p.work.system: list(read_jsonl(p.folder / "responses.jsonl", Response)) for p in parts}
 
 
 def _elsewhere(parts: list[Part], name: str) -> list[Part]:
-    return [replace(part, folder=part.folder.parent.parent / name / part.system) for part in parts]
+    return [
+        replace(part, folder=part.folder.parent.parent / name / part.work.system) for part in parts
+    ]
 
 
 def test_one_pass_gives_every_system_what_it_gives_alone(parts: list[Part]) -> None:
     together = _run(parts)
     order = [(code, str(n)) for code in ("en", "es") for n in range(6)]
     for part in _elsewhere(parts, "alone"):
-        alone = _run([part])[part.system]
+        alone = _run([part])[part.work.system]
         assert [(r.language, r.prompt_id) for r in alone] == order
-        assert together[part.system] == alone
+        assert together[part.work.system] == alone
     texts = {name: tuple(r.response for r in found) for name, found in together.items()}
     assert len(set(texts.values())) == 4, "the adapters change nothing: nothing was tested"
 
@@ -95,7 +129,7 @@ def test_a_killed_pass_goes_on_and_gives_the_same_answers(parts: list[Part]) -> 
     whole = _run(parts)
     again = _elsewhere(parts, "again")
 
-    def kill(index: int, fraction: float, text: str) -> None:
+    def kill(fraction: float, text: str) -> None:
         if fraction >= 0.5:
             raise KeyboardInterrupt
 
@@ -110,7 +144,7 @@ def test_a_killed_pass_goes_on_and_gives_the_same_answers(parts: list[Part]) -> 
     lines = begun[1].read_bytes().splitlines(keepends=True)
     begun[1].write_bytes(b"".join(lines[:-1]))
     told: list[str] = []
-    assert _run(again, lambda index, fraction, text: told.append(text)) == whole
+    assert _run(again, lambda fraction, text: told.append(text)) == whole
     # One batch of the four is answered again.
     assert told[0] == "20/36 answers"
     assert [sorted(path.name for path in part.folder.iterdir()) for part in again] == [
@@ -121,15 +155,14 @@ def test_a_killed_pass_goes_on_and_gives_the_same_answers(parts: list[Part]) -> 
 def test_an_adapter_that_cannot_be_used_leaves_the_others_going(
     parts: list[Part], tmp_path: Path
 ) -> None:
-    broken = _adapter(parts[0].base, tmp_path / "cells" / "broken", 3, broken=True)
-    bad = replace(parts[1], folder=tmp_path / "out" / "bad", system="m.bad", checkpoint=broken)
-    for part in (parts[0], bad, parts[2]):
-        part.folder.mkdir(parents=True)
-    results = dict(generate([parts[0], bad, parts[2]], progress=_ignore))
+    base = parts[0].work.base.path
+    broken = CellFolder(_adapter(base, tmp_path / "cells" / "broken", 3, broken=True))
+    work = replace(parts[1].work, system="m.bad", checkpoint=broken)
+    results = _generate([parts[0], Part(work, tmp_path / "out" / "bad"), parts[2]])
     assert isinstance(results[1], UserError)
     assert "no finite numbers" in str(results[1])
-    assert isinstance(results[0], dict)
-    assert isinstance(results[2], dict)
+    assert isinstance(results[0], ResponseFacts)
+    assert isinstance(results[2], ResponseFacts)
 
 
 def test_a_prompt_too_long_for_the_model_fails_its_pass_alone(
@@ -139,40 +172,35 @@ def test_a_prompt_too_long_for_the_model_fails_its_pass_alone(
     config = {"model_type": "gpt2", "n_positions": 64, "n_embd": 32, "n_layer": 1, "n_head": 2}
     (tmp_path / "gpt2").mkdir()
     initialise(tmp_path / "gpt2", config, tokenizer_file, seed=1)
-    short = replace(parts[0], base=tmp_path / "gpt2")
-    for part in (short, parts[1]):
-        part.folder.mkdir(parents=True)
-    results = dict(generate([short, parts[1]], progress=_ignore))
+    short = replace(parts[0].work, base=BaseFolder(tmp_path / "gpt2"))
+    results = _generate([replace(parts[0], work=short), parts[1]])
     assert "more than 56: the model has 64 positions, and 8 are for the answer" in str(results[0])
-    assert isinstance(results[1], dict)
+    assert isinstance(results[1], ResponseFacts)
 
 
 def test_a_prompt_that_is_too_long_fails_those_alone_that_are_asked_it(parts: list[Part]) -> None:
     long = Prompt(id="long", language="es", prompt="es animal " * 500)
     most = 400
-    path = parts[0].prompts / "es.jsonl"
+    path = parts[0].work.prompts.file("es")
     write_jsonl(path, [*read_jsonl(path, Prompt), long])
-    both = [replace(part, max_prompt_tokens=most) for part in parts[1:3]]
-    asked = [replace(both[0], languages=["en"]), both[1]]
-    for part in asked:
-        part.folder.mkdir(parents=True)
-    found = dict(generate(asked, progress=_ignore))
-    assert isinstance(found[0], dict)
-    assert found[0]["responses"] == 6
+    both = [part.changed(max_prompt_tokens=most) for part in parts[1:3]]
+    english = replace(both[0], work=replace(both[0].work, languages=["en"]))
+    found = _generate([english, both[1]])
+    assert isinstance(found[0], ResponseFacts)
+    assert found[0].responses == 6
     assert isinstance(found[1], UserError)
     assert "prompt long (es) has" in str(found[1])
     # What may be cut is, and is told.
-    cut = replace(both[1], on_long_prompt="cut")
-    ((_, facts),) = generate([cut], progress=_ignore)
-    assert isinstance(facts, dict)
-    assert facts["responses"] == 13
-    assert facts["cut_prompts"] == ["long (es)"]
-    assert "1 prompts cut at the limit: long (es)" in facts["summary"]
+    facts = _generate([both[1].changed(on_long_prompt="cut")])[0]
+    assert isinstance(facts, ResponseFacts)
+    assert facts.responses == 13
+    assert facts.cut_prompts == ["long (es)"]
+    assert "1 prompts cut at the limit: long (es)" in facts.summary
 
 
 def test_tokens_bound_batches_and_change_no_answer(parts: list[Part]) -> None:
     whole = _run(parts)
-    narrow = [replace(part, batch_tokens=1) for part in _elsewhere(parts, "narrow")]
+    narrow = [part.changed(batch_tokens=1) for part in _elsewhere(parts, "narrow")]
     told: list[str] = []
-    assert _run(narrow, lambda index, fraction, text: told.append(text)) == whole
+    assert _run(narrow, lambda fraction, text: told.append(text)) == whole
     assert told[:2] == ["1/36 answers", "2/36 answers"]

@@ -6,17 +6,21 @@ import pytest
 
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.folders import PromptsFolder, ResponsesFolder, VerdictFacts
 from polypaca.core.records import GateResult, Prompt, Response, Verdict
-from polypaca.llm.mock_server import Answer, serve
-from polypaca.stages.gate import gate
-from polypaca.stages.judge import Part, judge
+from polypaca.core.settings import Choice
+from polypaca.core.work import Context
+from polypaca.judging.llm import LlmJudgeSettings
+from polypaca.judging.reference import ReferenceJudgeSettings
+from polypaca.langid import fasttext_models
+from polypaca.langid.settings import Gate
+from polypaca.stages.gate import CheckLanguage
+from polypaca.stages.judge import JudgeAnswers
+
+from ..llm.mock_server import Answer, serve  # noqa: TID252
 
 ENGLISH = "The old house stands by the river, and the children play in the garden every day."
 SPANISH = "La casa vieja está junto al río, y los niños juegan en el jardín todos los días."
-
-
-def _ignore(index: int, fraction: float, text: str) -> None:
-    pass
 
 
 @pytest.fixture
@@ -34,28 +38,42 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "responses", tmp_path / "prompts"
 
 
-def _judge(folder: Path, folders: tuple[Path, Path], **settings: object) -> list[Verdict]:
-    part = Part(folder=folder, responses=folders[0], prompts=folders[1], judge=settings)
-    for index, result in judge([part], progress=_ignore):
+def _judge(
+    folder: Path, folders: tuple[Path, Path], judge: Choice, gate: Gate | None = None
+) -> list[Verdict]:
+    work = JudgeAnswers(
+        responses=ResponsesFolder(folders[0]), prompts=PromptsFolder(folders[1]), judge=judge,
+        gate=gate or Gate(), account=folder.parent / "spending.jsonl",
+    )  # fmt: skip
+    for index, result in JudgeAnswers.run_all([(work, Context(folder))]):
         assert index == 0
         if isinstance(result, Exception):
             raise result
-        assert result["verdicts"] == 2
+        assert isinstance(result, VerdictFacts)
+        assert result.verdicts == 2
     return list(read_jsonl(folder / "verdicts.jsonl", Verdict))
 
 
 def test_quality_and_language_stay_separate(folders: tuple[Path, Path], tmp_path: Path) -> None:
     responses, prompts = folders
-    verdicts = _judge(tmp_path / "v", folders, kind="reference", detector="lid176")
-    gate(
-        tmp_path / "g", responses=responses, prompts=prompts, detector="lid176",
-        progress=lambda fraction, text: None,
-    )  # fmt: skip
+    verdicts = _judge(tmp_path / "v", folders, ReferenceJudgeSettings())
+    check = CheckLanguage(
+        responses=ResponsesFolder(responses), prompts=PromptsFolder(prompts), gate=Gate()
+    )
+    check.run(Context(tmp_path / "g"))
     gates = list(read_jsonl(tmp_path / "g" / "gate.jsonl", GateResult))
     # The English answer to the Spanish prompt is a perfect one, in the wrong language.
     assert [v.rating for v in verdicts] == pytest.approx([3.0, 3.0])
     assert "English reference" in verdicts[1].explanation
     assert [(g.detected, g.gate) for g in gates] == [("en", 1), ("en", 0)]
+
+
+def test_the_gates_own_model_file_serves_the_reference_judge_too(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    gate = Gate(detector="openlid", model=str(fasttext_models.packaged_lid176()))
+    verdicts = _judge(tmp_path / "v", folders, ReferenceJudgeSettings(), gate)
+    assert "openlid-" in verdicts[0].judge
 
 
 def test_many_failed_judgements_fail_the_stage_and_are_retried_alone(
@@ -69,15 +87,14 @@ def test_many_failed_judgements_fail_the_stage_and_are_retried_alone(
         return Answer(text="Fine. Rating: [[2.5]]" if rated else "I cannot say.")
 
     with serve(reply) as server:
-        settings = {
-            "kind": "llm", "model": "m", "base_url": server.base_url, "api_key_env": None,
-            "temperature": 0.0, "max_tokens": 64,
-        }  # fmt: skip
+        settings = LlmJudgeSettings(
+            model="m", base_url=server.base_url, api_key_env=None, temperature=0.0, max_tokens=64
+        )
         with pytest.raises(StageError, match=r"1 of 2 judgements failed.*run again"):
-            _judge(tmp_path / "v", folders, **settings)
+            _judge(tmp_path / "v", folders, settings)
         asked = len(server.requests)
         good = True
-        verdicts = _judge(tmp_path / "v", folders, **settings)
+        verdicts = _judge(tmp_path / "v", folders, settings)
         assert len(server.requests) == asked + 1
     assert [v.rating for v in verdicts] == [2.5, 2.5]
 
@@ -94,16 +111,21 @@ def test_limits_hold_over_all_systems_and_runs(
     write_jsonl(tmp_path / "others" / "responses.jsonl", other)
 
     def run(base_url: str, limit: int) -> list[object]:
-        settings = {"kind": "llm", "model": "m", "base_url": base_url, "max_tokens": 64}
-        how = {"api_key_env": None, "concurrency": 1, "token_limit": limit}
+        settings = LlmJudgeSettings(
+            model="m", base_url=base_url, max_tokens=64, api_key_env=None, concurrency=1,
+            token_limit=limit,
+        )  # fmt: skip
         parts = [
-            Part(
-                folder=tmp_path / f"v{number}", responses=answers, prompts=prompts,
-                judge=settings, how=how, account=tmp_path / "spending.jsonl",
+            (
+                JudgeAnswers(
+                    responses=ResponsesFolder(answers), prompts=PromptsFolder(prompts),
+                    judge=settings, gate=Gate(), account=tmp_path / "spending.jsonl",
+                ),
+                Context(tmp_path / f"v{number}"),
             )
             for number, answers in enumerate((responses, tmp_path / "others"))
         ]  # fmt: skip
-        return [result for _, result in judge(parts, progress=_ignore)]
+        return [result for _, result in JudgeAnswers.run_all(parts)]
 
     with serve(lambda number, body: Answer(text="[[2]]")) as server:
         # One question is estimated as 321 tokens and turns out as 10: a third would be too much.
@@ -115,5 +137,5 @@ def test_limits_hold_over_all_systems_and_runs(
         run(server.base_url, 340)
         assert len(server.requests) == 2
         results = run(server.base_url, 100_000)
-        assert all(isinstance(result, dict) for result in results)
+        assert all(isinstance(result, VerdictFacts) for result in results)
         assert len(server.requests) == 4

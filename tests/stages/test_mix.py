@@ -8,29 +8,27 @@ import pytest
 
 from polypaca.core.errors import UserError
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.folders import BaseFolder, LengthsFolder, MixtureFolder, TranslationFolder
 from polypaca.core.manifest import begin, seal
 from polypaca.core.records import Example
 from polypaca.core.results import BudgetLedger
-from polypaca.stages.mix import ledger, lengths, mix
-from polypaca.study.schema import Recipe
+from polypaca.core.work import Context
+from polypaca.data.mixtures import Sampling
+from polypaca.stages.mix import CountBudgets, DrawMixture, MeasureLengths, PlannedCell
 
 ROWS, HELD_OUT = 30, 4
-CELL = {
+CELL: dict[str, Any] = {
     "model": "m", "method": "lora", "seed": 1, "kind": "lora", "epochs": 2, "batch_size": 8,
     "max_length": 256, "loss_on": "response",
 }  # fmt: skip
 
 
-def _ignore(fraction: float, text: str) -> None:
-    pass
-
-
 @pytest.fixture
-def translations(tmp_path: Path) -> dict[str, Path]:
+def translations(tmp_path: Path) -> dict[str, TranslationFolder]:
     """English and a language of far longer words."""
     folders = {}
     for code, word in (("en", "cat"), ("fi", "kissanomistajalleenko")):
-        folders[code] = tmp_path / "translations" / code
+        folders[code] = TranslationFolder(tmp_path / "translations" / code)
         rows = [
             Example(
                 id=f"{n}.{code}", source=str(n), language=code, instruction=f"Say {n}.",
@@ -39,18 +37,21 @@ def translations(tmp_path: Path) -> dict[str, Path]:
             )
             for n in range(ROWS + HELD_OUT)
         ]  # fmt: skip
-        write_jsonl(folders[code] / "examples.jsonl", rows)
+        write_jsonl(folders[code].examples, rows)
     return folders
 
 
-def _mix(folder: Path, translations: dict[str, Path], **changes: Any) -> dict[str, Any]:
-    recipe = Recipe(**changes.pop("recipe", {}))
+def _mix(
+    folder: Path, translations: dict[str, TranslationFolder], **changes: Any
+) -> dict[str, Any]:
+    sampling = Sampling(**changes.pop("recipe", {}))
     settings: dict[str, Any] = {
         "languages": ["en", "fi"], "budgets": 1.0, "align": "parallel", "unit": "examples",
-        "random_validation": None, "seed": 1, "sampling": recipe.model_dump(),
+        "random_validation": None, "seed": 1, "sampling": sampling,
     }  # fmt: skip
     begin(folder, "x", {})
-    facts = mix(folder, translations=translations, progress=_ignore, **(settings | changes))
+    work = DrawMixture(translations=translations, **(settings | changes))
+    facts = work.run(Context(folder)).recorded()
     seal(folder, stage="mix", format_number=1, settings={}, inputs={}, facts=facts)
     return facts
 
@@ -64,36 +65,33 @@ def _ledger(
 ) -> BudgetLedger:
     """The ledger of recipes named as their mixtures, each supporting two languages."""
     settings: dict[str, Any] = {"unit": "examples", "tolerance": 0.01, "unequal": "error"}
-    ledger(
-        tmp_path / "ledger",
-        mixtures={name: folder for name, (folder, _) in mixtures.items()},
-        lengths=dict.fromkeys(mixtures, tmp_path / "lengths"),
-        bases={"m": base},
+    work = CountBudgets(
+        mixtures={name: MixtureFolder(folder) for name, (folder, _) in mixtures.items()},
+        lengths=dict.fromkeys(mixtures, LengthsFolder(tmp_path / "lengths")),
+        bases={"m": BaseFolder(base)},
         cells=[
-            {**CELL, "cell": name, "recipes": [name], "budgets": budgets}
+            PlannedCell(**CELL, cell=name, recipes=[name], budgets=budgets)
             for name, (_, budgets) in mixtures.items()
         ],
         supported=dict.fromkeys(mixtures, 2),
-        progress=_ignore,
         **(settings | changes),
     )
+    work.run(Context(tmp_path / "ledger"))
     text = (tmp_path / "ledger" / "ledger.json").read_text()
     return BudgetLedger.model_validate_json(text)
 
 
 @pytest.fixture
-def base(tiny_model: Any, translations: dict[str, Path], tmp_path: Path) -> Path:
+def base(tiny_model: Any, translations: dict[str, TranslationFolder], tmp_path: Path) -> Path:
     folder: Path = tiny_model("gpt_neox")
     (tmp_path / "lengths").mkdir()
-    lengths(
-        tmp_path / "lengths", base=folder, translations=translations, template="alpaca",
-        progress=_ignore,
-    )  # fmt: skip
+    work = MeasureLengths(base=BaseFolder(folder), translations=translations, template="alpaca")
+    work.run(Context(tmp_path / "lengths"))
     return folder
 
 
 def test_the_ledger_counts_the_whole_schedule(
-    tmp_path: Path, translations: dict[str, Path], base: Path
+    tmp_path: Path, translations: dict[str, TranslationFolder], base: Path
 ) -> None:
     _mix(tmp_path / "en", translations, languages=["en"])
     _mix(tmp_path / "both", translations)
@@ -118,7 +116,7 @@ def test_the_ledger_counts_the_whole_schedule(
 
 
 def test_recipes_meant_to_be_equal_and_found_unequal_fail_the_study(
-    tmp_path: Path, translations: dict[str, Path], base: Path
+    tmp_path: Path, translations: dict[str, TranslationFolder], base: Path
 ) -> None:
     _mix(tmp_path / "en", translations, languages=["en"])
     _mix(tmp_path / "both", translations)
@@ -130,9 +128,9 @@ def test_recipes_meant_to_be_equal_and_found_unequal_fail_the_study(
 
 
 def test_budgets_in_tokens_are_equal_in_tokens(
-    tmp_path: Path, translations: dict[str, Path], base: Path
+    tmp_path: Path, translations: dict[str, TranslationFolder], base: Path
 ) -> None:
-    tokens = {"lengths": tmp_path / "lengths", "max_length": 256, "unit": "tokens"}
+    tokens = {"lengths": LengthsFolder(tmp_path / "lengths"), "max_length": 256, "unit": "tokens"}
     _mix(tmp_path / "en", translations, languages=["en"], **tokens)
     _mix(tmp_path / "both", translations, **tokens)
     mixtures = {"english": (tmp_path / "en", 1.0), "mixed": (tmp_path / "both", 1.0)}
@@ -142,31 +140,32 @@ def test_budgets_in_tokens_are_equal_in_tokens(
 
 
 def test_a_size_in_flops_is_one_in_tokens(
-    tmp_path: Path, translations: dict[str, Path], base: Path
+    tmp_path: Path, translations: dict[str, TranslationFolder], base: Path
 ) -> None:
-    tokens = {"lengths": tmp_path / "lengths", "max_length": 256}
+    tokens = {"lengths": LengthsFolder(tmp_path / "lengths"), "max_length": 256}
     _mix(tmp_path / "t", translations, budgets=None, recipe={"tokens": 600}, **tokens)
     found = _ledger(tmp_path, base, {"t": (tmp_path / "t", 1.0)})
     assert found.cells[0].flops is not None
     per_token = found.cells[0].flops / found.cells[0].tokens
     _mix(
-        tmp_path / "f", translations, budgets=None, recipe={"flops": 600 * per_token}, base=base,
+        tmp_path / "f", translations, budgets=None, recipe={"flops": 600 * per_token},
+        base=BaseFolder(base),
         kind="lora", **tokens,
     )  # fmt: skip
     assert _train(tmp_path / "f") == _train(tmp_path / "t")
     longest = 40
-    assert abs(found.cells[0].tokens / CELL["epochs"] - 600) < longest  # type: ignore[operator]
+    assert abs(found.cells[0].tokens / CELL["epochs"] - 600) < longest
 
 
 def test_a_random_split_is_on_record(
-    tmp_path: Path, translations: dict[str, Path], base: Path
+    tmp_path: Path, translations: dict[str, TranslationFolder], base: Path
 ) -> None:
     for code, folder in translations.items():
         rows = [
             row.model_copy(update={"split": "train"})
-            for row in read_jsonl(folder / "examples.jsonl", Example)
+            for row in read_jsonl(folder.examples, Example)
         ]
-        write_jsonl(folder / "examples.jsonl", rows)
+        write_jsonl(folder.examples, rows)
         assert len(rows) == ROWS + HELD_OUT, code
     facts = _mix(tmp_path / "both", translations, budgets=2.0, random_validation=10)
     assert (facts["rows"], facts["validation_rows"]) == (2 * (ROWS + HELD_OUT) - 10, 10)
@@ -185,7 +184,7 @@ def test_a_random_split_is_on_record(
     ],
 )
 def test_shares(
-    tmp_path: Path, translations: dict[str, Path], recipe: Any, counts: dict[str, int]
+    tmp_path: Path, translations: dict[str, TranslationFolder], recipe: Any, counts: dict[str, int]
 ) -> None:
     facts = _mix(tmp_path / "m", translations, recipe=recipe)
     assert facts["rows_by_language"] == counts

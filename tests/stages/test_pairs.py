@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.folders import PairFacts, PromptsFolder, ResponsesFolder
 from polypaca.core.records import PairVerdict, Prompt, Response
-from polypaca.llm.mock_server import Answer, serve
-from polypaca.stages.pairs import Part, pairs
+from polypaca.core.work import Context
+from polypaca.judging.llm import LlmJudgeSettings
+from polypaca.stages.pairs import ComparePairs
+
+from ..llm.mock_server import Answer, serve  # noqa: TID252
 
 
 @pytest.fixture
-def part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ComparePairs:
     """One model for both languages against one for each; q has no answer to the last prompt."""
     monkeypatch.setenv("POLYPACA_CACHE", str(tmp_path / "cache"))
     for code in ("en", "es"):
@@ -31,45 +35,48 @@ def part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
             for n in range(count)
         ]  # fmt: skip
         write_jsonl(tmp_path / system / "responses.jsonl", answers)
-    return Part(
-        folder=tmp_path / "out", prompts=tmp_path / "prompts",
-        responses={system: tmp_path / system for system in "mpq"},
+    return ComparePairs(
+        prompts=PromptsFolder(tmp_path / "prompts"),
+        responses={system: ResponsesFolder(tmp_path / system) for system in "mpq"},
         systems={"en": ["m", "p"], "es": ["m", "q"]},
-        judge={"kind": "llm", "model": "j"},
-    )  # fmt: skip
+        judge=LlmJudgeSettings(model="j", prompt="default"),
+        account=tmp_path / "spending.jsonl",
+    )
 
 
-def _run(part: Part, base_url: str) -> dict[str, Any]:
-    how = {"base_url": base_url, "api_key_env": None}
-    asked = Part(**{**part.__dict__, "how": how})
-    ((index, result),) = pairs([asked], progress=lambda index, fraction, text: None)
+def _run(work: ComparePairs, base_url: str) -> PairFacts:
+    served = {"base_url": base_url, "api_key_env": None}
+    asked = replace(work, judge=work.judge.model_copy(update=served))
+    context = Context(work.account.parent / "out")
+    ((index, result),) = ComparePairs.run_all([(asked, context)])
     assert index == 0
     if isinstance(result, Exception):
         raise result
+    assert isinstance(result, PairFacts)
     return result
 
 
-def test_each_language_compares_who_answers_for_it(part: Part) -> None:
+def test_each_language_compares_who_answers_for_it(work: ComparePairs) -> None:
     def prefers_m(number: int, message: str) -> Answer:
         first = message.index("m says")
         others = [message.find(f"{other} says") for other in "pq"]
         return Answer(text=f"Better. [[{'A' if first < max(others) else 'B'}]]")
 
     with serve(prefers_m) as server:
-        facts = _run(part, server.base_url)
+        facts = _run(work, server.base_url)
         # Three pairs that differ, in two orders; what is identical is not asked about.
         assert len(server.requests) == 6
-    assert (facts["pairs"], facts["failed"]) == (5, 0)
-    found = list(read_jsonl(part.folder / "pairs.jsonl", PairVerdict))
+    assert (facts.pairs, facts.failed) == (5, 0)
+    found = list(read_jsonl(work.account.parent / "out" / "pairs.jsonl", PairVerdict))
     assert [(v.language, v.prompt_id, v.system_b, v.outcome) for v in found] == [
         ("en", "0", "p", "tie"), ("en", "1", "p", "a"), ("en", "2", "p", "a"),
         ("es", "0", "q", "tie"), ("es", "1", "q", "a"),
     ]  # fmt: skip
 
 
-def test_a_judge_that_will_not_say_fails_the_stage(part: Part) -> None:
+def test_a_judge_that_will_not_say_fails_the_stage(work: ComparePairs) -> None:
     with (
         serve(lambda number, message: Answer(text="Both are fine.")) as server,
         pytest.raises(StageError, match=r"3 of 5 comparisons failed, the first: no \[\[A\]\]"),
     ):
-        _run(part, server.base_url)
+        _run(work, server.base_url)

@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 
 from polypaca.core.errors import DataError, UserError
 from polypaca.core.files import read_jsonl
+from polypaca.core.folders import InstructionsFolder, PromptsFolder, TranslationFolder
 from polypaca.core.records import Example, Prompt
-from polypaca.stages.mix import mix
-from polypaca.stages.prepare import prepare_instructions, prepare_prompts
-from polypaca.stages.translate import given
-from polypaca.study.schema import Recipe
-
-
-def _ignore(fraction: float, text: str) -> None:
-    pass
+from polypaca.core.work import Context
+from polypaca.data.mixtures import Sampling
+from polypaca.langid.settings import Gate
+from polypaca.stages.mix import DrawMixture
+from polypaca.stages.prepare import PrepareInstructions, PreparePrompts
+from polypaca.stages.translate import PassOn
 
 
 def _write(path: Path, ids: list[int]) -> None:
@@ -41,8 +40,11 @@ def _prepare(folder: Path, source: str, **changes: Any) -> dict[str, Any]:
         "contaminated": "drop",
         "duplicates": "flag",
         "truncated": "flag",
+        "placeholders": "flag",
+        "entities": "flag",
     }
-    return prepare_instructions(folder, source=source, progress=_ignore, **(settings | changes))
+    work = PrepareInstructions(source=source, **(settings | changes))
+    return work.run(Context(folder)).recorded()
 
 
 def _examples(folder: Path, code: str) -> list[Example]:
@@ -238,14 +240,16 @@ def test_what_matches_a_test_prompt_is_dropped_in_every_language(tmp_path: Path)
     (tmp_path / "d.en.jsonl").write_text(
         (tmp_path / "d.en.jsonl").read_text().replace("Say", "Tell me")
     )
-    facts = _prepare(tmp_path / "out", source, prompts=prompts)
+    facts = _prepare(tmp_path / "out", source, prompts=PromptsFolder(prompts))
     assert facts["rows"] == {"en": 11, "es": 11}
     assert facts["noticed"]["contaminated"] == 1
     rejected = [json.loads(line) for line in (tmp_path / "out" / "rejected.jsonl").open()]
     assert [(json.loads(r["row"])["id"], r["line"]) for r in rejected] == [("5.en", 6), ("5.es", 6)]
     assert {r["reason"] for r in rejected} == {"contaminated: in es, it is test prompt p (es)"}
 
-    facts = _prepare(tmp_path / "flagged", source, prompts=prompts, contaminated="flag")
+    facts = _prepare(
+        tmp_path / "flagged", source, prompts=PromptsFolder(prompts), contaminated="flag"
+    )
     assert facts["rows"] == {"en": 12, "es": 12}
     flags = {e.id: e.flags for e in _examples(tmp_path / "flagged", "es") if e.flags}
     assert flags == {"5.es": ["contaminated: is test prompt p (es)"]}
@@ -293,11 +297,11 @@ def test_the_papers_prompts_load_with_their_defects_on_record(
     tmp_path: Path, data_folder: Path
 ) -> None:
     languages = ["en", "es", "fr", "bg", "ru", "zh", "bn", "no", "hi"]
-    facts = prepare_prompts(
-        tmp_path, source=str(data_folder / "prompts" / "test_{language}.jsonl"),
-        languages=languages, count=None, on_bad_row="repair", progress=_ignore,
+    work = PreparePrompts(
+        source=str(data_folder / "prompts" / "test_{language}.jsonl"), sha256={},
+        languages=languages, count=None, on_bad_row="repair",
     )  # fmt: skip
-    assert set(facts["prompts"].values()) == {50}
+    assert set(work.run(Context(tmp_path)).prompts.values()) == {50}
     ids = [[p.id for p in read_jsonl(tmp_path / f"{c}.jsonl", Prompt)] for c in languages]
     assert all(own == ids[0] for own in ids)
     repairs = (tmp_path / "repaired.jsonl").read_text()
@@ -311,19 +315,21 @@ def test_from_files_to_mixtures(tmp_path: Path) -> None:
         _write(tmp_path / f"d.{code}.jsonl", list(range(13)))
     _prepare(tmp_path / "data", str(tmp_path / "d.{language}.jsonl"))
     for code in ("en", "es"):
-        given(tmp_path / code, instructions=tmp_path / "data", language=code, progress=_ignore)
-    translations = {code: tmp_path / code for code in ("en", "es")}
+        work = PassOn(
+            instructions=InstructionsFolder(tmp_path / "data"), language=code, gate=Gate()
+        )
+        work.run(Context(tmp_path / code))
+    translations = {code: TranslationFolder(tmp_path / code) for code in ("en", "es")}
     rows = {}
     for name, languages, budgets in (
         ("multilingual", ["en", "es"], 2.0), ("downsampled", ["en", "es"], 1.0), ("es", ["es"], 1.0)
     ):  # fmt: skip
         folder = tmp_path / name
-        facts = mix(
-            folder, translations=translations, languages=languages, budgets=budgets, seed=1,
-            sampling=Recipe().model_dump(), align="parallel", random_validation=None,
-            unit="examples", progress=_ignore,
+        mix = DrawMixture(
+            translations=translations, languages=languages, budgets=budgets, seed=1,
+            sampling=Sampling(), align="parallel", random_validation=None, unit="examples",
         )  # fmt: skip
-        assert facts["budgets"] == budgets
+        assert mix.run(Context(folder)).budgets == budgets
         rows[name] = list(read_jsonl(folder / "train.jsonl", Example))
         validation = list(read_jsonl(folder / "validation.jsonl", Example))
         assert len(validation) == 3

@@ -16,9 +16,10 @@ import pytest
 from polypaca.core.errors import DataError, StudyError
 from polypaca.core.files import read_jsonl
 from polypaca.core.records import Prompt
-from polypaca.stages.prepare import prepare_prompts
+from polypaca.core.work import Context
+from polypaca.planning import preflight
+from polypaca.stages.prepare import PreparePrompts
 from polypaca.study import load_study
-from polypaca.workflow import preflight
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.tasks import tasks_of
 
@@ -73,15 +74,10 @@ def hashes(folder: Path) -> dict[str, str]:
 
 def prepare(folder: Path, url: str, sha256: dict[str, str]) -> dict[str, Any]:
     folder.mkdir()
-    return prepare_prompts(
-        folder,
-        source=url,
-        sha256=sha256,
-        languages=list(ROWS),
-        count=2,
-        on_bad_row="error",
-        progress=lambda fraction, text: None,
+    work = PreparePrompts(
+        source=url, sha256=sha256, languages=list(ROWS), count=2, on_bad_row="error"
     )
+    return work.run(Context(folder)).recorded()
 
 
 def test_prompts_are_downloaded_once_and_checked(tmp_path: Path, url: str) -> None:
@@ -122,10 +118,11 @@ def test_other_hashes_are_other_prompts_and_nothing_is_fetched_early(
     identities = []
     for given in (sha256, {**sha256, "es": "0" * 64}):
         study = load_study(study_file(tmp_path, url, given))
-        tasks = tasks_of(study, Fingerprints())
+        tasks = tasks_of(study, tmp_path / "out", Fingerprints())
         preflight.check(study, tasks)
         (task,) = (t for t in tasks if t.id == "data/prompts")
         identities.append(task.identity)
-        assert task.options["sha256"] == given
+        assert isinstance(task.work, PreparePrompts)
+        assert task.work.sha256 == given
     assert identities[0] != identities[1]
     assert Handler.asked == []

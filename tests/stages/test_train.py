@@ -10,15 +10,21 @@ import pytest
 
 from polypaca.core.errors import DataError
 from polypaca.core.files import write_jsonl
+from polypaca.core.folders import (
+    BaseFolder,
+    CellFolder,
+    HeldOutFolder,
+    MixtureFolder,
+    PromptsFolder,
+)
 from polypaca.core.records import Example
+from polypaca.core.work import Context
+from polypaca.generation.contract import Generate
 from polypaca.models.templates import TEMPLATES
-from polypaca.stages.train import train
+from polypaca.stages.train import TrainCell
+from polypaca.training.settings import Full, Lora
 
 Kind = Literal["lora", "full"]
-
-
-def _ignore(fraction: float, text: str) -> None:
-    pass
 
 
 def _mixture(folder: Path) -> Path:
@@ -38,9 +44,22 @@ def _train(folder: Path, base: Path, mixture: Path, kind: Kind, **changes: Any) 
     settings: dict[str, Any] = {
         "learning_rate": 1e-2, "batch_size": 2, "epochs": 1, "schedule": "linear",
         "weight_decay": 0.0, "max_length": 300, "loss_on": "response", "template": "alpaca",
-        "evaluations": 2, "checkpoint": "best", "seed": 1, "progress": _ignore,
+        "evaluations": 2, "checkpoint": "best",
     }  # fmt: skip
-    return train(folder, base=base, mixture=mixture, cell="c", kind=kind, **(settings | changes))
+    heldout = changes.pop("heldout", None)
+    rate = changes.pop(
+        "rate", (settings | changes)["learning_rate"]
+    )  # beyond what a study may say, too
+    method = (Lora if kind == "lora" else Full)(**(settings | changes))
+    work = TrainCell(
+        base=BaseFolder(base),
+        mixture=MixtureFolder(mixture),
+        heldout=HeldOutFolder(heldout) if heldout else None,
+        method=method.model_copy(update={"learning_rate": rate}),
+        seed=1,
+        cell="c",
+    )
+    return work.run(Context(folder)).recorded()
 
 
 @pytest.mark.parametrize("kind", ["lora", "full"])
@@ -132,7 +151,7 @@ def test_held_out_bits_per_byte_are_those_of_the_saved_weights(
     base = tiny_model("gpt_neox")
     # So high a rate that the best checkpoint is not the last one.
     rate = 0.5 if kind == "full" else 3.0
-    changes = {"learning_rate": rate, "schedule": "constant", "evaluations": 6, "epochs": 2}
+    changes = {"rate": rate, "schedule": "constant", "evaluations": 6, "epochs": 2}
     _train(tmp_path / "c", base, _mixture(tmp_path / "m"), kind,
            heldout=_heldout(tmp_path / "h"), precision="fp32", **changes)  # fmt: skip
     ledger = json.loads((tmp_path / "c" / "ledger.json").read_text())
@@ -164,7 +183,7 @@ def test_a_chat_models_own_template_is_trained_and_asked(
 ) -> None:
     from polypaca.core.records import Prompt
     from polypaca.models.loading import load_tokenizer
-    from polypaca.stages.generate import Part, generate
+    from polypaca.stages.generate import AnswerPrompts
 
     base = tmp_path / "chat"
     shutil.copytree(tiny_model("llama"), base, symlinks=False)
@@ -183,12 +202,14 @@ def test_a_chat_models_own_template_is_trained_and_asked(
     (tmp_path / "p").mkdir()
     (tmp_path / "r").mkdir()
     write_jsonl(tmp_path / "p" / "en.jsonl", [Prompt(id="1", language="en", prompt="Say it. ")])
-    part = Part(
-        folder=tmp_path / "r", prompts=tmp_path / "p", base=base, checkpoint=tmp_path / "c",
-        system="c", languages=["en"], template="chat", seed=1, precision="fp32",
-        decoding={"max_new_tokens": 30, "num_beams": 1, "no_repeat_ngram_size": 0},
+    work = AnswerPrompts(
+        prompts=PromptsFolder(tmp_path / "p"), base=BaseFolder(base),
+        checkpoint=CellFolder(tmp_path / "c"), system="c", languages=["en"], template="chat",
+        generate=Generate(
+            precision="fp32", max_new_tokens=30, num_beams=1, no_repeat_ngram_size=0
+        ),
     )  # fmt: skip
-    for _ in generate([part], progress=lambda index, fraction, text: None):
+    for _ in AnswerPrompts.run_all([(work, Context(tmp_path / "r"))]):
         pass
     (answer,) = (tmp_path / "r" / "responses.jsonl").read_text().splitlines()
     # It has learned to answer, and to stop at the end of its turn.

@@ -8,8 +8,12 @@ import pytest
 
 from polypaca.core.errors import DataError
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.folders import InstructionsFolder, PromptsFolder
 from polypaca.core.records import Example, Prompt, Rejected
-from polypaca.stages.translate import given, translate
+from polypaca.core.work import Context
+from polypaca.langid.settings import Gate
+from polypaca.stages.translate import PassOn, TranslateRows
+from polypaca.translation.dummy import DummySettings
 
 CODE = "Here is a program that prints a greeting:\n\n```python\nprint('hello')  # 5\n```\n\nRun it."
 ROWS = {
@@ -36,13 +40,12 @@ def instructions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _translate(folder: Path, instructions: Path, **changes: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {
-        "source": "en", "language": "es", "engine": {"kind": "dummy"}, "untranslatable": "flag",
+        "source": "en", "language": "es", "engine": DummySettings(), "untranslatable": "flag",
         "contaminated": "drop", "on_lost": "pieces", "filters": ["empty", "repetition"],
-        "detector": "lid176", "options": {},
+        "gate": Gate(), "account": folder.parent / "spending.jsonl",
     }  # fmt: skip
-    return translate(
-        folder, instructions=instructions, progress=lambda f, t: None, **(settings | changes)
-    )
+    work = TranslateRows(instructions=InstructionsFolder(instructions), **(settings | changes))
+    return work.run(Context(folder)).recorded()
 
 
 def _rows(folder: Path) -> dict[str, Example]:
@@ -93,11 +96,12 @@ def test_a_translation_that_is_a_test_prompt_is_not_trained_on(
 ) -> None:
     prompt = Prompt(id="p", language="es", prompt="name-es the-es animal-es of-es the-es house-es")
     write_jsonl(tmp_path / "prompts" / "es.jsonl", [prompt])
-    facts = _translate(tmp_path / "es", instructions, prompts=tmp_path / "prompts")
+    facts = _translate(tmp_path / "es", instructions, prompts=PromptsFolder(tmp_path / "prompts"))
     assert facts["rejected"] == {"contaminated": 1}
     (row,) = read_jsonl(tmp_path / "es" / "rejected.jsonl", Rejected)
     assert row.reason == "contaminated: is test prompt p (es)"
-    _translate(tmp_path / "flag", instructions, prompts=tmp_path / "prompts", contaminated="flag")
+    prompts = PromptsFolder(tmp_path / "prompts")
+    _translate(tmp_path / "flag", instructions, prompts=prompts, contaminated="flag")
     assert _rows(tmp_path / "flag")["cat"].flags == ["contaminated: is test prompt p (es)"]
 
 
@@ -111,9 +115,8 @@ def test_rows_given_in_another_language_are_passed_on_with_a_notice(
         for n in range(1500)
     ]  # fmt: skip
     write_jsonl(instructions / "es.jsonl", rows)
-    facts = given(
-        tmp_path / "es", instructions=instructions, language="es", progress=lambda f, t: None
-    )
+    work = PassOn(instructions=InstructionsFolder(instructions), language="es", gate=Gate())
+    facts = work.run(Context(tmp_path / "es")).recorded()
     assert facts["rows"] == len(_rows(tmp_path / "es")) == 1500
     # By hand: every second row is looked at, so that at most 1000 are.
     assert facts["language_of_rows"] == {

@@ -98,7 +98,7 @@ def _study(tmp_path: Path, more: str, text: str = TEXT) -> Study:
 
 def test_a_sweep_gives_the_controls(tmp_path: Path) -> None:
     study = _study(tmp_path, "sweep: controls\n")
-    found = {m.name: (m.languages, m.budgets, m.recipe.repeat) for m in mixtures(study)}
+    found = {m.name: (m.languages, m.budgets, m.sampling.repeat) for m in mixtures(study)}
     assert found["english-3"] == (("en",), 3.0, True)
     assert found["downsampled-0.25"] == (("en", "es", "de"), 0.25, False)
     assert found["downsampled-2"] == (("en", "es", "de"), 2.0, False)

@@ -168,7 +168,9 @@ def test_the_frozen_study_reads_back_the_same(tmp_path: Path) -> None:
     save_study(study, tmp_path / "resolved.yaml")
     again = load_study(tmp_path / "resolved.yaml")
     assert again == study
-    identities = [[task.identity for task in tasks_of(s, Fingerprints())] for s in (study, again)]
+    identities = [
+        [task.identity for task in tasks_of(s, tmp_path, Fingerprints())] for s in (study, again)
+    ]
     assert identities[0] == identities[1]
 
 

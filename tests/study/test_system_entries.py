@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from polypaca.core.errors import StudyError
+from polypaca.stages.answers import AskServer
 from polypaca.study import Study, load_study, systems
 from polypaca.study.load import save_study
 from polypaca.study.system_entries import ServedSystem
@@ -130,10 +131,13 @@ def test_a_served_model_may_take_no_temperature(
     save_study(study, tmp_path / "frozen.yaml")
     for each in (study, load_study(tmp_path / "frozen.yaml")):
         (task,) = (
-            task for task in tasks_of(each, Fingerprints()) if task.id == "systems/o9/responses"
+            task
+            for task in tasks_of(each, tmp_path, Fingerprints())
+            if task.id == "systems/o9/responses"
         )
-        assert task.settings["temperature"] == sent
-        assert "temperature" not in task.settings["served"]
+        assert isinstance(task.work, AskServer)
+        assert task.work.temperature == sent
+        assert task.recorded_settings["temperature"] == sent
 
 
 def test_the_name_of_the_limit_and_what_is_tolerated_change_no_answer(tmp_path: Path) -> None:
@@ -145,7 +149,7 @@ def test_the_name_of_the_limit_and_what_is_tolerated_change_no_answer(tmp_path: 
         "analyze.seed=1",
     )
     one, other = (
-        {task.id: task.identity for task in tasks_of(study, Fingerprints())}
+        {task.id: task.identity for task in tasks_of(study, tmp_path, Fingerprints())}
         for study in (plain, changed)
     )
     assert one == other

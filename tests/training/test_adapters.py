@@ -10,13 +10,14 @@ import torch
 from polypaca.models.families import adapter_targets
 from polypaca.models.loading import load_model
 from polypaca.training import adapters
+from polypaca.training.settings import Lora
 from polypaca.training.trainer import with_adapter
 
 
 def _model(base: Path, kind: str) -> Any:
     model = load_model(base, dtype=kind)
     names = adapter_targets(model, model.config.model_type, "attention-qkv")
-    model = with_adapter(model, targets=names, rank=4, alpha=8, dropout=0.0, seed=7)
+    model = with_adapter(model, Lora(rank=4, alpha=8, dropout=0.0), names, seed=7)
     torch.manual_seed(3)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:

@@ -11,21 +11,57 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parent / "together.py"
 
 
-def _run(base: Path, folder: Path, processes: int, *, code: int = 0, **arguments: Any) -> Any:
-    folder.mkdir(parents=True, exist_ok=True)
-    told = folder / "arguments.json"
-    told.write_text(json.dumps({"base": str(base), "folder": str(folder), **arguments}))
+FAMILIES = ["bloom", "gpt_neox", "llama"]
+SHARDINGS = ["none", "fsdp"]
+
+
+@pytest.fixture(scope="module")
+def trained(
+    tiny_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """The folder of a cell by how it was trained. As in a run, processes train many, one by one."""
+    top = tmp_path_factory.mktemp("together")
+
+    def folder(how: str, family: str, lora: bool, sharding: str = "none") -> Path:
+        return top / f"{how}-{family}-{'lora' if lora else 'full'}-{sharding}"
+
+    def job(how: str, family: str, lora: bool, sharding: str = "none", **more: Any) -> Any:
+        made = folder(how, family, lora, sharding)
+        made.mkdir(exist_ok=True)
+        base = str(tiny_model(family))
+        return {"base": base, "folder": str(made), "lora": lora, "sharding": sharding, **more}
+
+    cells = [(family, lora) for family in FAMILIES for lora in (True, False)]
+    killed = [("gpt_neox", lora, sharding) for lora in (True, False) for sharding in SHARDINGS]
+    _launch(top, [job("alone", *cell) for cell in cells], processes=1)
+    together = [job("together", *cell, sharding) for cell in cells for sharding in SHARDINGS]
+    _launch(top, together + [job("killed", *cell, stop_at=0.6) for cell in killed], processes=2)
+    for cell in killed:
+        assert (folder("killed", *cell) / "checkpoint-4").is_dir()
+        assert not (folder("killed", *cell) / "result.json").exists()
+    _launch(top, [job("killed", *cell) for cell in killed], processes=2)
+    return folder
+
+
+def _launch(folder: Path, jobs: list[dict[str, Any]], processes: int) -> None:
+    told = folder / "jobs.json"
+    told.write_text(json.dumps(jobs))
     launch = [sys.executable]
     if processes > 1:
         launch += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     result = subprocess.run(
         [*launch, str(SCRIPT), str(told)], capture_output=True, text=True, check=False
     )
-    assert (result.returncode == 0) == (code == 0), result.stdout + result.stderr
-    return json.loads((folder / "result.json").read_text()) if not code else None
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def _result(folder: Path) -> Any:
+    return json.loads((folder / "result.json").read_text())
 
 
 def _curve(result: Any, key: str) -> list[float]:
@@ -52,20 +88,18 @@ def _same_weights(one: Any, other: Any) -> None:
         assert (weights - found[name]).abs().max() < 1e-4, name
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("lora", [True, False], ids=["lora", "full"])
-@pytest.mark.parametrize("family", ["bloom", "gpt_neox", "llama"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_two_processes_give_the_loss_curve_of_one(
-    family: str, lora: bool, tiny_model: Callable[[str], Path], tmp_path: Path
+    family: str, lora: bool, trained: Callable[..., Path]
 ) -> None:
-    base = tiny_model(family)
-    alone = _run(base, tmp_path / "1", 1, lora=lora, sharding="none")
-    copies = _run(base, tmp_path / "2", 2, lora=lora, sharding="none")
+    alone = _result(trained("alone", family, lora))
+    copies = _result(trained("together", family, lora))
     _agree(copies, alone)
     _same_weights(copies, alone)
     assert copies["sharded"] == 0
 
-    shards = _run(base, tmp_path / "s", 2, lora=lora, sharding="fsdp")
+    shards = _result(trained("together", family, lora, "fsdp"))
     _agree(shards, alone)
     _same_weights(shards, alone)
     # Every weight but the adapters' is a distributed tensor, of which a process holds its half.
@@ -74,16 +108,12 @@ def test_two_processes_give_the_loss_curve_of_one(
     assert shards["held"] < 0.6 * shards["numbers"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("lora", [True, False], ids=["lora", "full"])
-@pytest.mark.parametrize("sharding", ["none", "fsdp"])
+@pytest.mark.parametrize("sharding", SHARDINGS)
 def test_processes_that_were_killed_go_on_to_the_same_weights(
-    sharding: str, lora: bool, tiny_model: Callable[[str], Path], tmp_path: Path
+    sharding: str, lora: bool, trained: Callable[..., Path]
 ) -> None:
-    base = tiny_model("gpt_neox")
-    whole = _run(base, tmp_path / "a", 2, lora=lora, sharding=sharding)
-    _run(base, tmp_path / "b", 2, lora=lora, sharding=sharding, stop_at=0.6, code=1)
-    assert (tmp_path / "b" / "checkpoint-4").is_dir()
-    resumed = _run(base, tmp_path / "b", 2, lora=lora, sharding=sharding)
+    whole = _result(trained("together", "gpt_neox", lora, sharding))
+    resumed = _result(trained("killed", "gpt_neox", lora, sharding))
     _agree(resumed, whole)
     _same_weights(resumed, whole)

@@ -18,6 +18,7 @@ import json, resource, sys
 import psutil, torch
 from pathlib import Path
 from transformers import AutoConfig, AutoModelForCausalLM
+from polypaca.training.settings import Full, Hardware
 from polypaca.training.trainer import fine_tune
 from polypaca.training.tokenize import Tokenized
 import numpy as np
@@ -37,9 +38,9 @@ rows = Tokenized(ids, starts, zeros, zeros, zeros, truncated=0, dropped=0)
 limit = psutil.Process().memory_info().vms + spare
 resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 trained = fine_tune(
-    model, rows, rows, folder=folder, pad_token_id=0, learning_rate=1e-3, batch_size=40, epochs=1,
-    warmup=0.0, schedule="linear", weight_decay=0.0, evaluations=1, checkpoint="last", seed=1,
-    progress=lambda fraction, text: None, **wanted,
+    model, rows, rows,
+    Full(learning_rate=1e-3, batch_size=40, epochs=1, evaluations=1, checkpoint="last"),
+    folder=folder, pad_token_id=0, seed=1, hardware=Hardware(**wanted),
 )
 result = {"tokens": trained.micro_batch_tokens, "loss": trained.validation_loss,
           "checkpointing": trained.activation_checkpointing}

@@ -3,21 +3,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from polypaca.core.errors import MissingExtraError
 from polypaca.core.files import write_jsonl
+from polypaca.core.folders import BaseFolder, MixtureFolder
 from polypaca.core.records import Example
-from polypaca.stages.train import train
-from polypaca.training.settings import Train
+from polypaca.core.work import Context
+from polypaca.stages.train import TrainCell
+from polypaca.training.settings import Hardware, Lora
 
 TRACKERS = ("tensorboard", "wandb", "trackio", "mlflow")
-
-
-def _ignore(fraction: float, text: str) -> None:
-    pass
 
 
 @pytest.fixture
@@ -37,15 +34,12 @@ def cell(
         write_jsonl(tmp_path / "mixture" / f"{split}.jsonl", rows)
 
     def make(name: str, report_to: list[str]) -> Path:
-        settings: dict[str, Any] = {
-            "learning_rate": 1e-2, "batch_size": 2, "epochs": 2, "schedule": "linear",
-            "weight_decay": 0.0, "max_length": 300, "loss_on": "response", "template": "alpaca",
-            "evaluations": 2, "checkpoint": "best", "seed": 1,
-        }  # fmt: skip
-        train(
-            tmp_path / name, base=tiny_model("llama"), mixture=tmp_path / "mixture", cell=name,
-            kind="lora", report_to=report_to, progress=_ignore, **settings,
+        work = TrainCell(
+            base=BaseFolder(tiny_model("llama")), mixture=MixtureFolder(tmp_path / "mixture"),
+            method=Lora(learning_rate=1e-2, batch_size=2, epochs=2, max_length=300, evaluations=2),
+            seed=1, cell=name, hardware=Hardware.model_validate({"report_to": report_to}),
         )  # fmt: skip
+        work.run(Context(tmp_path / name))
         return tmp_path / name
 
     return make
@@ -94,5 +88,5 @@ def test_every_tracker_of_the_schema_has_an_extra() -> None:
     import tomllib
 
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    items = Train.model_json_schema()["properties"]["report_to"]["items"]
+    items = Hardware.model_json_schema()["properties"]["report_to"]["items"]
     assert set(items["enum"]) == set(TRACKERS) <= set(project["optional-dependencies"])

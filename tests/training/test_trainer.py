@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from polypaca.core.cache import keep_hashes
 from polypaca.core.errors import StageError
-from polypaca.core.kept import keep_hashes
 from polypaca.models.families import adapter_targets
 from polypaca.models.loading import load_model, load_tokenizer, pad_token_id
 from polypaca.training.batching import padded_batch
 from polypaca.training.checkpoints import last_checkpoint
+from polypaca.training.settings import Full, Hardware, Lora
 from polypaca.training.tokenize import Tokenized, tokenize
 from polypaca.training.trainer import (
     Trained,
@@ -49,20 +50,22 @@ def _train(
     model = load_model(begun or base)
     if lora:
         names = adapter_targets(model, model.config.model_type, "attention-qkv")
-        model = with_adapter(model, targets=names, rank=4, alpha=8, dropout=dropout, seed=7)
+        model = with_adapter(model, Lora(rank=4, alpha=8, dropout=dropout), names, seed=7)
     arguments: dict[str, Any] = {
-        "learning_rate": 1e-2, "batch_size": 8, "micro_batch_tokens": 200, "epochs": 2,
-        "warmup": 0.1, "schedule": "linear", "weight_decay": 0.0, "evaluations": 4,
-        "checkpoint": "best", "seed": 7,
-    }  # fmt: skip
+        "learning_rate": 1e-2, "batch_size": 8, "epochs": 2, "warmup_ratio": 0.1,
+        "evaluations": 4, "micro_batch_tokens": 200,
+    } | changes  # fmt: skip
+    how = {key: arguments.pop(key) for key in list(arguments) if key in Hardware.model_fields}
     return fine_tune(
         model,
         _data(tokenizer, 32),
         _data(tokenizer, 4),
+        (Lora if lora else Full)(**arguments),
         folder=folder,
         pad_token_id=pad_token_id(tokenizer),
+        seed=7,
+        hardware=Hardware(**how),
         progress=progress,
-        **(arguments | changes),
     )
 
 

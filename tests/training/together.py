@@ -1,9 +1,13 @@
-"""Trains one tiny cell, alone or as one of several processes: `together.py ARGUMENTS.json`."""
+"""`together.py JOBS.json` trains tiny cells in turn, alone or as one of several processes.
+
+Each writes `result.json` beside its checkpoints, unless it is told to stop before its end.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +15,33 @@ from polypaca.models.families import adapter_targets
 from polypaca.models.loading import load_model, load_tokenizer, pad_token_id
 from polypaca.training import distributed
 from polypaca.training.checkpoints import last_checkpoint
+from polypaca.training.settings import Full, Hardware, Lora
 from polypaca.training.tokenize import tokenize
 from polypaca.training.trainer import fine_tune, with_adapter
 
 
-def main(arguments: dict[str, Any]) -> None:
-    """Train as told; rank 0 writes `result.json` beside the checkpoints."""
+class KilledError(Exception):
+    """As if the processes were killed between two steps."""
+
+
+def main(jobs: list[dict[str, Any]]) -> None:
+    """Train as told."""
     import torch
 
     torch.set_num_threads(1)
     distributed.join()
+    for arguments in jobs:
+        with suppress(KilledError):
+            result = train(arguments)
+            if distributed.is_main():
+                (Path(arguments["folder"]) / "result.json").write_text(json.dumps(result))
+    distributed.leave()
+
+
+def train(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Train one cell; what came of it on this process."""
+    import torch
+
     base, folder = Path(arguments["base"]), Path(arguments["folder"])
     shards = distributed.world_size() if arguments["sharding"] == "fsdp" else 1
     model = load_model(
@@ -31,20 +52,23 @@ def main(arguments: dict[str, Any]) -> None:
     )
     if arguments["lora"]:
         names = adapter_targets(model, model.config.model_type, "attention-qkv")
-        model = with_adapter(model, targets=names, rank=4, alpha=8, dropout=0.0, seed=7)
+        model = with_adapter(model, Lora(rank=4, alpha=8, dropout=0.0), names, seed=7)
     tokenizer = load_tokenizer(base)
     pairs = [(f"Name {n} animals.\n", "The cat, the dog." * (1 + n % 3)) for n in range(1, 30)]
     rows = tokenize(pairs, tokenizer, max_length=128, loss_on="all")
 
     def progress(fraction: float, text: str) -> None:
         if fraction > arguments.get("stop_at", 2.0):
-            raise SystemExit(3)
+            raise KilledError
 
     trained = fine_tune(
-        model, rows, rows, folder=folder, pad_token_id=pad_token_id(tokenizer),
-        learning_rate=5e-3, batch_size=8, epochs=2, warmup=0.1, schedule="linear",
-        weight_decay=0.01, evaluations=4, checkpoint="last", micro_batch_tokens=120, seed=7,
-        progress=progress,
+        model, rows, rows,
+        Full(
+            learning_rate=5e-3, batch_size=8, epochs=2, warmup_ratio=0.1, weight_decay=0.01,
+            evaluations=4, checkpoint="last",
+        ),
+        folder=folder, pad_token_id=pad_token_id(tokenizer), seed=7,
+        hardware=Hardware(micro_batch_tokens=120), progress=progress,
     )  # fmt: skip
     sharded = [
         name
@@ -55,7 +79,7 @@ def main(arguments: dict[str, Any]) -> None:
         p.to_local().numel() if isinstance(p, torch.distributed.tensor.DTensor) else p.numel()
         for p in model.parameters()
     )
-    result = {
+    return {
         "history": trained.history,
         "checkpoint": str(trained.checkpoint),
         "sharded": len(sharded),
@@ -63,9 +87,6 @@ def main(arguments: dict[str, Any]) -> None:
         "held": local,
         "numbers": sum(p.numel() for p in model.parameters()),
     }
-    if distributed.is_main():
-        (folder / "result.json").write_text(json.dumps(result))
-    distributed.leave()
 
 
 if __name__ == "__main__":

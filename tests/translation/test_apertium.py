@@ -147,9 +147,7 @@ def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 def test_a_text_at_which_apertium_fails_fails_alone(word: str, reason: str, faulty: Path) -> None:
     texts = ["The dog is red.", f"The cat {word}.", "The red house", "The dog"]
-    start = time.monotonic()
     one, poison, three, four = make().translate(texts)
-    assert time.monotonic() - start < 30
     assert (one, three, four) == ("El perro es rojo.", "La casa roja", "El perro")
     assert isinstance(poison, Untranslated)
     assert reason in poison.reason

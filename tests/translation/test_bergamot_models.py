@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.folders import InstructionsFolder
 from polypaca.core.records import Example
-from polypaca.stages.translate import translate
+from polypaca.core.work import Context
+from polypaca.langid.settings import Gate
+from polypaca.stages.translate import TranslateRows
 from polypaca.translation import engines
 from polypaca.translation.bergamot import BergamotSettings
 from polypaca.translation.contract import Engine
@@ -96,12 +99,13 @@ def test_instruction_data_comes_through(
         for n, row in enumerate(found)
     ]  # fmt: skip
     write_jsonl(tmp_path / "data" / "en.jsonl", rows)
-    facts = translate(
-        tmp_path / "pt", instructions=tmp_path / "data", source="en", language="pt",
-        engine={"kind": "bergamot"}, untranslatable="keep", contaminated="keep",
-        on_lost="pieces", filters=None, detector="lid176", threads=2,
-        options={"model": str(models / "enpt")}, progress=lambda fraction, text: None,
+    work = TranslateRows(
+        instructions=InstructionsFolder(tmp_path / "data"), source="en", language="pt",
+        engine=BergamotSettings(model=str(models / "enpt")), untranslatable="keep",
+        contaminated="keep", on_lost="pieces", filters=None, gate=Gate(),
+        account=tmp_path / "spending.jsonl",
     )  # fmt: skip
+    facts = work.run(Context(tmp_path / "pt", threads=2)).recorded()
     assert facts["rows"] >= 0.95 * ROWS
     accepted = list(read_jsonl(tmp_path / "pt" / "examples.jsonl", Example))
     changed = [row for row in accepted if row.instruction != found[int(row.source)]["instruction"]]

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +11,11 @@ from hypothesis import strategies as st
 
 from polypaca.core.errors import StageError, UserError
 from polypaca.core.settings import deciding
-from polypaca.llm.mock_server import Answer, MockServer, serve
 from polypaca.llm.records import Failure, Reply
 from polypaca.translation import engines, llm
 from polypaca.translation.contract import Engine, Untranslated
 
-from .serving import chat_model, transformers_serve
+from ..llm.mock_server import Answer, MockServer, serve  # noqa: TID252
 
 
 def make(
@@ -282,14 +279,12 @@ def test_slots_in_a_text_stay_as_they_are(text: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_real_server(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
-    if importlib.util.find_spec("uvicorn") is None or importlib.util.find_spec("fastapi") is None:
-        pytest.skip("no fastapi or uvicorn: pip install 'polypaca[test]'")
-    with transformers_serve(chat_model(tiny_model("llama"), tmp_path), tmp_path) as (url, model):
-        engine = make(url, model=model, max_tokens=8, cache=tmp_path / "cache")
-        texts = ["The cat.", "The dog.", "a \ud83d b"]
-        outcomes = engine.translate(texts)
-        assert len(outcomes) == 3
-        # Random weights do not end: what the server says of it must arrive as a reason.
-        assert Untranslated("cut off at max_tokens") in outcomes
-        assert engine.translate(texts) == outcomes
+def test_a_real_server(transformers_server: tuple[str, str], tmp_path: Path) -> None:
+    url, model = transformers_server
+    engine = make(url, model=model, max_tokens=8, cache=tmp_path / "cache")
+    texts = ["The cat.", "The dog.", "a \ud83d b"]
+    outcomes = engine.translate(texts)
+    assert len(outcomes) == 3
+    # Random weights do not end: what the server says of it must arrive as a reason.
+    assert Untranslated("cut off at max_tokens") in outcomes
+    assert engine.translate(texts) == outcomes

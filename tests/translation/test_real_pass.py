@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from polypaca.core.files import read_jsonl, write_jsonl
+from polypaca.core.folders import InstructionsFolder
 from polypaca.core.records import Example, Rejected
-from polypaca.stages.translate import translate
-
-from .serving import chat_model, transformers_serve
+from polypaca.core.settings import Choice
+from polypaca.core.work import Context
+from polypaca.langid.settings import Gate
+from polypaca.stages.translate import TranslateRows
+from polypaca.translation.apertium import ApertiumSettings
+from polypaca.translation.bergamot import BergamotSettings
+from polypaca.translation.ctranslate2 import CTranslate2Settings
+from polypaca.translation.llm import LlmTranslatorSettings
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 
@@ -42,18 +47,26 @@ def instructions(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     return tmp_path / "data"
 
 
+def _translate(
+    folder: Path, instructions: Path, language: str, engine: Choice, filters: list[str] | None
+) -> dict[str, Any]:
+    work = TranslateRows(
+        instructions=InstructionsFolder(instructions), source="en", language=language,
+        engine=engine, untranslatable="flag", contaminated="keep", on_lost="pieces",
+        filters=filters, gate=Gate(), account=folder.parent / "spending.jsonl",
+    )  # fmt: skip
+    return work.run(Context(folder, threads=2)).recorded()
+
+
 def _pass(
-    folder: Path, instructions: Path, language: str, engine: Mapping[str, Any], **changes: Any
+    folder: Path,
+    instructions: Path,
+    language: str,
+    engine: Choice,
+    filters: list[str] | None = None,
 ) -> dict[str, Any]:
     """Translate, and check what holds for every engine."""
-    settings: dict[str, Any] = {
-        "source": "en", "language": language, "engine": engine, "untranslatable": "flag",
-        "contaminated": "keep", "on_lost": "pieces", "filters": None, "detector": "lid176",
-        "options": {}, "threads": 2,
-    }  # fmt: skip
-    facts = translate(
-        folder, instructions=instructions, progress=lambda f, t: None, **(settings | changes)
-    )
+    facts = _translate(folder, instructions, language, engine, filters)
     accepted = {row.source: row for row in read_jsonl(folder / "examples.jsonl", Example)}
     rejected = list(read_jsonl(folder / "rejected.jsonl", Rejected))
     assert len(accepted) == facts["rows"]
@@ -77,9 +90,9 @@ def _pass(
 def test_apertium_into_spanish(instructions: Path, tmp_path: Path) -> None:
     if shutil.which("apertium") is None:
         pytest.skip("no Apertium: apt install apertium apertium-eng-spa")
-    facts = _pass(tmp_path / "es", instructions, "es", {"kind": "apertium"})
+    facts = _pass(tmp_path / "es", instructions, "es", ApertiumSettings())
     assert facts["rows"] > 0.9 * ROWS
-    again = _pass(tmp_path / "again", instructions, "es", {"kind": "apertium"})
+    again = _pass(tmp_path / "again", instructions, "es", ApertiumSettings())
     assert again == facts
     for name in ("examples.jsonl", "rejected.jsonl"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "es" / name).read_bytes()
@@ -89,40 +102,30 @@ def test_ctranslate2_after_conversion(
     instructions: Path, tmp_path: Path, ctranslate2_model: Path
 ) -> None:
     # The model has learnt nothing to speak of: with the filters on, all its rows are rejected.
-    engine = {"kind": "ctranslate2", "beam_size": 1, "max_length": 24}
-    facts = _pass(
-        tmp_path / "es", instructions, "es", engine, filters=[],
-        options={"model": str(ctranslate2_model)},
-    )  # fmt: skip
+    engine = CTranslate2Settings(model=str(ctranslate2_model), beam_size=1, max_length=24)
+    facts = _pass(tmp_path / "es", instructions, "es", engine, filters=[])
     assert facts["sentences"] > ROWS
 
 
 def test_bergamot(instructions: Path, tmp_path: Path, bergamot_model: Path) -> None:
     rows = list(read_jsonl(instructions / "en.jsonl", Example))[:30]
     write_jsonl(tmp_path / "short" / "en.jsonl", rows)
-    facts = _pass(
-        tmp_path / "es", tmp_path / "short", "es", {"kind": "bergamot"}, filters=[],
-        options={"model": str(bergamot_model)},
-    )  # fmt: skip
+    engine = BergamotSettings(model=str(bergamot_model))
+    facts = _pass(tmp_path / "es", tmp_path / "short", "es", engine, filters=[])
     assert facts["engine"].startswith("bergamot")
 
 
 def test_a_served_model(
-    instructions: Path, tmp_path: Path, tiny_model: Callable[[str], Path]
+    instructions: Path, tmp_path: Path, transformers_server: tuple[str, str]
 ) -> None:
-    pytest.importorskip("uvicorn", reason="no uvicorn: pip install 'polypaca[test]'")
     rows = list(read_jsonl(instructions / "en.jsonl", Example))[:6]
     plain = Example(
         id="p.en", source="p", split="train", language="en", instruction="1 + 1", output="2"
     )
     write_jsonl(tmp_path / "short" / "en.jsonl", [*rows, plain])
-    with transformers_serve(chat_model(tiny_model("llama"), tmp_path), tmp_path) as (url, model):
-        facts = translate(
-            tmp_path / "es", instructions=tmp_path / "short", source="en", language="es",
-            engine={"kind": "llm", "model": model, "max_tokens": 8}, untranslatable="keep",
-            contaminated="keep", on_lost="pieces", filters=None, detector="lid176",
-            options={"base_url": url, "api_key_env": None}, progress=lambda f, t: None,
-        )  # fmt: skip
+    url, model = transformers_server
+    engine = LlmTranslatorSettings(model=model, max_tokens=8, base_url=url, api_key_env=None)
+    facts = _translate(tmp_path / "es", tmp_path / "short", "es", engine, None)
     # Random weights do not end: every row with prose is rejected, and says so.
     assert facts["rows"] >= 1
     rejected = list(read_jsonl(tmp_path / "es" / "rejected.jsonl", Rejected))

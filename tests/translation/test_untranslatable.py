@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polypaca.translation.untranslatable import RULES, request_of, rules_for, untranslatable
+
+from ..growth import grows_with_the_size_only  # noqa: TID252
 
 FIRE = {
     "correction": "Correct the grammar of this sentence: He go home.",
@@ -94,11 +95,12 @@ def test_any_text_is_judged(instruction: str, given_input: str, output: str) -> 
 @pytest.mark.parametrize(
     "piece", ["write ", "word ", '"', "'a", "SELECT ", "SELECT a\n", "for a in ", "\n", " ", "if ("]
 )
-def test_a_megabyte_takes_no_long(piece: str) -> None:
-    text = piece * (1_000_000 // len(piece))
-    start = time.perf_counter()
-    untranslatable(text, text, text, "en")
-    assert time.perf_counter() - start < 10
+def test_time_grows_with_the_length_only(piece: str) -> None:
+    def work(size: int) -> None:
+        text = piece * (size // len(piece))
+        untranslatable(text, text, text, "en")
+
+    assert grows_with_the_size_only(work, 100_000)
 
 
 @pytest.mark.data

@@ -13,9 +13,10 @@ from polypaca.workflow.display import clipped, display
 from polypaca.workflow.events import Event, EventReader, EventWriter
 from polypaca.workflow.jobs import Job
 from polypaca.workflow.run import Plan
-from polypaca.workflow.steps import Task
 
-TASKS = (Task("cells/a/train", "train", {}), Task("cells/b/train", "train", {}))
+from .works import task
+
+TASKS = (task("cells/a/train", "train"), task("cells/b/train", "train"))
 PLAN = Plan(Path("out"), TASKS, {}, [Job("train", TASKS, (), False)], {"train": 1}, 2)
 EVENTS = [
     Event("cells/a/train", "started"),
@@ -94,12 +95,12 @@ def test_events_reach_the_run_line_by_line(tmp_path: Path) -> None:
 
 
 def test_tasks_that_are_done_together_do_not_fill_the_terminal() -> None:
-    tasks = tuple(Task(f"systems/{n}/responses", "generate", {}) for n in range(30))
+    tasks = tuple(task(f"systems/{n}/responses", "generate") for n in range(30))
     plan = Plan(Path("out"), tasks, {}, [Job("g", tasks, (), False)], {"g": 1}, 2)
     console = Console(file=io.StringIO(), force_terminal=True, width=80, height=50)
     with display(plan, console) as show:
-        for task in tasks:
-            show(Event(task.id, "started"))
+        for one in tasks:
+            show(Event(one.id, "started"))
         show(Event("systems/29/responses", "progress", "40/900 answers", 0.1))
     assert isinstance(console.file, io.StringIO)
     last = console.file.getvalue().split("systems/29/responses  40/900 answers")[-1]

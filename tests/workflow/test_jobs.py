@@ -2,42 +2,52 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from polypaca.core.manifest import MANIFEST, begin, seal
+from polypaca.stages.prepare import PrepareBase
 from polypaca.workflow.jobs import current, inputs_now, jobs_of, pending, threads_of
-from polypaca.workflow.steps import STEPS, Task
+from polypaca.workflow.steps import Task
+
+from .works import Stand, task
 
 
 def _tasks() -> list[Task]:
-    data = Task("data", "instructions", {"rows": 1}, group="prepare")
-    base = Task("base", "base", {}, group="base-m", all_cores=True)
+    data = task("data", "prepare", group="prepare", settings={"rows": 1})
+    base = task("base", "prepare", group="base-m", all_cores=True)
     cells = [
-        Task(
-            f"cell{n}", "train", {"n": n}, {"data": data, "base": base}, group="train-m", cost=cost
+        task(
+            f"cell{n}", "train", {"data": data, "base": base}, group="train-m", cost=cost,
+            settings={"n": n},
         )
         for n, cost in enumerate([1.0, 4.0, 1.0, 1.0])
-    ]
+    ]  # fmt: skip
     answers = [
-        Task(f"answers{n}", "generate", {}, {"checkpoint": cell}, group="generate-m")
+        task(f"answers{n}", "generate", {"checkpoint": cell}, group="generate-m")
         for n, cell in enumerate(cells)
     ]
-    report = Task("report", "report", {}, {f"r/{a.id}": a for a in answers}, group="analyze")
+    report = task("report", "report", {f"r/{a.id}": a for a in answers}, group="analyze")
     return [data, base, *cells, *answers, report]
 
 
+def _settings(one: Task) -> dict[str, Any]:
+    assert isinstance(one.work, Stand)
+    return one.work.settings
+
+
 def _make(out: Path, tasks: list[Task], text: str = "x") -> None:
-    for task in tasks:
-        inputs = inputs_now(out, task)
+    for one in tasks:
+        inputs = inputs_now(out, one)
         assert inputs is not None
-        begin(out / task.id, task.identity, inputs)
-        (out / task.id / "file").write_text(f"{text} {task.id}")
+        begin(out / one.id, one.identity, inputs)
+        (out / one.id / "file").write_text(f"{text} {one.id}")
         seal(
-            out / task.id, stage=task.step, format_number=STEPS[task.step].format,
-            settings=task.recorded_settings, inputs=inputs, facts={},
+            out / one.id, stage=one.step, format_number=one.work.format_number,
+            settings=one.recorded_settings, inputs=inputs, facts={},
         )  # fmt: skip
 
 
@@ -51,7 +61,7 @@ def test_everything_is_pending_first_and_nothing_when_it_is_done(tmp_path: Path)
 def test_a_changed_setting_makes_what_follows_from_it_pending(tmp_path: Path) -> None:
     tasks = _tasks()
     _make(tmp_path, tasks)
-    tasks[3].settings["n"] = 99
+    _settings(tasks[3])["n"] = 99
     reasons = pending(tmp_path, tasks)
     assert list(reasons) == ["cell1", "answers1", "report"]
     assert reasons["cell1"] == "its settings or inputs changed"
@@ -74,7 +84,7 @@ def test_a_deleted_manifest_makes_that_cell_and_what_follows_pending(tmp_path: P
 def test_what_came_out_the_same_for_other_reasons_redoes_nothing(tmp_path: Path) -> None:
     tasks = _tasks()
     _make(tmp_path, tasks)
-    tasks[0].settings["rows"] = 2
+    _settings(tasks[0])["rows"] = 2
     assert next(iter(pending(tmp_path, tasks))) == "data"
     _make(tmp_path, tasks[:1])
     assert pending(tmp_path, tasks) == {}
@@ -83,7 +93,7 @@ def test_what_came_out_the_same_for_other_reasons_redoes_nothing(tmp_path: Path)
 def test_what_stands_between_a_change_and_a_task_counts(tmp_path: Path) -> None:
     tasks = _tasks()
     _make(tmp_path, tasks)
-    tasks[0].settings["rows"] = 2
+    _settings(tasks[0])["rows"] = 2
     _make(tmp_path, tasks[:1], "other rows in")
     # The answers' own inputs, the cells, hold what they held: but are not done for the new rows.
     assert inputs_now(tmp_path, tasks[6]) is None
@@ -104,7 +114,7 @@ def test_what_a_task_would_read_is_hashed(tmp_path: Path) -> None:
     _edit(tmp_path / "data" / "file")
     # Nothing runs, nothing is read: that would take time on each call. `verify` reads all.
     assert pending(tmp_path, tasks) == {}
-    tasks[3].settings["n"] = 99
+    _settings(tasks[3])["n"] = 99
     reasons = pending(tmp_path, tasks)
     assert reasons["data"] == "a file of it was changed or removed"
     assert reasons["cell1"] == "its settings or inputs changed"
@@ -114,9 +124,9 @@ def test_what_a_task_would_read_is_hashed(tmp_path: Path) -> None:
 
 
 def test_what_is_made_again_reads_hashed_inputs_too(tmp_path: Path) -> None:
-    first = Task("first", "prompts", {}, group="prepare")
-    second = Task("second", "given", {}, {"first": first}, group="translate")
-    third = Task("third", "mix", {}, {"second": second}, group="mix")
+    first = task("first", "prepare", group="prepare")
+    second = task("second", "translate", {"first": first}, group="translate")
+    third = task("third", "mix", {"second": second}, group="mix")
     tasks = [first, second, third]
     _make(tmp_path, tasks)
     _edit(tmp_path / "first" / "file")
@@ -126,21 +136,20 @@ def test_what_is_made_again_reads_hashed_inputs_too(tmp_path: Path) -> None:
 
 
 def test_a_guard_comes_first_and_redoes_nothing_that_is_done(tmp_path: Path) -> None:
-    check = Task("check", "mix", {"limit": 1}, group="mix")
-    cell = Task("cell", "train", {}, guards=(check,), group="train-m")
+    check = task("check", "mix", group="mix", settings={"limit": 1})
+    cell = task("cell", "train", guards=(check,), group="train-m")
     jobs = {job.id: job for job in jobs_of([check, cell], pending(tmp_path, [check, cell]), 1)}
     assert jobs["train-m"].after == ("mix",)
     _make(tmp_path, [check, cell])
     assert pending(tmp_path, [check, cell]) == {}
-    check.settings["limit"] = 2
+    _settings(check)["limit"] = 2
     assert list(pending(tmp_path, [check, cell])) == ["check"]
 
 
 def test_where_files_lie_changes_nothing_and_what_is_in_them_does() -> None:
-    here = Task("data", "instructions", {}, pins={"sha256": {"en": "a"}}, options={"source": "/x"})
-    there = Task("data", "instructions", {}, pins={"sha256": {"en": "a"}}, options={"source": "/y"})
-    other = Task("data", "instructions", {}, pins={"sha256": {"en": "b"}}, options={"source": "/x"})
-    assert here.identity == there.identity != other.identity
+    here, there = PrepareBase(source="/x"), PrepareBase(source="/y")
+    assert here.identity({"sha256": {"en": "a"}}) == there.identity({"sha256": {"en": "a"}})
+    assert here.identity({"sha256": {"en": "a"}}) != here.identity({"sha256": {"en": "b"}})
 
 
 def test_jobs_share_processes_and_divide_the_cost(tmp_path: Path) -> None:
@@ -180,21 +189,20 @@ def _study(cells: list[int], judged: bool = True) -> list[Task]:
     """So many cells of each base model, and what comes before and after."""
     made = []
     for model, count in enumerate(cells):
-        base = Task(f"base{model}", "base", {}, group=f"base-{model}", all_cores=True)
+        base = task(f"base{model}", "prepare", group=f"base-{model}", all_cores=True)
         trained = [
-            Task(f"cell{model}.{n}", "train", {}, {"base": base}, group=f"train-{model}")
+            task(f"cell{model}.{n}", "train", {"base": base}, group=f"train-{model}")
             for n in range(count)
         ]
         answers = [
-            Task(f"answers{c.id}", "generate", {}, {"c": c}, group=f"generate-{model}",
+            task(f"answers{c.id}", "generate", {"c": c}, group=f"generate-{model}",
                  all_cores=True)
             for c in trained
         ]  # fmt: skip
         made += [base, *trained, *answers]
-    gates = [Task(f"gate{t.id}", "gate", {}, {"a": t}, group="gate")
-             for t in made if t.step == "generate"]  # fmt: skip
-    judging = [Task(f"judge{t.id}", "judge", {}, {"a": t}, group="judge")
-               for t in made if t.step == "generate"] if judged else []  # fmt: skip
+    answered = [t for t in made if t.stage == "generate"]
+    gates = [task(f"gate{t.id}", "judge", {"a": t}, group="gate") for t in answered]
+    judging = [task(f"judge{t.id}", "judge", {"a": t}, group="judge") for t in answered if judged]
     return [*made, *gates, *judging]
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from polypaca.core.cache import cache_folder
 from polypaca.core.errors import UserError
-from polypaca.models.bases import cache_folder
 from polypaca.workflow.shared_cache import ensure_cache
 
 # Nothing can be written below these, not even by root.

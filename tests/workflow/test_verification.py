@@ -11,7 +11,6 @@ from polypaca.core.manifest import MANIFEST, begin, seal
 from polypaca.study.load import load_study, save_study
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.jobs import inputs_now
-from polypaca.workflow.steps import STEPS
 from polypaca.workflow.tasks import tasks_of
 from polypaca.workflow.verification import verify_output
 
@@ -27,14 +26,14 @@ def out(tmp_path: Path) -> Path:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "a.log").write_text("said")
     (tmp_path / ".run" / "runs" / "one").mkdir(parents=True)
-    for task in tasks_of(study, Fingerprints()):
+    for task in tasks_of(study, tmp_path, Fingerprints()):
         folder, inputs = tmp_path / task.id, inputs_now(tmp_path, task)
         assert inputs is not None
         begin(folder, task.identity, inputs)
         (folder / "sub").mkdir()
         (folder / "sub" / "file").write_text(task.id)
         seal(
-            folder, stage=task.step, format_number=STEPS[task.step].format,
+            folder, stage=task.step, format_number=task.work.format_number,
             settings=task.recorded_settings, inputs=inputs, facts={},
         )  # fmt: skip
     return tmp_path

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,10 +10,11 @@ from polypaca.core.manifest import begin, read_manifest, seal
 from polypaca.core.notices import notice
 from polypaca.workflow import worker
 from polypaca.workflow.events import Event, EventReader, EventWriter
-from polypaca.workflow.steps import STEPS, Task
 
-SOURCE = Task("mixtures/m", "mix", {})
-TASK = Task("cells/c/train", "train", {}, {"mixture": SOURCE})
+from .works import task
+
+SOURCE = task("mixtures/m", "mix")
+TASK = task("cells/c/train", "train", {"mixture": SOURCE})
 
 
 @pytest.fixture
@@ -22,57 +23,54 @@ def out(tmp_path: Path) -> Path:
     folder = tmp_path / SOURCE.id
     begin(folder, SOURCE.identity, {})
     (folder / "train.jsonl").write_text("rows\n")
-    seal(folder, stage="mix", format_number=STEPS["mix"].format, settings={}, inputs={}, facts={})
+    seal(folder, stage=SOURCE.step, format_number=1, settings={}, inputs={}, facts={})
     return tmp_path
 
 
-def _run(out: Path, function: Any, monkeypatch: pytest.MonkeyPatch) -> list[Event]:
-    monkeypatch.setattr(worker, "_call", lambda out, folder, *_: function(folder))
-    worker.run_task(out, TASK, threads=1, tell=EventWriter(out / "events" / "job.jsonl"))
+def _run(out: Path, does: Callable[[Path], None]) -> list[Event]:
+    todo = task(TASK.id, "train", TASK.inputs, does=does)
+    worker.run_task(out, todo, threads=1, tell=EventWriter(out / "events" / "job.jsonl"))
     return list(EventReader(out / "events").new())
 
 
-def _work(folder: Path) -> dict[str, Any]:
+def _work(folder: Path) -> None:
     (folder / "adapter").write_text("trained")
-    return {}
 
 
 def test_a_task_does_not_read_what_is_not_what_its_manifest_says(
-    out: Path, monkeypatch: pytest.MonkeyPatch
+    out: Path,
 ) -> None:
     path = out / SOURCE.id / "train.jsonl"
     stat = path.stat()
     path.write_text("rowz\n")
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    (event,) = _run(out, _work, monkeypatch)
+    (event,) = _run(out, _work)
     assert (event.kind, event.exit_code) == ("failed", 1)
     assert f"{path} is not what its manifest says" in event.text
     assert not (out / TASK.id).exists()
 
 
 def test_a_done_folder_is_hashed_before_it_is_left_alone(
-    out: Path, monkeypatch: pytest.MonkeyPatch
+    out: Path,
 ) -> None:
-    assert [event.kind for event in _run(out, _work, monkeypatch)] == ["started", "done"]
+    assert [event.kind for event in _run(out, _work)] == ["started", "done"]
     path = out / TASK.id / "adapter"
     stat = path.stat()
     path.write_text("trainee")
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    kinds = [event.kind for event in _run(out, _work, monkeypatch)]
+    kinds = [event.kind for event in _run(out, _work)]
     assert kinds[2:] == ["started", "done"]
     assert path.read_text() == "trained"
-    assert [event.kind for event in _run(out, _work, monkeypatch)][4:] == ["unchanged"]
+    assert [event.kind for event in _run(out, _work)][4:] == ["unchanged"]
 
 
-def test_notices_are_told_logged_and_kept(
-    out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def work(folder: Path) -> dict[str, Any]:
+def test_notices_are_told_logged_and_kept(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def work(folder: Path) -> None:
         for number in range(9):
             notice(f"shard {number} was damaged")
-        return _work(folder)
+        _work(folder)
 
-    events = _run(out, work, monkeypatch)
+    events = _run(out, work)
     told = [event.text for event in events if event.kind == "notice"]
     assert told[0] == "shard 0 was damaged"
     assert told[5:] == ["and more; see logs/cells.c.train.log"]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import uuid
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
@@ -19,25 +18,26 @@ from polypaca.core.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 R = TypeVar("R", bound=Record)
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[IO[str]]:
+def atomic_write(path: Path, *, lasting: bool = True) -> Iterator[IO[str]]:
     """Open a text file that appears at `path` whole, or not at all.
 
-    The parent folder is made. On an exception the previous file, if any, stays.
+    The parent folder is made. On an exception the previous file, if any, stays. Unless `lasting`, a
+    power cut may leave half of it, and the call is faster.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        with writing(path), os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+        with writing(path), temporary.open("x", encoding="utf-8", newline="\n") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+            if lasting:
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -46,13 +46,6 @@ def atomic_write(path: Path) -> Iterator[IO[str]]:
 def is_temporary(path: Path) -> bool:
     """Whether a file is what a killed `atomic_write` left behind."""
     return path.name.startswith(".") and path.name.endswith(".tmp")
-
-
-def _umask() -> int:
-    # The only portable way to read the mask is to set it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_text(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from polypaca.core.errors import StageError
 
@@ -37,10 +37,8 @@ class Wanted:
     setting: str
 
 
-def missing_facts(
-    wanted: Wanted, missing: Sequence[Missing], tolerated: float = TOLERATED
-) -> dict[str, Any]:
-    """The facts `missing`, and `failed`: those of them that the next run asks for again.
+def failures(wanted: Wanted, missing: Sequence[Missing], tolerated: float = TOLERATED) -> int:
+    """How many of what is missing the next run asks for again.
 
     Raises:
         StageError: if a greater share than is tolerated is missing.
@@ -52,7 +50,7 @@ def missing_facts(
             f"{_advice(again, len(missing))} (up to {tolerated:.3g} of all are done without: "
             f"`{wanted.setting}`)"
         )
-    return {"missing": len(missing), "failed": again}
+    return again
 
 
 def missing_words(missing: Sequence[Missing], what: str) -> str:

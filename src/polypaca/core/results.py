@@ -277,7 +277,6 @@ class LanguageData(Result):
     flagged: int
     retried: int = Field(default=0, description="sentences translated again with numbers hidden")
     pieces: int = Field(default=0, description="sentences cut at placeholders and numbers")
-    tokens_per_row: dict[str, float] = Field(default_factory=dict, description="by model")
     notices: list[str] = Field(default=[], description="what a reader should know of given rows")
 
 

@@ -20,7 +20,7 @@ from pydantic_core import PydanticKnownError
 
 from polypaca.core.errors import UserError
 from polypaca.core.names import nearest
-from polypaca.core.settings import Choice
+from polypaca.core.settings import Choice, deciding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +85,11 @@ class Table(Mapping[str, Row]):
         """The package that a row comes from, with its version; None for polypaca's own."""
         point = self._point(name)
         return _package(point) if point else None
+
+    def decided(self, settings: Choice) -> dict[str, Any]:
+        """What of a row's settings decides results: with its package, if it is of another."""
+        package = self.version_of(settings.kind)
+        return {**deciding(settings), **({"package": package} if package else {})}
 
     def _point(self, name: str) -> EntryPoint | None:
         points = list(installed(self._group).select(name=name))

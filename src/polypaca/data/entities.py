@@ -6,8 +6,9 @@ import html
 import re
 from html.entities import html5
 
-# Only whole ones: in `AT&T` and `a=1&copy=2` nothing was escaped.
-_ENTITY = re.compile(r"&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+from polypaca.core.markup import ENTITY
+
+_ENTITY = re.compile(ENTITY)
 # What is shown as it stands: an entity there is what the text is about.
 _CODE = re.compile(
     r"(?P<fence>```|~~~).*?(?:(?P=fence)|\Z)|(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)", re.DOTALL
@@ -44,6 +45,6 @@ def _plain(text: str) -> str:
 
 def _character(found: re.Match[str]) -> str:
     """What an entity stands for, "" if it is none."""
-    if not found[1].startswith("#") and f"{found[1]};" not in html5:
+    if not found[0].startswith("&#") and found[0][1:] not in html5:
         return ""
     return html.unescape(found[0]).replace("\ufffd", "")

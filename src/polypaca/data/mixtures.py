@@ -17,9 +17,12 @@ import itertools
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
 
 from polypaca.core.errors import DataError
+from polypaca.core.settings import Language, Settings
 from polypaca.data.ranking import ranked
 
 if TYPE_CHECKING:
@@ -30,6 +33,25 @@ if TYPE_CHECKING:
     ExamplesByLanguage = Mapping[str, Sequence[Example]]
 
 Align = Literal["parallel", "none"]
+
+
+class Sampling(Settings):
+    """How a mixture's rows are sampled; a size that is given here replaces one in budgets."""
+
+    examples: int | None = Field(default=None, ge=1, description="the size in rows")
+    tokens: int | None = Field(default=None, ge=1, description="the size in tokens")
+    flops: float | None = Field(default=None, gt=0, description="the size in FLOPs, once through")
+    weights: dict[Language, Annotated[float, Field(gt=0)]] | None = Field(
+        default=None, description="shares of the languages, to any sum"
+    )
+    temperature: float | None = Field(
+        default=None, ge=1, description="shares as size ** (1 / temperature)"
+    )
+    stratified: bool = Field(default=False, description="equal shares, exactly")
+    one_language_per_source: bool = Field(
+        default=False, description="every source in one language at most"
+    )
+    repeat: bool = Field(default=False, description="rows may come again once all are used")
 
 
 @dataclass(frozen=True)

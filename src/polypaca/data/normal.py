@@ -8,32 +8,11 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from polypaca.core.unspaced import EAST_ASIAN, SOUTHEAST_ASIAN, character_class
 
-# Written without spaces between words: a character is a token. From the Unicode block list,
-# https://www.unicode.org/Public/UCD/latest/ucd/Blocks.txt
-_EAST_ASIAN = (
-    (0x2E80, 0x2FDF),  # CJK and Kangxi radicals
-    (0x3005, 0x3007),
-    (0x3021, 0x3029),
-    (0x3040, 0x30FF),  # Hiragana, Katakana
-    (0x31F0, 0x31FF),
-    (0x3400, 0x4DBF),
-    (0x4E00, 0x9FFF),
-    (0xF900, 0xFAFF),
-    (0x1AFF0, 0x1B16F),
-    (0x20000, 0x323AF),
-)
-_SOUTHEAST_ASIAN = (
-    (0x0E00, 0x0EFF),  # Thai, Lao
-    (0x1000, 0x109F),  # Myanmar
-    (0x1780, 0x17FF),  # Khmer
-    (0x1950, 0x19FF),  # Tai Le, New Tai Lue, Khmer symbols
-    (0x1A20, 0x1AAF),  # Tai Tham
-    (0xA9E0, 0xA9FF),
-    (0xAA60, 0xAA7F),
-)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # How many characters are as long as a word. Han: 1.60 by the parallel sentences of FLORES-200's dev
 # set, English and Chinese (arXiv 2207.04672). Thai and its like: twice that, not measured.
 _HAN_A_WORD, _THAI_A_WORD = 1.6, 3.2
@@ -75,7 +54,7 @@ def tokens(text: str) -> list[str]:
 
 def tokens_a_word(found: Sequence[str]) -> float:
     """How many tokens are as long as a word, by the script of most of them; at least 1."""
-    for blocks, many in ((_EAST_ASIAN, _HAN_A_WORD), (_SOUTHEAST_ASIAN, _THAI_A_WORD)):
+    for blocks, many in ((EAST_ASIAN, _HAN_A_WORD), (SOUTHEAST_ASIAN, _THAI_A_WORD)):
         if 2 * sum(_within(token, blocks) for token in found) > len(found):
             return many
     return 1.0
@@ -94,21 +73,12 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
         kind = {"Mn": "M", "Mc": "M", "Me": "M", "Sc": "S", "So": "S"}.get(category, category)
         if kind in codes:
             codes[kind].append(code)
-    marks, pictures, invisible = (_ranges((code, code) for code in part) for part in codes.values())
-    unspaced = _ranges(_EAST_ASIAN + _SOUTHEAST_ASIAN)
+    marks, pictures, invisible = (
+        character_class((code, code) for code in part) for part in codes.values()
+    )
+    unspaced = character_class(EAST_ASIAN + SOUTHEAST_ASIAN)
     # A negated class, since `\w` is a fast test and a class of all letters a slow one.
     word = rf"[^\W_{unspaced}]+(?:[{marks}]+[^\W_{unspaced}]*)*"
     character = rf"[{unspaced}][{marks}]*"
     parts = (word, character, _OPERATOR, _SIGN, f"[{pictures}]")
     return re.compile(f"[{invisible}]+"), re.compile("|".join(parts))
-
-
-def _ranges(blocks: Iterable[tuple[int, int]]) -> str:
-    """The inside of a character class with these code points."""
-    runs: list[list[int]] = []
-    for first, last in sorted(blocks):
-        if runs and first == runs[-1][1] + 1:
-            runs[-1][1] = last
-        else:
-            runs.append([first, last])
-    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in runs)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import http.client
 import re
 import ssl
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -15,10 +15,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
+from polypaca.core.cache import locked, set_aside
 from polypaca.core.disk import writing
-from polypaca.core.errors import DataError, StageError, UserError
+from polypaca.core.errors import DataError, StageError, UserError, first_line
 from polypaca.core.files import sha256_file
-from polypaca.core.kept import set_aside
 from polypaca.core.private import private_folder
 from polypaca.data.patterns import PLACEHOLDER
 
@@ -85,11 +85,11 @@ def download(
         return job.target
     try:
         private_folder(folder)
-        lock = folder / ".lock"
-        lock.touch()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise UserError(f"{folder}: the cache cannot be written: {error.strerror}") from error
-    with _locked(lock, progress):
+    with locked(job.target, lambda: progress(0.0, "waiting for another process that downloads it")):
         # Whoever held the lock before may have fetched it.
         if not _is_right(job.target, sha256):
             if job.target.exists():
@@ -114,7 +114,7 @@ def hub_rows(name: str, language: str) -> list[dict[str, Any]]:
     try:
         return [dict(row) for row in load_dataset(name, split="train")]
     except Exception as error:  # the library raises a dozen kinds for one cause
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
         raise UserError(f"hf:{name} cannot be loaded: {type(error).__name__}: {reason}") from error
 
 
@@ -151,18 +151,6 @@ def _file_name(url: str) -> str:
 
 def _is_right(path: Path, sha256: str) -> bool:
     return path.is_file() and sha256_file(path) == sha256
-
-
-@contextmanager
-def _locked(path: Path, progress: Progress) -> Iterator[None]:
-    # The system frees the lock of a process that is killed; the file itself stays.
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress(0.0, "waiting for another process that downloads it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _fetch_and_check(job: _Job, progress: Progress, first_wait: float) -> None:

@@ -1,38 +1,88 @@
-"""How a model decodes, and what comes back."""
+"""How systems answer, and what comes back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from polypaca.core.settings import RUN_ONLY, Settings
+from polypaca.llm.served import ServedModel
 
 FinishReason = Literal["stop", "length"]
 
 
-@dataclass(frozen=True)
-class Decoding:
-    """How answers are decoded; the defaults are those of arXiv 2309.08958's code.
+class Decoding(Settings):
+    """How answers are decoded; the defaults are those of arXiv 2309.08958's code."""
 
-    Attributes:
-        max_new_tokens: an answer has no more tokens.
-        num_beams: 1 decodes greedily or samples.
-        no_repeat_ngram_size: no so many tokens in a row come twice, the prompt's counted; 0 lets
-            everything repeat.
-        temperature: 0 takes the likeliest token; more samples.
-        top_p: sampling is from the likeliest tokens whose probabilities reach this sum.
-        top_k: sampling is from so many likeliest tokens; 0 does not limit them.
-        repetition_penalty: divides the scores of tokens that are in the text already
-            (arXiv 1909.05858, section 4.1); 1 changes nothing.
-        length_penalty: beams are compared by log-probability over length to this power.
-    """
+    max_new_tokens: int = Field(default=256, ge=1, description="an answer has no more tokens")
+    num_beams: int = Field(default=4, ge=1, description="1: greedy, or sampled")
+    no_repeat_ngram_size: int = Field(
+        default=6,
+        ge=0,
+        description="no so many tokens in a row come twice, the prompt's counted; 0: all may",
+    )
+    temperature: float = Field(default=0.0, ge=0, le=2, description="0: no sampling")
+    top_p: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="with a temperature: the likeliest tokens that together have this probability",
+    )
+    top_k: int = Field(default=0, ge=0, description="with a temperature; 0: all tokens")
+    repetition_penalty: float = Field(
+        default=1.0,
+        gt=0,
+        description="divides the scores of tokens in the text (arXiv 1909.05858, section 4.1)",
+    )
+    length_penalty: float = Field(
+        default=1.0, description="beams are compared by log-probability over length to this power"
+    )
 
-    max_new_tokens: int = 256
-    num_beams: int = 4
-    no_repeat_ngram_size: int = 6
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    repetition_penalty: float = 1.0
-    length_penalty: float = 1.0
+
+class Generate(Decoding):
+    """How systems answer prompts (arXiv 2309.08958, section 3)."""
+
+    backend: Annotated[Literal["transformers", "openai"], RUN_ONLY] = "transformers"
+    served: Annotated[ServedModel | None, RUN_ONLY] = Field(
+        default=None, description="with `openai`: who serves the cells; {system} in `model`"
+    )
+    seed: int = Field(default=1, ge=0, description="of sampling")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="auto: bf16 where the hardware computes in it"
+    )
+    max_prompt_tokens: int = Field(
+        default=4096, ge=1, description="with the template; what to do with longer ones comes next"
+    )
+    on_long_prompt: Literal["error", "cut"] = Field(
+        default="error", description="refuse, or cut the end of the request off, and say which"
+    )
+    batch_size: Annotated[int, RUN_ONLY] = Field(default=16, ge=1, description="prompts at once")
+    batch_tokens: Annotated[int, RUN_ONLY] = Field(
+        default=65536, ge=1, description="at once: prompts and answers of all beams, with padding"
+    )
+    missing: Annotated[float, RUN_ONLY] = Field(
+        default=0.1, ge=0, le=1, description="share of prompts that may stay without an answer"
+    )
+
+    @property
+    def decoding(self) -> Decoding:
+        """How answers are decoded, by itself."""
+        return Decoding(**self.model_dump(include=set(Decoding.model_fields)))
+
+    @model_validator(mode="after")
+    def _fits_backend(self) -> Generate:
+        if (self.backend == "openai") != (self.served is not None):
+            raise ValueError("`backend: openai` and `served:` go together")
+        if self.backend == "openai" and (self.num_beams > 1 or self.no_repeat_ngram_size):
+            raise ValueError(
+                "a server knows neither beams nor banned repetitions: "
+                "set num_beams: 1 and no_repeat_ngram_size: 0"
+            )
+        if self.temperature and self.num_beams > 1:
+            raise ValueError("beams are not sampled: set num_beams: 1, or temperature: 0")
+        return self
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import StageError
@@ -153,7 +153,7 @@ def _decode(model: Any, tokenizer: Any, batch: _Batch) -> list[list[int]]:
     # Not with beams: to end one early makes another win.
     stops = bool(batch.stop) and decoding.num_beams == 1
     while live and left:
-        config = _config(replace(decoding, max_new_tokens=left), batch.ends)
+        config = _config(decoding.model_copy(update={"max_new_tokens": left}), batch.ends)
         stop_at = StopAt(tokenizer, batch.stop, width) if stops else None
         ended = EnoughEnded(ends, stop_at)
         with batch.on_rows(live), only_settings(model, config):

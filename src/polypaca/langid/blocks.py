@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from polypaca.core.code_lines import code_lines
+from polypaca.core.markup import FENCE
 
-# A fence runs to its closing line or, in an answer that was cut off, to the end. The info string
-# of a backtick fence holds no backtick (https://spec.commonmark.org/0.31.2/#fenced-code-blocks).
+# A fence runs to its closing line or, in an answer that was cut off, to the end.
 _FENCED = re.compile(
-    r"^[ \t]*(?P<fence>`{3,}(?=[^`\n]*\n)|~{3,}(?=[^\n]*\n))(?P<info>[^\n]*)\n"
+    rf"^[ \t]*{FENCE}(?P<info>[^\n]*)\n"
     r"(?P<body>.*?)(?:^[ \t]*(?P=fence)[`~]*[ \t]*$|\Z)",
     re.MULTILINE | re.DOTALL,
 )

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from polypaca.core.markup import COMMAND, DOLLARS, EMAIL, ENTITY, TAG
 from polypaca.langid.blocks import is_program, read_fences
 from polypaca.langid.forms import plain
 
@@ -59,9 +60,7 @@ _RULES: tuple[tuple[str, re.Pattern[str] | _Pair], ...] = (
     ("www.", re.compile(r"www\.[!-;=?-~]+")),
     # A path of Windows, before its parts are taken for commands of LaTeX.
     (":\\", re.compile(r"(?<![A-Za-z])[A-Za-z]:\\[\w.~\\-]*", re.ASCII)),
-    # At most 64 characters before the @ (RFC 5321) and 63 in a label (RFC 1035), which also bounds
-    # the time on long runs.
-    ("@", re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")),
+    ("@", re.compile(EMAIL)),
     ("<!--", _Pair(re.compile("<!--"), re.compile("-->"), lambda _: "")),
     (
         "<",
@@ -71,7 +70,7 @@ _RULES: tuple[tuple[str, re.Pattern[str] | _Pair], ...] = (
             lambda tag: tag[1].lower(),
         ),
     ),
-    ("<", re.compile(r"</?[A-Za-z][^<>]*>")),
+    ("<", re.compile(TAG)),
     (
         "\\",
         _Pair(
@@ -89,14 +88,13 @@ _RULES: tuple[tuple[str, re.Pattern[str] | _Pair], ...] = (
         ),
     ),
     ("$$", _Pair(_DISPLAY, _DISPLAY, lambda _: "")),
-    # Pandoc's rule, so that sums of money stay: no space inside the dollars, no digit behind.
-    ("$", re.compile(r"\$(?=\S)[^$\n]*?(?<=\S)\$(?!\d)")),
+    ("$", re.compile(DOLLARS)),
     # What commands set in another type or size is prose.
     ("\\", re.compile(rf"\\(?:{_SETTING})\*?\{{([^{{}}\n]*)\}}")),
-    ("\\", re.compile(r"\\[A-Za-z]+\*?(?:\[[^\[\]\n]*\])?(?:\{[^{}\n]*\})*")),
+    ("\\", re.compile(COMMAND)),
 )
 
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_ENTITY = re.compile(ENTITY)
 _DELIMITERS = "`~<>$\\"
 _BLOCK_QUOTE = re.compile(r"^[ \t]*>[^\n]*$", re.MULTILINE)
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 
+from polypaca.core.unspaced import EAST_ASIAN, SOUTHEAST_ASIAN, character_class
+
 _NO_LETTER_OR_DIGIT = re.compile(r"[\W_]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 
-# Scripts written without spaces, and about how many of their characters make a word.
-_IDEOGRAPHS_AND_KANA = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-_SOUTH_EAST_ASIAN = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+_IDEOGRAPHS_AND_KANA = re.compile(f"[{character_class(EAST_ASIAN)}]")
+_SOUTH_EAST_ASIAN = re.compile(f"[{character_class(SOUTHEAST_ASIAN)}]")
+# About how many of their characters make a word.
 _IDEOGRAPHS_A_WORD = 2
 _LETTERS_A_WORD = 4
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import threading
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.disk import writing
-from polypaca.core.kept import set_aside
+from polypaca.core.cache import set_aside
+from polypaca.core.files import atomic_write
 from polypaca.core.private import private_folder
 from polypaca.llm.records import Reply, Request
 
@@ -60,12 +58,10 @@ def write(folder: Path, served: Served, request: Request, reply: Reply) -> None:
     kept = {"asked": _asked(served, request), "reply": fields, "sha256": _hash(fields)}
     path = _path(folder, served, request)
     private_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    # Without fsync: it takes longer than all else, and what a power cut damages is asked again.
-    # ASCII, since a reply may hold half a character, which has no UTF-8.
-    with writing(path):
-        temporary.write_text(json.dumps(kept, indent=1) + "\n", encoding="ascii")
-    temporary.replace(path)
+    # ASCII, since a reply may hold half a character, which has no UTF-8. Syncing would take longer
+    # than all else, and what a power cut damages is asked again.
+    with atomic_write(path, lasting=False) as file:
+        file.write(json.dumps(kept, indent=1) + "\n")
 
 
 def _hash(reply: Any) -> str:

@@ -14,6 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from polypaca.core.markup import FENCE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -55,7 +57,9 @@ _WRAPPED = re.compile(
     r"(?:<\|(?:end_of_solution|END_RESPONSE)\|>|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
-_FENCED = re.compile(r"^[ \t]*(```+|~~~+)[^\n]*\n.*?^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
+_FENCED = re.compile(
+    rf"^[ \t]*{FENCE}[^\n]*\n.*?^[ \t]*(?P=fence)[ \t]*$", re.DOTALL | re.MULTILINE
+)
 _QUOTES = frozenset("`'\"“”‘’„«»「」")
 
 Mark = tuple[Literal["open", "close"], int, int]

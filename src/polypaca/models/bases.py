@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.errors import UserError
+from polypaca.core.cache import HASHES, cache_folder, hub_file_is_whole, kept_folder
+from polypaca.core.errors import UserError, first_line
 from polypaca.core.files import sha256_once, sha256_text, write_json
-from polypaca.core.kept import HASHES, damaged, hub_file_is_whole, keep_hashes, locked, set_aside
 from polypaca.models import spm
 from polypaca.models.weights import (
     PICKLED,
@@ -34,15 +33,6 @@ _WANTED_PICKLED = ("pytorch_model*.bin",)
 # Model types whose checkpoints Transformers does not read, and which are converted.
 _CONVERTED = ("baichuan",)
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT)
-
-
-CACHE_VARIABLE = "POLYPACA_CACHE"
-
-
-def cache_folder() -> Path:
-    """Where built bases and judge replies are shared between studies (`POLYPACA_CACHE`)."""
-    given = os.environ.get(CACHE_VARIABLE)
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "polypaca"
 
 
 def locate(source: str, revision: str | None, *, weights: bool = True) -> Path:
@@ -76,7 +66,7 @@ def _download(source: str, revision: str | None, patterns: Iterable[str]) -> Pat
     try:
         return Path(snapshot_download(source, revision=revision, allow_patterns=list(patterns)))
     except Exception as error:  # the library raises a dozen kinds for one cause
-        reason = str(error).strip().split("\n")[0]
+        reason = first_line(error)
         # Errors of the network are OSErrors too, but without a number of their own.
         local = isinstance(error, OSError) and error.errno in _UNWRITABLE
         remedy = (
@@ -207,7 +197,7 @@ def _to_safetensors(
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
         raise UserError(f"{source}: its config.json cannot be used: {reason}") from error
     tied = bool(getattr(config.get_text_config(), "tie_word_embeddings", False))
     size = sum(path.stat().st_size for path in weight_files(source, PICKLED))
@@ -266,27 +256,17 @@ def cached(
     `settings` must determine what `build` writes; whoever comes second waits for the first. A base
     from the cache is hashed before; a damaged one is set aside, with a notice, and built again.
     """
-    key = sha256_text(json.dumps(settings, sort_keys=True))[:32]
-    shelf = cache_folder() / "bases"
-    ready = shelf / key
-    with locked(ready, lambda: progress(0.0, "waiting for another run that builds it")):
-        summary = "built"
-        if ready.exists() and (wrong := damaged(ready)):
-            set_aside(ready, wrong, "it is built again")
-            summary = "built again, since what the cache held was damaged"
-        if not ready.exists():
-            # What a killed build left behind is in nobody's way, but it is in nobody's use either.
-            for leftover in shelf.glob(f"{key}.building-*"):
-                shutil.rmtree(leftover, ignore_errors=True)
-            building = Path(tempfile.mkdtemp(prefix=f"{key}.building-", dir=shelf))
-            write_json(building / "facts.json", build(building))
-            keep_hashes(building)
-            building.rename(ready)
-        else:
-            summary = "taken from the cache"
+    ready = cache_folder() / "bases" / sha256_text(json.dumps(settings, sort_keys=True))[:32]
+
+    def fill(target: Path) -> None:
+        write_json(target / "facts.json", build(target))
+
+    def waiting() -> None:
+        progress(0.0, "waiting for another run that builds it")
+
+    with kept_folder(ready, fill, again="it is built again", waiting=waiting) as how:
         facts = json.loads((ready / "facts.json").read_text(encoding="utf-8"))
-        facts["summary"] = summary
-    facts = {**link(folder, ready), **facts}
+    facts = {**link(folder, ready), **facts, "summary": how}
     for name in ("facts.json", HASHES):
         (folder / name).unlink()
     return facts

@@ -6,97 +6,125 @@ systems/<system>/responses/   responses.jsonl
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.cache import cache_folder
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
-from polypaca.core.manifest import read_manifest
-from polypaca.core.missing import TOLERATED, Missing, Wanted, missing_facts, missing_words
+from polypaca.core.folders import ResponseFacts, ResponsesFolder
+from polypaca.core.missing import Missing, Wanted, failures, missing_words
 from polypaca.core.records import Response
+from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
 from polypaca.data.answers import read_answers
 from polypaca.data.patterns import file_for
 from polypaca.data.prompts import in_languages
 from polypaca.generation import openai_backend
 from polypaca.llm.records import Failure
-from polypaca.llm.served import Served
 from polypaca.llm.thoughts import aired
-from polypaca.models.bases import cache_folder
 from polypaca.models.templates import load_template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from polypaca.core.folders import CellFolder, PromptsFolder
+    from polypaca.generation.contract import Generate
+    from polypaca.llm.served import ServedModel
 
-def ask(
-    folder: Path,
-    *,
-    prompts: Path,
-    checkpoint: Path | None = None,
-    system: str,
-    languages: Sequence[str],
-    served: Mapping[str, Any],
-    template: str | None,
-    max_new_tokens: int,
-    temperature: float | None,
-    top_p: float,
-    seed: int,
-    how: Mapping[str, Any],
-    account: Path,
-    missing: float = TOLERATED,
-    threads: int = 1,
-    progress: Callable[[float, str], None],
-) -> dict[str, Any]:
-    """Ask a server all prompts; replies are kept in the cache as they come.
+
+@dataclass(frozen=True, kw_only=True)
+class AskServer(SingleWork[ResponsesFolder]):
+    """A system's answers by a model that a server answers for.
 
     `checkpoint` is what the server is said to serve: where it changes, the prompts are asked again.
-    Prompts without an answer are left out and counted, up to the share `missing` of all; the next
-    run asks again those that it may help. What a model thinks is no part of its answer.
-
-    Raises:
-        StageError: if more prompts got no answer, or all of a language.
+    Prompts without an answer are left out and counted, up to a share of all; the next run asks
+    again those that it may help. What a model thinks is no part of its answer.
     """
-    asked = in_languages(prompts, languages)
-    wording = load_template(template) if template else None
 
-    def told(done: int) -> None:
-        progress(done / max(1, len(asked)), f"{done}/{len(asked)} answers")
+    step, stage, format_number = "ask", "generate", 2
+    makes = ResponsesFolder
 
-    outcomes = openai_backend.answer(
-        [wording.render(prompt.prompt) if wording else prompt.prompt for prompt in asked],
-        Served(**served, **how),
-        raw=wording is not None,
-        stop=wording.stop if wording else (),
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        top_p=top_p,
-        seed=seed,
-        cache=cache_folder() / "llm",
-        account=account,
-        progress=told,
-    )
-    responses = [
-        Response(
-            system=system,
-            prompt_id=prompt.id,
-            language=prompt.language,
-            response=wording.cut(outcome.text) if wording else outcome.text.strip(),
-            finish_reason=outcome.finish_reason,
+    prompts: PromptsFolder
+    checkpoint: CellFolder | None = field(default=None, metadata=INPUT)
+    system: str
+    languages: Sequence[str]
+    served: ServedModel
+    template: str | None  # None: the prompt is a user's message, in the server's template
+    generate: Generate = field(metadata=HOW_TO_RUN)  # `decides` has what servers know of it
+    account: Path = field(metadata=HOW_TO_RUN)
+
+    def decides(self) -> dict[str, Any]:
+        """What is asked of whom, and what servers know of decoding."""
+        return {
+            "system": self.system,
+            "languages": list(self.languages),
+            "served": {"model": self.served.model, "base_url": self.served.base_url},
+            "template": self.template,
+            "max_new_tokens": self.generate.max_new_tokens,
+            "temperature": self.temperature,
+            "top_p": self.generate.top_p,
+            "seed": self.generate.seed,
+        }
+
+    @property
+    def temperature(self) -> float | None:
+        """The temperature that is sent; None for models that take none."""
+        own = self.served.temperature
+        return self.generate.temperature if own == "generate" else own
+
+    def run(self, context: Context) -> ResponseFacts:
+        """Ask all prompts; replies are kept in the cache as they come.
+
+        Raises:
+            StageError: if more prompts than may got no answer, or all of a language.
+        """
+        asked = in_languages(self.prompts.path, self.languages)
+        wording = load_template(self.template) if self.template else None
+
+        def told(done: int) -> None:
+            context.progress(done / max(1, len(asked)), f"{done}/{len(asked)} answers")
+
+        outcomes = openai_backend.answer(
+            [wording.render(prompt.prompt) if wording else prompt.prompt for prompt in asked],
+            self.served,
+            raw=wording is not None,
+            stop=wording.stop if wording else (),
+            max_new_tokens=self.generate.max_new_tokens,
+            temperature=self.temperature,
+            top_p=self.generate.top_p,
+            seed=self.generate.seed,
+            cache=cache_folder() / "llm",
+            account=self.account,
+            progress=told,
         )
-        for prompt, outcome in zip(asked, outcomes, strict=True)
-        if not isinstance(outcome, Failure)
-    ]
-    lacking = [Missing(o.reason, o.lasting) for o in outcomes if isinstance(o, Failure)]
-    wanted = Wanted("prompts got no answer", len(asked), "generate.missing")
-    facts = missing_facts(wanted, lacking, missing)
-    _check_languages(responses, languages, lacking)
-    versions = sorted({o.model for o in outcomes if not isinstance(o, Failure)})
-    thoughts = sum(o.thought for o in outcomes if not isinstance(o, Failure))
-    summary = f"{len(asked)} prompts{missing_words(lacking, 'without an answer')}"
-    summary += f"; thoughts left out of {thoughts}" if thoughts else ""
-    words = {"summary": summary} if lacking or thoughts else {}
-    facts = {**facts, "thoughts": thoughts, "served_versions": versions}
-    return {**_written(folder, responses), **facts, **words}
+        responses = [
+            Response(
+                system=self.system,
+                prompt_id=prompt.id,
+                language=prompt.language,
+                response=wording.cut(outcome.text) if wording else outcome.text.strip(),
+                finish_reason=outcome.finish_reason,
+            )
+            for prompt, outcome in zip(asked, outcomes, strict=True)
+            if not isinstance(outcome, Failure)
+        ]
+        lacking = [Missing(o.reason, o.lasting) for o in outcomes if isinstance(o, Failure)]
+        wanted = Wanted("prompts got no answer", len(asked), "generate.missing")
+        failed = failures(wanted, lacking, self.generate.missing)
+        _check_languages(responses, self.languages, lacking)
+        thoughts = sum(o.thought for o in outcomes if not isinstance(o, Failure))
+        summary = f"{len(asked)} prompts{missing_words(lacking, 'without an answer')}"
+        summary += f"; thoughts left out of {thoughts}" if thoughts else ""
+        count = write_jsonl(context.folder / "responses.jsonl", responses)
+        return ResponseFacts(
+            responses=count,
+            missing=len(lacking),
+            failed=failed,
+            thoughts=thoughts,
+            served_versions=sorted({o.model for o in outcomes if not isinstance(o, Failure)}),
+            summary=summary if lacking or thoughts else f"{count} answers",
+        )
 
 
 def _check_languages(
@@ -110,79 +138,81 @@ def _check_languages(
             )
 
 
-def given(
-    folder: Path,
-    *,
-    prompts: Path,
-    source: str,
-    system: str,
-    languages: Sequence[str],
-    threads: int = 1,
-    progress: Callable[[float, str], None],
-) -> dict[str, Any]:
-    """Take over answers that were made elsewhere.
+@dataclass(frozen=True, kw_only=True)
+class TakeAnswers(SingleWork[ResponsesFolder]):
+    """A system's answers that were made elsewhere."""
 
-    Prompts without one are counted, and answers to prompts that `prompts.count` leaves out. What a
-    model thought before it answered is taken out, and an answer that ends within its thoughts is
-    none; both are counted.
-    """
-    progress(0.0, "reading")
-    manifest = read_manifest(prompts)
-    all_ids = manifest.facts.get("ids_before_count", {}) if manifest else {}
-    responses: list[Response] = []
-    missing = not_asked = 0
-    for language in languages:
-        asked = in_languages(prompts, [language])
-        path = file_for(source, language)
-        found = read_answers(path, asked, system=system, all_ids=all_ids.get(language, ()))
-        missing += len(asked) - len(found.responses)
-        not_asked += found.not_asked
-        responses += found.responses
-    told = aired(responses)
-    missing += told.unfinished
-    summary = f"{len(told.answers)} answers"
-    summary += f", {missing} prompts have none" if missing else ""
-    summary += f" ({told.unfinished} end within thoughts)" if told.unfinished else ""
-    if not_asked:
-        summary += f", {not_asked} more are to prompts that prompts.count leaves out"
-    return {
-        **_written(folder, told.answers),
-        "missing": missing,
-        "unfinished": told.unfinished,
-        "not_asked": not_asked,
-        "thoughts": told.thoughts,
-        "summary": summary + told.words,
-    }
+    step, stage, format_number = "answers", "generate", 2
+    makes = ResponsesFolder
+
+    prompts: PromptsFolder
+    source: str = field(metadata=HOW_TO_RUN)  # a path with {language}
+    system: str
+    languages: Sequence[str]
+
+    def run(self, context: Context) -> ResponseFacts:
+        """Take them over.
+
+        Prompts without an answer are counted, and answers to prompts that `prompts.count` leaves
+        out. What a model thought before it answered is taken out, and an answer that ends within
+        its thoughts is none; both are counted.
+        """
+        context.progress(0.0, "reading")
+        all_ids = self.prompts.facts.ids_before_count
+        responses: list[Response] = []
+        missing = not_asked = 0
+        for language in self.languages:
+            asked = in_languages(self.prompts.path, [language])
+            path = file_for(self.source, language)
+            ids = all_ids.get(language, ())
+            found = read_answers(path, asked, system=self.system, all_ids=ids)
+            missing += len(asked) - len(found.responses)
+            not_asked += found.not_asked
+            responses += found.responses
+        told = aired(responses)
+        missing += told.unfinished
+        summary = f"{len(told.answers)} answers"
+        summary += f", {missing} prompts have none" if missing else ""
+        summary += f" ({told.unfinished} end within thoughts)" if told.unfinished else ""
+        if not_asked:
+            summary += f", {not_asked} more are to prompts that prompts.count leaves out"
+        return ResponseFacts(
+            responses=write_jsonl(context.folder / "responses.jsonl", told.answers),
+            missing=missing,
+            unfinished=told.unfinished,
+            not_asked=not_asked,
+            thoughts=told.thoughts,
+            summary=summary + told.words,
+        )
 
 
-def shuffle(
-    folder: Path,
-    *,
-    responses: Path,
-    system: str,
-    seed: int,
-    threads: int = 1,
-    progress: Callable[[float, str], None],
-) -> dict[str, Any]:
-    """Deal a system's answers out to other prompts of the same language: no prompt keeps its own.
+@dataclass(frozen=True, kw_only=True)
+class ShuffleAnswers(SingleWork[ResponsesFolder]):
+    """A system's answers dealt out to other prompts of the same language.
 
     A control: what an answer scores by fluency and manner alone, without regard to the question.
     """
-    progress(0.0, "shuffling")
-    by_language: dict[str, list[Response]] = {}
-    for response in read_jsonl(responses / "responses.jsonl", Response):
-        by_language.setdefault(response.language, []).append(response)
-    dealt = []
-    for language, own in sorted(by_language.items()):
-        order = list(range(len(own)))
-        random.Random(f"shuffle|{seed}|{language}").shuffle(order)  # noqa: S311
-        # Everyone hands theirs to the next in a random circle: nobody keeps their own.
-        for giver, taker in zip(order, order[1:] + order[:1], strict=True):
-            taken = {"system": system, "response": own[giver].response}
-            dealt.append(own[taker].model_copy(update={**taken, "finish_reason": "given"}))
-    return {**_written(folder, dealt), "summary": f"{len(dealt)} answers dealt out"}
 
+    step, stage, format_number = "shuffle", "generate", 1
+    makes = ResponsesFolder
 
-def _written(folder: Path, responses: Sequence[Response]) -> dict[str, Any]:
-    count = write_jsonl(folder / "responses.jsonl", responses)
-    return {"responses": count, "summary": f"{count} answers"}
+    responses: ResponsesFolder
+    system: str
+    seed: int
+
+    def run(self, context: Context) -> ResponseFacts:
+        """Deal them out: no prompt keeps its own."""
+        context.progress(0.0, "shuffling")
+        by_language: dict[str, list[Response]] = {}
+        for response in read_jsonl(self.responses.file, Response):
+            by_language.setdefault(response.language, []).append(response)
+        dealt = []
+        for language, own in sorted(by_language.items()):
+            order = list(range(len(own)))
+            random.Random(f"shuffle|{self.seed}|{language}").shuffle(order)  # noqa: S311
+            # Everyone hands theirs to the next in a random circle: nobody keeps their own.
+            for giver, taker in zip(order, order[1:] + order[:1], strict=True):
+                taken = {"system": self.system, "response": own[giver].response}
+                dealt.append(own[taker].model_copy(update={**taken, "finish_reason": "given"}))
+        count = write_jsonl(context.folder / "responses.jsonl", dealt)
+        return ResponseFacts(responses=count, summary=f"{count} answers dealt out")

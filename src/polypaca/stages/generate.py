@@ -12,13 +12,16 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from polypaca.core.errors import StageError, UserError
 from polypaca.core.files import read_jsonl, sha256_text, to_line, write_jsonl
-from polypaca.core.missing import TOLERATED, Missing, Wanted, missing_facts
+from polypaca.core.folders import ResponseFacts, ResponsesFolder
+from polypaca.core.missing import Missing, Wanted, failures
 from polypaca.core.records import Response
+from polypaca.core.settings import deciding
+from polypaca.core.work import INPUT, Context, SharedWork
 from polypaca.data.prompts import in_languages
 from polypaca.generation import transformers_backend as backend
 from polypaca.generation.adapters import with_adapters
@@ -31,50 +34,84 @@ from polypaca.models import loading
 from polypaca.models.templates import Template, load_template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from polypaca.core.folders import BaseFolder, CellFolder, PromptsFolder
     from polypaca.core.records import Prompt
+    from polypaca.core.work import Outcomes
     from polypaca.generation.adapters import Adapters
-    from polypaca.generation.contract import Answer
-    from polypaca.generation.prompts import Asked, Limit, OnLong
-
-    Results = Iterator[tuple[int, dict[str, Any] | Exception]]
+    from polypaca.generation.contract import Answer, Generate
+    from polypaca.generation.prompts import Asked, Limit
 
 _AS_THEY_COME = "partial.jsonl"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Part:
-    """One system's folder of responses, and what it is made from."""
+@dataclass(frozen=True, kw_only=True)
+class AnswerPrompts(SharedWork[ResponsesFolder]):
+    """One system's answers to the prompts, by a model that is loaded here."""
 
-    folder: Path
-    prompts: Path
-    base: Path
+    step, stage, format_number = "generate", "generate", 3
+    makes = ResponsesFolder
+
+    prompts: PromptsFolder
+    base: BaseFolder
+    checkpoint: CellFolder | None = field(default=None, metadata=INPUT)
     system: str
     languages: Sequence[str]
     template: str
-    decoding: Mapping[str, Any]
-    seed: int
-    precision: str
-    checkpoint: Path | None = None
-    max_prompt_tokens: int = 4096
-    on_long_prompt: OnLong = "error"
-    batch_size: int = 16
-    batch_tokens: int = 65536
-    missing: float = TOLERATED  # share of prompts whose answers may end within thoughts
+    generate: Generate
+
+    def decides(self) -> dict[str, Any]:
+        """How answers are decoded is kept apart from the rest of `generate`."""
+        decoding = self.generate.decoding
+        rest = deciding(self.generate)
+        return {
+            "system": self.system,
+            "languages": list(self.languages),
+            "decoding": deciding(decoding),
+            **{key: value for key, value in rest.items() if key not in Decoding.model_fields},
+            "template": self.template,
+        }
+
+    @classmethod
+    def run_all(cls, parts: Sequence[tuple[AnswerPrompts, Context]]) -> Outcomes:
+        """Let every part's system answer its prompts.
+
+        Which prompts share a batch is decided by all parts of a pass together. Answers in float32
+        do not depend on it; in bfloat16 some differ by it in their wording.
+        """
+        import torch
+
+        torch.set_num_threads(parts[0][1].threads)
+        for passed in _passes([work for work, _ in parts]):
+            left = set(passed)
+            try:
+                for index, result in _pass({index: _Part(*parts[index]) for index in passed}):
+                    left.discard(index)
+                    yield index, result
+            except UserError as error:
+                for index in sorted(left):
+                    yield index, error
 
     @property
     def model(self) -> Path:
         """The folder of the model that answers: the base's, or a fully tuned one's own."""
-        own = self.checkpoint / "model" if self.checkpoint else None
-        return own if own and own.is_dir() else self.base
+        own = self.checkpoint.model if self.checkpoint else None
+        return own if own and own.is_dir() else self.base.path
 
     @property
     def adapter(self) -> Path | None:
         """The folder of the adapter that answers, if one does."""
-        return self.checkpoint / "adapter" if self.checkpoint and self.model == self.base else None
+        if self.checkpoint is None or self.model != self.base.path:
+            return None
+        return self.checkpoint.adapter
+
+
+class _Part(NamedTuple):
+    work: AnswerPrompts
+    context: Context
 
 
 @dataclass(frozen=True)
@@ -99,40 +136,19 @@ class _Written(Response):
     batch: int
 
 
-def generate(
-    parts: Sequence[Part], *, threads: int = 1, progress: Callable[[int, float, str], None]
-) -> Results:
-    """Let every part's system answer its prompts; yields each part's facts, or its error.
-
-    Which prompts share a batch is decided by all parts of a pass together. Answers in float32 do
-    not depend on it; in bfloat16 some differ by it in their wording.
-    """
-    import torch
-
-    torch.set_num_threads(threads)
-    for passed in _passes(parts):
-        left = set(passed)
-        try:
-            for index, result in _pass({index: parts[index] for index in passed}, progress):
-                left.discard(index)
-                yield index, result
-        except UserError as error:
-            for index in sorted(left):
-                yield index, error
-
-
-def _passes(parts: Sequence[Part]) -> list[list[int]]:
-    """Indices of parts that one model in memory answers in one way."""
-    groups: dict[str, list[int]] = {}
-    for index, part in enumerate(parts):
-        way = (part.precision, sorted(part.decoding.items()), part.seed, part.template == "chat")
-        groups.setdefault(repr((part.model, way)), []).append(index)
+def _passes(works: Sequence[AnswerPrompts]) -> list[list[int]]:
+    """Indices of works that one model in memory answers in one way."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for index, work in enumerate(works):
+        how = work.generate
+        key = (work.model, how.precision, how.decoding, how.seed, work.template == "chat")
+        groups.setdefault(key, []).append(index)
     return list(groups.values())
 
 
-def _pass(parts: dict[int, Part], progress: Callable[[int, float, str], None]) -> Results:
-    first = next(iter(parts.values()))
-    dtype = loading.training_dtype(first.precision)
+def _pass(parts: dict[int, _Part]) -> Outcomes:
+    first = next(iter(parts.values())).work
+    dtype = loading.training_dtype(first.generate.precision)
     model = loading.cached_model(first.model, dtype)
     tokenizer = loading.load_tokenizer(first.model)
     with ExitStack() as stack:
@@ -140,78 +156,79 @@ def _pass(parts: dict[int, Part], progress: Callable[[int, float, str], None]) -
         for index, error in errors.items():
             yield index, error
         left = {index: part for index, part in parts.items() if index not in errors}
-        decoding = Decoding(**first.decoding)
-        table, rows, facts = positions(model), [], {}
+        table = positions(model)
+        rows: list[_Row] = []
+        told: dict[int, _Prompts] = {}
         for index, part in list(left.items()):
             try:
-                own, found = _rows(index, part, tokenizer, table)
+                own, found = _rows(index, part.work, tokenizer, table)
             except UserError as error:
                 # Other systems may not be asked what is too long.
                 yield index, error
                 del left[index]
                 continue
             rows += own
-            facts[index] = _facts(found, own, model, decoding.max_new_tokens)
+            told[index] = _prompts(found, own, model, first.generate.max_new_tokens)
         if not left:
             return
         batches = _Batches(left, rows)
-        told = min(left)
+        progress = left[min(left)].context.progress
         for number, batch in batches.left():
             answers = backend.answer_batch(
                 model,
                 tokenizer,
                 [row.tokens for row in batch],
-                decoding,
+                first.generate,
                 adapters=adapters,
                 names=[row.adapter for row in batch],
                 stop=batch[0].template.stop,
                 ends=tokenizer.convert_tokens_to_ids(list(batch[0].template.ends)),
-                seed=int(sha256_text(f"{first.seed}|{number}")[:12], 16),
+                seed=int(sha256_text(f"{first.generate.seed}|{number}")[:12], 16),
             )
             batches.add(number, batch, answers)
             done, total = len(batches.answered), len(rows)
-            progress(told, done / total, f"{done}/{total} answers")
+            progress(done / total, f"{done}/{total} answers")
     for index, part in left.items():
-        known = {**facts[index], "opens": batches.opens(index)}
-        yield index, _written(part, batches.answers_of(index), dtype, known)
+        opens = batches.opens(index)
+        yield index, _written(part, batches.answers_of(index), dtype, told[index], opens=opens)
 
 
 def _load_adapters(
-    model: Any, parts: Mapping[int, Part], stack: ExitStack
+    model: Any, parts: Mapping[int, _Part], stack: ExitStack
 ) -> tuple[Adapters, dict[int, Exception]]:
     """All adapters on the model; one that cannot be used leaves the others going."""
-    folders = {part.system: part.adapter for part in parts.values()}
+    folders = {work.system: work.adapter for work, _ in parts.values()}
     wanted = {name: folder for name, folder in folders.items() if folder is not None}
     try:
         return stack.enter_context(with_adapters(model, wanted)), {}
     except UserError as error:
         _log.warning("%s; looking for the adapters that can be used", error)
     errors: dict[int, Exception] = {}
-    for index, part in parts.items():
-        if part.adapter is None:
+    for index, (work, _) in parts.items():
+        if work.adapter is None:
             continue
         try:
-            with with_adapters(model, {part.system: part.adapter}):
+            with with_adapters(model, {work.system: work.adapter}):
                 pass
         except UserError as error:
             errors[index] = error
-            del wanted[part.system]
+            del wanted[work.system]
     return stack.enter_context(with_adapters(model, wanted)), errors
 
 
 def _rows(
-    index: int, part: Part, tokenizer: Any, positions: int | None
+    index: int, work: AnswerPrompts, tokenizer: Any, positions: int | None
 ) -> tuple[list[_Row], Asked]:
-    template = load_template(part.template, tokenizer)
-    prompts = in_languages(part.prompts, part.languages)
+    template = load_template(work.template, tokenizer)
+    prompts = in_languages(work.prompts.path, work.languages)
     found = asked(
         tokenizer,
         [(f"{prompt.id} ({prompt.language})", prompt.prompt) for prompt in prompts],
         template.render,
-        _limit(part, positions),
+        _limit(work.generate, positions),
         special_tokens=template.special_tokens,
     )
-    adapter = part.system if part.adapter else None
+    adapter = work.system if work.adapter else None
     rows = [
         _Row(index, prompt, template, ids, adapter)
         for prompt, ids in zip(prompts, found.tokens, strict=True)
@@ -219,9 +236,8 @@ def _rows(
     return rows, found
 
 
-def _limit(part: Part, positions: int | None) -> Limit:
-    most = study_limit(part.max_prompt_tokens, part.on_long_prompt)
-    new = Decoding(**part.decoding).max_new_tokens
+def _limit(how: Generate, positions: int | None) -> Limit:
+    most, new = study_limit(how.max_prompt_tokens, how.on_long_prompt), how.max_new_tokens
     if positions is None or positions - new >= most.tokens:
         return most
     why = f"the model has {positions:,} positions, and {new:,} are for the answer"
@@ -229,24 +245,31 @@ def _limit(part: Part, positions: int | None) -> Limit:
     return replace(most, tokens=max(0, positions - new), why=why, more=more)
 
 
-def _facts(found: Asked, rows: Sequence[_Row], model: Any, new: int) -> dict[str, Any]:
-    """What of a part's prompts should be known, if anything; its `told` is for the summary."""
-    told: list[str] = []
-    facts: dict[str, Any] = {}
-    for key, names, what in (
-        ("cut_prompts", found.cut, "cut at the limit"),
-        ("special_prompts", found.special, "with special tokens that could not be kept text"),
+@dataclass(frozen=True)
+class _Prompts:
+    """What should be known of a part's prompts."""
+
+    cut: list[str]
+    special: list[str]
+    past_context: int
+    date: str | None
+    words: list[str]  # for the summary
+
+
+def _prompts(found: Asked, rows: Sequence[_Row], model: Any, new: int) -> _Prompts:
+    words: list[str] = []
+    for names, what in (
+        (found.cut, "cut at the limit"),
+        (found.special, "with special tokens that could not be kept text"),
     ):
         if names:
-            facts[key] = list(names)
-            told.append(f"{len(names)} prompts {what}: {named(names)}")
-            _log.warning("%s", told[-1])
+            words.append(f"{len(names)} prompts {what}: {named(names)}")
+            _log.warning("%s", words[-1])
     beyond = check_room(model, [len(row.tokens) for row in rows], new)
     if beyond:
-        facts["past_context"] = beyond
-        told.append(f"{beyond} prompts with their answers may go past the model's context")
+        words.append(f"{beyond} prompts with their answers may go past the model's context")
     date = rows[0].template.date if rows else None
-    return {**facts, **({"chat_date": date} if date else {}), "told": told}
+    return _Prompts(found.cut, found.special, beyond, date, words)
 
 
 class _Batches:
@@ -256,23 +279,22 @@ class _Batches:
     batches of those that follow, and rounding differs with a batch's shape.
     """
 
-    def __init__(self, parts: Mapping[int, Part], rows: Sequence[_Row]) -> None:
+    def __init__(self, parts: Mapping[int, _Part], rows: Sequence[_Row]) -> None:
         self.parts, self.rows = parts, rows
         written = {
             (index, line.language, line.prompt_id): line
             for index, part in parts.items()
-            for line in _begun(part.folder / _AS_THEY_COME)
+            for line in _begun(part.context.folder / _AS_THEY_COME)
         }
-        first = next(iter(parts.values()))
-        limits = first.batch_size, first.batch_tokens
+        how = next(iter(parts.values())).work.generate
+        limits = how.batch_size, how.batch_tokens
         self.plan = _plan_of(rows, limits, parts)
         # Of an earlier plan, among other systems: answers all the same.
         self.answered: dict[tuple[int, str, str], Response] = {
             key: line for key, line in written.items() if line.plan != self.plan
         }
         todo = [row for row in rows if row.key not in self.answered]
-        decoding = Decoding(**first.decoding)
-        lengths = [(len(row.tokens) + decoding.max_new_tokens) * decoding.num_beams for row in todo]
+        lengths = [(len(row.tokens) + how.max_new_tokens) * how.num_beams for row in todo]
         planned = plan_batches(lengths, *limits)
         self.batches = [[todo[place] for place in batch] for batch in planned]
         for batch in self.batches:
@@ -290,7 +312,7 @@ class _Batches:
         lines: dict[int, list[_Written]] = {}
         for row, answer in zip(batch, answers, strict=True):
             line = _Written(
-                system=self.parts[row.part].system,
+                system=self.parts[row.part].work.system,
                 prompt_id=row.prompt.id,
                 language=row.prompt.language,
                 response=row.template.cut(answer.text),
@@ -301,7 +323,7 @@ class _Batches:
             self.answered[row.key] = line
             lines.setdefault(row.part, []).append(line)
         for index, own in lines.items():
-            path = self.parts[index].folder / _AS_THEY_COME
+            path = self.parts[index].context.folder / _AS_THEY_COME
             with path.open("a", encoding="utf-8") as file:
                 file.write("".join(to_line(line) + "\n" for line in own))
 
@@ -319,9 +341,9 @@ class _Batches:
         return row is not None and opens_thoughts(row.template.render(row.prompt.prompt))
 
 
-def _plan_of(rows: Sequence[_Row], limits: tuple[int, int], parts: Mapping[int, Part]) -> str:
+def _plan_of(rows: Sequence[_Row], limits: tuple[int, int], parts: Mapping[int, _Part]) -> str:
     """A name for who answers what in which batches."""
-    questions = [[parts[row.part].system, *row.key[1:], len(row.tokens)] for row in rows]
+    questions = [[parts[row.part].work.system, *row.key[1:], len(row.tokens)] for row in rows]
     return sha256_text(json.dumps([limits, questions]))[:16]
 
 
@@ -336,30 +358,35 @@ def _begun(path: Path) -> list[_Written]:
 
 
 def _written(
-    part: Part, responses: Sequence[Response], dtype: str, known: Mapping[str, Any]
-) -> dict[str, Any] | Exception:
+    part: _Part, responses: Sequence[Response], dtype: str, prompts: _Prompts, *, opens: bool
+) -> ResponseFacts | Exception:
     """Write the answers without what the model thought; one that ends in thoughts is none."""
-    said = aired(responses, opened=known["opens"])
+    said = aired(responses, opened=opens)
     lacking = [Missing(UNFINISHED, lasting=True)] * said.unfinished
     wanted = Wanted("prompts got no answer", len(responses), "generate.missing")
     try:
-        facts = missing_facts(wanted, lacking, part.missing)
+        failed = failures(wanted, lacking, part.work.generate.missing)
     except StageError as error:
         return error
-    write_jsonl(part.folder / "responses.jsonl", said.answers)
-    (part.folder / _AS_THEY_COME).unlink(missing_ok=True)
+    folder = part.context.folder
+    write_jsonl(folder / "responses.jsonl", said.answers)
+    (folder / _AS_THEY_COME).unlink(missing_ok=True)
     count = len(said.answers)
     stopped = sum(response.finish_reason == "stop" for response in said.answers)
-    told = [f"{count} answers, {count - stopped} cut at the length limit"]
+    words = [f"{count} answers, {count - stopped} cut at the length limit"]
     if lacking:
-        told.append(f"{len(lacking)} prompts without an answer: {UNFINISHED}")
-    return {
-        **{key: value for key, value in known.items() if key not in ("told", "opens")},
-        **facts,
-        "responses": count,
-        "stopped": stopped,
-        "thoughts": said.thoughts,
-        "device": loading.device(),
-        "precision": dtype,
-        "summary": "; ".join([*told, *known["told"]]) + said.words,
-    }
+        words.append(f"{len(lacking)} prompts without an answer: {UNFINISHED}")
+    return ResponseFacts(
+        responses=count,
+        missing=len(lacking),
+        failed=failed,
+        stopped=stopped,
+        thoughts=said.thoughts,
+        device=loading.device(),
+        precision=dtype,
+        cut_prompts=prompts.cut,
+        special_prompts=prompts.special,
+        past_context=prompts.past_context,
+        chat_date=prompts.date,
+        summary="; ".join([*words, *prompts.words]) + said.words,
+    )

@@ -12,88 +12,87 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.cache import cache_folder
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
-from polypaca.core.missing import TOLERATED, Missing, Wanted, missing_facts, missing_words
+from polypaca.core.folders import VerdictFacts, VerdictsFolder
+from polypaca.core.missing import TOLERATED, Missing, Wanted, failures, missing_words
 from polypaca.core.records import Response
-from polypaca.core.rows import read_choice
+from polypaca.core.work import HOW_TO_RUN, Context, SharedWork
 from polypaca.data.prompts import by_id, references
 from polypaca.judging import judges
 from polypaca.judging.contract import Item
 from polypaca.judging.judges import JUDGES
-from polypaca.langid.settings import Gate
-from polypaca.models.bases import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from polypaca.core.folders import PromptsFolder, ResponsesFolder
     from polypaca.core.records import Prompt, Verdict
+    from polypaca.core.settings import Choice
+    from polypaca.core.work import Outcomes
+    from polypaca.judging.contract import Judge
+    from polypaca.langid.settings import Gate
 
 
-@dataclass(frozen=True)
-class Part:
-    """One system's folder of verdicts, and what it is made from."""
+@dataclass(frozen=True, kw_only=True)
+class JudgeAnswers(SharedWork[VerdictsFolder]):
+    """One judge's verdicts on one system's answers."""
 
-    folder: Path
-    responses: Path
-    prompts: Path
-    judge: Mapping[str, Any]  # its kind, and the judge's own settings
-    how: Mapping[str, Any] = field(default_factory=dict)  # settings that affect no verdict
-    account: Path | None = None  # where it is kept what served judges were asked
-    missing: float = TOLERATED  # share of judgements that may fail
+    step, stage, format_number = "judge", "judge", 3
+    makes = VerdictsFolder
 
+    responses: ResponsesFolder
+    prompts: PromptsFolder
+    judge: Choice
+    gate: Gate  # some judges ask the detector for an answer's language
+    account: Path = field(metadata=HOW_TO_RUN)
+    missing: float = field(default=TOLERATED, metadata=HOW_TO_RUN)  # share that may fail
 
-def judge(
-    parts: Sequence[Part], *, threads: int = 1, progress: Callable[[int, float, str], None]
-) -> Iterator[tuple[int, dict[str, Any] | Exception]]:
-    """Judge every answer of all parts; yields each part's facts, or the error that it has.
+    def decides(self) -> dict[str, Any]:
+        """The judge's settings, and the detector if it asks one."""
+        settings = JUDGES.decided(self.judge)
+        if JUDGES.row(self.judge.kind).uses_gate:
+            settings["detector"] = self.gate.detector
+        return {"judge": settings}
 
-    A part with a few failed judgements is kept, with their number among its facts, so that the rest
-    can be reported; the next run asks again for those that it may help. What was judged stays in
-    the cache.
-    """
-    for indices in _by_judge(parts):
-        first = parts[indices[0]]
-        settings = {**first.judge, **first.how}
-        gate = {
-            key: settings.pop(key)
-            for key in ("detector", "model")
-            if first.judge["kind"] == "reference" and key in settings
-        }
-        chosen = judges.load(
-            read_choice(settings, JUDGES),
-            gate=Gate(**gate),
-            cache=cache_folder() / "llm",
-            account=first.account,
-        )
-        asked = by_id(first.prompts)
-        items = {index: _items(parts[index], asked) for index in indices}
-        total = sum(len(own) for own in items.values())
+    @classmethod
+    def run_all(cls, parts: Sequence[tuple[JudgeAnswers, Context]]) -> Outcomes:
+        """Judge every answer of all parts.
 
-        def judged(done: int, index: int = indices[0], total: int = total) -> None:
-            progress(index, done / max(1, total), f"{done}/{total} judged")
+        A part with a few failed judgements is kept, with their number among its facts, so that the
+        rest can be reported; the next run asks again for those that it may help. What was judged
+        stays in the cache.
+        """
+        for indices in _by_judge([work for work, _ in parts]):
+            first, context = parts[indices[0]]
+            judge = judges.load(
+                first.judge, gate=first.gate, cache=cache_folder() / "llm", account=first.account
+            )
+            asked = by_id(first.prompts.path)
+            items = {index: _items(parts[index][0], asked) for index in indices}
+            total = sum(len(own) for own in items.values())
 
-        verdicts = chosen.judge([item for own in items.values() for item in own], judged)
-        for index in indices:
-            own = list(islice(verdicts, len(items[index])))
-            write_jsonl(parts[index].folder / "verdicts.jsonl", own)
-            facts = {"judge": chosen.signature, "scale": list(chosen.scale)}
-            unrated = first.judge["kind"] == "none"
-            what = "answers, unrated" if unrated else "judgements"
-            yield index, _outcome(own, facts, what, parts[index].missing)
+            def judged(done: int, context: Context = context, total: int = total) -> None:
+                context.progress(done / max(1, total), f"{done}/{total} judged")
+
+            verdicts = judge.judge([item for own in items.values() for item in own], judged)
+            for index in indices:
+                own = list(islice(verdicts, len(items[index])))
+                write_jsonl(parts[index][1].folder / "verdicts.jsonl", own)
+                yield index, _outcome(own, judge, first.missing)
 
 
-def _by_judge(parts: Sequence[Part]) -> list[list[int]]:
-    """Indices of the parts that one judge sees, and so one limit and one look at the prompts."""
-    groups: dict[str, list[int]] = {}
-    for index, part in enumerate(parts):
-        key = repr((sorted(part.judge.items()), sorted(part.how.items()), part.prompts))
-        groups.setdefault(key, []).append(index)
+def _by_judge(works: Sequence[JudgeAnswers]) -> list[list[int]]:
+    """Indices of the works that one judge sees, and so one limit and one look at the prompts."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for index, work in enumerate(works):
+        groups.setdefault((repr(work.judge), work.prompts), []).append(index)
     return list(groups.values())
 
 
-def _items(part: Part, asked: Mapping[str, Mapping[str, Prompt]]) -> list[Item]:
+def _items(work: JudgeAnswers, asked: Mapping[str, Mapping[str, Prompt]]) -> list[Item]:
     return [
         Item(
             system=answer.system,
@@ -103,20 +102,30 @@ def _items(part: Part, asked: Mapping[str, Mapping[str, Prompt]]) -> list[Item]:
             response=answer.response,
             references=references(asked[answer.prompt_id]),
         )
-        for answer in read_jsonl(part.responses / "responses.jsonl", Response)
+        for answer in read_jsonl(work.responses.file, Response)
     ]
 
 
 def _outcome(
-    verdicts: Sequence[Verdict], facts: dict[str, Any], what: str, tolerated: float
-) -> dict[str, Any] | Exception:
+    verdicts: Sequence[Verdict], judge: Judge, tolerated: float
+) -> VerdictFacts | Exception:
+    unrated = all(verdict.status == "unrated" for verdict in verdicts)
+    what = "answers, unrated" if unrated else "judgements"
     missing = [Missing(v.explanation, v.lasting) for v in verdicts if v.status == "failed"]
     wanted = Wanted(f"{what} failed", len(verdicts), "judge.missing")
     thoughts = sum(verdict.thoughts for verdict in verdicts)
     summary = f"{len(verdicts)} {what}{missing_words(missing, 'failed')}"
     summary += f"; thoughts left out of {thoughts}" if thoughts else ""
     try:
-        facts = {**facts, "verdicts": len(verdicts), **missing_facts(wanted, missing, tolerated)}
+        failed = failures(wanted, missing, tolerated)
     except StageError as error:
         return error
-    return {**facts, "thoughts": thoughts, "summary": summary}
+    return VerdictFacts(
+        judge=judge.signature,
+        scale=judge.scale,
+        verdicts=len(verdicts),
+        missing=len(missing),
+        failed=failed,
+        thoughts=thoughts,
+        summary=summary,
+    )

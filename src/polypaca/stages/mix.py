@@ -1,6 +1,6 @@
 """mix: how long rows are, the rows of every mixture, and what every cell will cost.
 
-lengths/<model>/                             <language>.jsonl, statistics.json
+lengths/<model>/                             <language>.jsonl
 mixtures/<recipe>[-<language>].s<seed>/      train.jsonl, validation.jsonl
 mixtures/heldout/                            <language>.jsonl
 mixtures/ledger/                             ledger.json
@@ -10,14 +10,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca.core.errors import DataError, UserError
 from polypaca.core.files import atomic_write, read_jsonl, write_json, write_jsonl
-from polypaca.core.manifest import read_manifest
+from polypaca.core.folders import (
+    HeldOutFacts,
+    HeldOutFolder,
+    LedgerFacts,
+    LedgerFolder,
+    LengthsFolder,
+    MixtureFacts,
+    MixtureFolder,
+)
 from polypaca.core.records import Example
 from polypaca.core.results import BudgetLedger, CellBudget
+from polypaca.core.work import INPUT, Context, Facts, SingleWork
 from polypaca.data.budgets import (
     MixtureCost,
     RecipeCost,
@@ -47,202 +57,262 @@ from polypaca.training.steps import total_steps
 _WORTH_SAYING = 0.05  # a difference in tokens between recipes of equal examples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from polypaca.data.mixtures import Align
+    from polypaca.core.folders import BaseFolder, TranslationFolder
+    from polypaca.data.budgets import Kind, LossOn, Unit
+    from polypaca.data.mixtures import Align, Sampling
 
 
-def lengths(
-    folder: Path,
-    *,
-    base: Path,
-    translations: Mapping[str, Path],
-    template: str,
-    threads: int = 1,
-    progress: Callable[[float, str], None],
-) -> dict[str, Any]:
-    """Count every row's tokens with a model's tokenizer, uncut."""
-    tokenizer = load_tokenizer(base)
-    wording = load_template(template, tokenizer)
-    for number, (language, path) in enumerate(translations.items()):
-        progress(number / len(translations), language)
-        rows = (
-            (row.id, wording.render(row.instruction, row.input), row.output)
-            for row in read_jsonl(path / "examples.jsonl", Example)
-        )
-        with atomic_write(folder / f"{language}.jsonl") as file:
-            for length in row_lengths(
-                rows,
-                tokenizer.backend_tokenizer,
-                tokenizer.eos_token_id,
-                closing=wording.closing,
-                special_tokens=wording.special_tokens,
-            ):
-                file.write(json.dumps(asdict(length), ensure_ascii=False) + "\n")
-    return {"summary": f"rows of {len(translations)} languages measured"}
+@dataclass(frozen=True, kw_only=True)
+class MeasureLengths(SingleWork[LengthsFolder]):
+    """How many tokens of a model's tokenizer every row has, uncut."""
+
+    step, stage, format_number = "lengths", "mix", 2
+    makes = LengthsFolder
+
+    base: BaseFolder
+    translations: Mapping[str, TranslationFolder]
+    template: str
+
+    def run(self, context: Context) -> Facts:
+        """Write one file a language."""
+        tokenizer = load_tokenizer(self.base.path)
+        wording = load_template(self.template, tokenizer)
+        for number, (language, given) in enumerate(self.translations.items()):
+            context.progress(number / len(self.translations), language)
+            rows = (
+                (row.id, wording.render(row.instruction, row.input), row.output)
+                for row in read_jsonl(given.examples, Example)
+            )
+            with atomic_write(context.folder / f"{language}.jsonl") as file:
+                for length in row_lengths(
+                    rows,
+                    tokenizer.backend_tokenizer,
+                    tokenizer.eos_token_id,
+                    closing=wording.closing,
+                    special_tokens=wording.special_tokens,
+                ):
+                    file.write(json.dumps(asdict(length), ensure_ascii=False) + "\n")
+        return Facts(summary=f"rows of {len(self.translations)} languages measured")
 
 
-def mix(
-    folder: Path,
-    *,
-    translations: Mapping[str, Path],
-    lengths: Path | None = None,
-    base: Path | None = None,
-    languages: Sequence[str],
-    budgets: float | None,
-    sampling: Mapping[str, Any],
-    align: Align,
-    random_validation: int | None,
-    unit: Literal["examples", "tokens", "flops"],
-    seed: int,
-    max_length: int | None = None,
-    kind: Literal["lora", "full"] | None = None,
-    threads: int = 1,
-    progress: Callable[[float, str], None],
-) -> dict[str, Any]:
-    """Sample one mixture; all training languages are read, since together they define a budget.
+@dataclass(frozen=True, kw_only=True)
+class DrawMixture(SingleWork[MixtureFolder]):
+    """The rows of one mixture.
 
-    Raises:
-        DataError: if there are fewer rows than the recipe asks for.
+    All training languages are read, since together they define a budget. `lengths` and
+    `max_length` are needed where anything is counted in tokens, `base` and `kind` for FLOPs.
     """
-    progress(0.0, ", ".join(languages))
-    examples = _examples(translations)
-    rows = aligned(examples, align)
-    tokens = _tokens(lengths, max_length) if lengths and max_length else None
-    # An amount in rows stays one, whatever budgets are counted in.
-    costs = None if sampling["examples"] else tokens
-    amount = sampling["examples"] or sampling["tokens"]
-    if sampling["flops"] and base and kind:
-        amount = sampling["flops"] / _flops_per_token(base, kind)
-    sizes = {code: float(total_cost(rows[code], costs)) for code in languages}
-    how = Draw(
-        budgets=budgets,
-        amount=amount,
-        shares=_shares(sampling, sizes),
-        one_language_per_source=sampling["one_language_per_source"],
-        repeat=sampling["repeat"],
-    )
-    chosen = draw(rows, languages, how, seed, costs)
-    facts: dict[str, Any] = {}
-    if random_validation is None:
-        train, validation = chosen, validation_rows(examples, languages, align)
-    else:
-        train, validation, leaked = split_at_random(chosen, random_validation, seed)
-        facts["validation_sources_trained_on"] = leaked
-    if not validation:
-        raise DataError("no validation row is left", hint="check the rejected rows of translate")
-    write_jsonl(folder / "train.jsonl", train)
-    write_jsonl(folder / "validation.jsonl", validation)
-    counts = Counter(row.language for row in train)
-    found = total_cost(train, tokens) / one_budget(rows, tokens)
-    if unit == "examples":
-        found = len(train) / one_budget(rows, None)
-    return {
-        **facts,
-        "rows": len(train),
-        "rows_by_language": {code: counts[code] for code in languages},
-        "validation_rows": len(validation),
-        "one_budget_rows": one_budget(rows, None),
-        "budgets": found,
-        "summary": f"{len(train)} rows, {found:.4g} budgets",
-    }
+
+    step, stage, format_number = "mix", "mix", 2
+    makes = MixtureFolder
+
+    translations: Mapping[str, TranslationFolder]
+    lengths: LengthsFolder | None = field(default=None, metadata=INPUT)
+    base: BaseFolder | None = field(default=None, metadata=INPUT)
+    languages: Sequence[str]
+    budgets: float | None
+    sampling: Sampling
+    align: Align
+    random_validation: int | None  # rows drawn from the mixture itself; None: held-out sources
+    unit: Unit
+    seed: int
+    max_length: int | None = None
+    kind: Kind | None = None
+
+    def decides(self) -> dict[str, Any]:
+        """What is not needed where rows alone are counted is left out."""
+        return {
+            name: value
+            for name, value in super().decides().items()
+            if value is not None or name not in ("max_length", "kind")
+        }
+
+    def run(self, context: Context) -> MixtureFacts:
+        """Sample it.
+
+        Raises:
+            DataError: if there are fewer rows than the recipe asks for.
+        """
+        context.progress(0.0, ", ".join(self.languages))
+        examples = _examples(self.translations)
+        rows = aligned(examples, self.align)
+        tokens = None
+        if self.lengths and self.max_length:
+            tokens = _tokens(self.lengths.path, self.max_length)
+        chosen = draw(
+            rows, self.languages, self._draw(rows, tokens), self.seed, self._costs(tokens)
+        )
+        leaked = None
+        if self.random_validation is None:
+            train, validation = chosen, validation_rows(examples, self.languages, self.align)
+        else:
+            train, validation, leaked = split_at_random(chosen, self.random_validation, self.seed)
+        if not validation:
+            raise DataError(
+                "no validation row is left", hint="check the rejected rows of translate"
+            )
+        write_jsonl(context.folder / "train.jsonl", train)
+        write_jsonl(context.folder / "validation.jsonl", validation)
+        counts = Counter(row.language for row in train)
+        found = total_cost(train, tokens) / one_budget(rows, tokens)
+        if self.unit == "examples":
+            found = len(train) / one_budget(rows, None)
+        return MixtureFacts(
+            validation_sources_trained_on=leaked,
+            rows=len(train),
+            rows_by_language={code: counts[code] for code in self.languages},
+            validation_rows=len(validation),
+            one_budget_rows=one_budget(rows, None),
+            budgets=found,
+            summary=f"{len(train)} rows, {found:.4g} budgets",
+        )
+
+    def _costs(self, tokens: Mapping[str, int] | None) -> Mapping[str, int] | None:
+        # An amount in rows stays one, whatever budgets are counted in.
+        return None if self.sampling.examples else tokens
+
+    def _draw(self, rows: Mapping[str, list[Example]], tokens: Mapping[str, int] | None) -> Draw:
+        sampling = self.sampling
+        amount: float | None = sampling.examples or sampling.tokens
+        if sampling.flops and self.base and self.kind:
+            amount = sampling.flops / _flops_per_token(self.base.path, self.kind)
+        costs = self._costs(tokens)
+        sizes = {code: float(total_cost(rows[code], costs)) for code in self.languages}
+        return Draw(
+            budgets=self.budgets,
+            amount=amount,
+            shares=_shares(sampling, sizes),
+            one_language_per_source=sampling.one_language_per_source,
+            repeat=sampling.repeat,
+        )
 
 
-def heldout(
-    folder: Path,
-    *,
-    translations: Mapping[str, Path],
-    align: Align,
-    threads: int = 1,
-    progress: Callable[[float, str], None],
-) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class HoldOut(SingleWork[HeldOutFolder]):
     """The held-out sources in every training language: every cell's loss is taken on all of them.
 
     Under `data.split: random` no source is held out of every mixture, and there is no row.
     """
-    progress(0.0, "held-out rows")
-    examples = _examples(translations)
-    counts = {}
-    for language in examples:
-        if rows := validation_rows(examples, [language], align):
-            counts[language] = write_jsonl(folder / f"{language}.jsonl", rows)
-    return {"rows": counts, "summary": f"{sum(counts.values())} rows in {len(counts)} languages"}
+
+    step, stage, format_number = "heldout", "mix", 1
+    makes = HeldOutFolder
+
+    translations: Mapping[str, TranslationFolder]
+    align: Align
+
+    def run(self, context: Context) -> HeldOutFacts:
+        """Write one file a language."""
+        context.progress(0.0, "held-out rows")
+        examples = _examples(self.translations)
+        counts = {}
+        for language in examples:
+            if rows := validation_rows(examples, [language], self.align):
+                counts[language] = write_jsonl(context.folder / f"{language}.jsonl", rows)
+        total = sum(counts.values())
+        return HeldOutFacts(rows=counts, summary=f"{total} rows in {len(counts)} languages")
 
 
-def ledger(
-    folder: Path,
-    *,
-    mixtures: Mapping[str, Path],
-    lengths: Mapping[str, Path],
-    bases: Mapping[str, Path],
-    cells: Sequence[Mapping[str, Any]],
-    supported: Mapping[str, int],
-    unit: Literal["examples", "tokens", "flops"],
-    tolerance: float,
-    unequal: Literal["error", "report"],
-    threads: int = 1,
-    progress: Callable[[float, str], None],
-) -> dict[str, Any]:
-    """Count what every cell will cost, and compare recipes that are meant to cost the same.
+@dataclass(frozen=True)
+class PlannedCell:
+    """What the ledger must know of a cell."""
 
-    Raises:
-        UserError: if they do not, and the study does not say that they may.
+    cell: str
+    model: str
+    method: str
+    recipes: Sequence[str]
+    seed: int
+    budgets: float | None  # None where the size is an amount
+    kind: Kind
+    epochs: float
+    batch_size: int
+    max_length: int
+    loss_on: LossOn
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountBudgets(SingleWork[LedgerFolder]):
+    """What every cell will cost; recipes that are meant to cost the same are compared.
+
+    `mixtures` and `lengths` are by cell, `bases` by model, `supported` languages by recipe.
     """
-    facts = _mixture_facts(mixtures)
-    parameters = {model: parameter_count(path) for model, path in bases.items()}
-    rows: dict[Path, list[tuple[str, str]]] = {}
-    costs: dict[tuple[Any, ...], dict[str, RowCost]] = {}
-    once: dict[tuple[Any, ...], MixtureCost] = {}
-    found = []
-    for number, cell in enumerate(cells):
-        progress(number / len(cells), cell["cell"])
-        mixture, measured = mixtures[cell["cell"]], lengths[cell["cell"]]
-        limits = (measured, cell["max_length"], cell["loss_on"])
-        if mixture not in rows:
-            rows[mixture] = _ids(mixture / "train.jsonl")
-        if limits not in costs:
-            costs[limits] = _row_costs(*limits)
-        if (mixture, *limits) not in once:
-            once[mixture, *limits] = mixture_cost(rows[mixture], costs[limits])
-        found.append(
-            _cell_budget(
-                cell,
-                facts[cell["cell"]]["budgets"],
-                once[mixture, *limits],
-                parameters[cell["model"]],
+
+    step, stage, format_number = "ledger", "mix", 1
+    makes = LedgerFolder
+
+    mixtures: Mapping[str, MixtureFolder]
+    lengths: Mapping[str, LengthsFolder]
+    bases: Mapping[str, BaseFolder]
+    cells: Sequence[PlannedCell]
+    supported: Mapping[str, int]
+    unit: Unit
+    tolerance: float  # share of the cost
+    unequal: Literal["error", "report"]
+
+    def run(self, context: Context) -> LedgerFacts:
+        """Count and compare.
+
+        Raises:
+            UserError: if they do not cost the same, and the study does not say that they may.
+        """
+        facts = {cell: mixture.facts for cell, mixture in self.mixtures.items()}
+        found = self._counted(facts, context)
+        recipes = _recipe_costs(self.cells, found, self.supported)
+        unequal = inequalities(recipes, self.unit, self.tolerance)
+        if unequal and self.unequal == "error":
+            dropped = sum(sum(cell.dropped_rows.values()) for cell in found)
+            why = f" ({dropped} rows have no response within max_length)" if dropped else ""
+            raise UserError(
+                f"recipes that are meant to cost the same do not{why}: "
+                + "; ".join(map(str, unequal))
+                + "; say budget.unequal: report to go on all the same, or raise budget.tolerance"
             )
-        )
-    recipes = _recipe_costs(cells, found, supported)
-    unequal_ones = inequalities(recipes, unit, tolerance)
-    if unequal_ones and unequal == "error":
-        dropped = sum(sum(cell.dropped_rows.values()) for cell in found)
-        why = f" ({dropped} rows have no response within max_length)" if dropped else ""
-        raise UserError(
-            f"recipes that are meant to cost the same do not{why}: "
-            + "; ".join(map(str, unequal_ones))
-            + "; say budget.unequal: report to go on all the same, or raise budget.tolerance"
-        )
-    notes = [f"Declared unequal: {inequality}." for inequality in unequal_ones]
-    if unit == "examples":
-        # Equal examples are not equal tokens: one script needs more of them than another.
-        notes += [
-            f"Equal in examples, not in tokens: {inequality}."
-            for inequality in inequalities(recipes, "tokens", _WORTH_SAYING)
-        ]
-    notes += _leaks(facts)
-    one = next(iter(facts.values()))["one_budget_rows"]
-    result = BudgetLedger(unit=unit, one_budget_rows=one, cells=found, notes=notes)
-    write_json(folder / "ledger.json", result.model_dump(mode="json"))
-    tokens = sum(cell.tokens for cell in found)
-    return {"notes": notes, "summary": f"{len(found)} cells, {tokens:,} tokens to train on"}
+        notes = [f"Declared unequal: {inequality}." for inequality in unequal]
+        if self.unit == "examples":
+            # Equal examples are not equal tokens: one script needs more of them than another.
+            notes += [
+                f"Equal in examples, not in tokens: {inequality}."
+                for inequality in inequalities(recipes, "tokens", _WORTH_SAYING)
+            ]
+        notes += _leaks(facts)
+        one = next(iter(facts.values())).one_budget_rows
+        result = BudgetLedger(unit=self.unit, one_budget_rows=one, cells=found, notes=notes)
+        write_json(context.folder / "ledger.json", result.model_dump(mode="json"))
+        tokens = sum(cell.tokens for cell in found)
+        summary = f"{len(found)} cells, {tokens:,} tokens to train on"
+        return LedgerFacts(notes=notes, summary=summary)
+
+    def _counted(self, facts: Mapping[str, MixtureFacts], context: Context) -> list[CellBudget]:
+        """Every cell's cost; cells share rows, lengths and what comes of both."""
+        parameters = {model: parameter_count(base.path) for model, base in self.bases.items()}
+        ids = cache(_ids)
+        row_costs = cache(_row_costs)
+
+        @cache
+        def once(mixture: Path, measured: Path, max_length: int, loss_on: LossOn) -> MixtureCost:
+            return mixture_cost(ids(mixture), row_costs(measured, max_length, loss_on))
+
+        found = []
+        for number, cell in enumerate(self.cells):
+            context.progress(number / len(self.cells), cell.cell)
+            cost = once(
+                self.mixtures[cell.cell].train,
+                self.lengths[cell.cell].path,
+                cell.max_length,
+                cell.loss_on,
+            )
+            budgets = facts[cell.cell].budgets
+            found.append(_cell_budget(cell, budgets, cost, parameters[cell.model]))
+        return found
 
 
-def _examples(translations: Mapping[str, Path]) -> dict[str, list[Example]]:
+def _examples(translations: Mapping[str, TranslationFolder]) -> dict[str, list[Example]]:
     """All rows of all training languages."""
     return {
-        language: list(read_jsonl(path / "examples.jsonl", Example))
-        for language, path in translations.items()
+        language: list(read_jsonl(given.examples, Example))
+        for language, given in translations.items()
     }
 
 
@@ -252,9 +322,7 @@ def _ids(path: Path) -> list[tuple[str, str]]:
         return [(row["id"], row["language"]) for row in map(json.loads, file)]
 
 
-def _row_costs(
-    folder: Path, max_length: int, loss_on: Literal["all", "response"]
-) -> dict[str, RowCost]:
+def _row_costs(folder: Path, max_length: int, loss_on: LossOn) -> dict[str, RowCost]:
     found = {}
     for path in folder.glob("*.jsonl"):
         with path.open("rb") as file:
@@ -271,7 +339,7 @@ def _tokens(folder: Path, max_length: int) -> dict[str, int]:
     return {row_id: cost.tokens for row_id, cost in costs.items()}
 
 
-def _flops_per_token(base: Path, kind: Literal["lora", "full"]) -> int:
+def _flops_per_token(base: Path, kind: Kind) -> int:
     parameters = parameter_count(base)
     if parameters is None:
         raise UserError(
@@ -280,32 +348,31 @@ def _flops_per_token(base: Path, kind: Literal["lora", "full"]) -> int:
     return flops_per_token(parameters, kind)
 
 
-def _shares(sampling: Mapping[str, Any], sizes: Mapping[str, float]) -> dict[str, float] | None:
+def _shares(sampling: Sampling, sizes: Mapping[str, float]) -> dict[str, float] | None:
     """The languages' exact shares, where the recipe wants such."""
-    if sampling["weights"]:
-        return normalised(sampling["weights"])
-    if sampling["temperature"]:
-        return shares_by_temperature(sizes, sampling["temperature"])
-    return normalised(dict.fromkeys(sizes, 1.0)) if sampling["stratified"] else None
+    if sampling.weights:
+        return normalised(sampling.weights)
+    if sampling.temperature:
+        return shares_by_temperature(sizes, sampling.temperature)
+    return normalised(dict.fromkeys(sizes, 1.0)) if sampling.stratified else None
 
 
 def _cell_budget(
-    cell: Mapping[str, Any], budgets: float, once: MixtureCost, parameters: int | None
+    cell: PlannedCell, budgets: float, once: MixtureCost, parameters: int | None
 ) -> CellBudget:
-    epochs = cell["epochs"]
-    tokens = round(once.tokens * epochs)
-    flops = flops_per_token(parameters, cell["kind"]) * tokens if parameters else None
+    tokens = round(once.tokens * cell.epochs)
+    flops = flops_per_token(parameters, cell.kind) * tokens if parameters else None
     return CellBudget(
-        cell=cell["cell"],
-        model=cell["model"],
-        method=cell["method"],
-        recipes=cell["recipes"],
-        seed=cell["seed"],
+        cell=cell.cell,
+        model=cell.model,
+        method=cell.method,
+        recipes=list(cell.recipes),
+        seed=cell.seed,
         budgets=budgets,
-        examples=round(once.rows * epochs),
+        examples=round(once.rows * cell.epochs),
         tokens=tokens,
-        supervised_tokens=round(once.supervised * epochs),
-        steps=total_steps(once.rows, cell["batch_size"], epochs),
+        supervised_tokens=round(once.supervised * cell.epochs),
+        steps=total_steps(once.rows, cell.batch_size, cell.epochs),
         flops=flops,
         rows_by_language=once.rows_by_language,
         tokens_by_language=once.tokens_by_language,
@@ -315,24 +382,25 @@ def _cell_budget(
 
 
 def _recipe_costs(
-    cells: Sequence[Mapping[str, Any]], found: Sequence[CellBudget], supported: Mapping[str, int]
+    cells: Sequence[PlannedCell], found: Sequence[CellBudget], supported: Mapping[str, int]
 ) -> list[RecipeCost]:
     """The cells of each recipe, model, method and seed added up."""
     groups: dict[tuple[str, str, str, int], list[int]] = {}
     for number, cell in enumerate(cells):
-        for recipe in cell["recipes"]:
-            key = (cell["model"], cell["method"], recipe, cell["seed"])
+        for recipe in cell.recipes:
+            key = (cell.model, cell.method, recipe, cell.seed)
             groups.setdefault(key, []).append(number)
     costs = []
     for (model, method, recipe, seed), members in groups.items():
-        declared = [cells[number]["budgets"] for number in members]
+        declared = [cells[number].budgets for number in members]
+        known = [budgets for budgets in declared if budgets is not None]
         costs.append(
             RecipeCost(
                 model=model,
                 method=method,
                 recipe=recipe,
                 seed=seed,
-                declared=None if None in declared else sum(declared),
+                declared=sum(known) if len(known) == len(declared) else None,
                 supported=supported[recipe],
                 examples=sum(sum(found[n].rows_by_language.values()) for n in members),
                 tokens=sum(sum(found[n].tokens_by_language.values()) for n in members),
@@ -341,17 +409,12 @@ def _recipe_costs(
     return costs
 
 
-def _mixture_facts(mixtures: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
-    manifests = {cell: read_manifest(path) for cell, path in mixtures.items()}
-    return {cell: manifest.facts for cell, manifest in manifests.items() if manifest}
-
-
-def _leaks(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _leaks(facts: Mapping[str, MixtureFacts]) -> list[str]:
     """What a random split let through."""
     leaked = {
-        cell: (fact["validation_sources_trained_on"], fact["validation_rows"])
+        cell: (fact.validation_sources_trained_on, fact.validation_rows)
         for cell, fact in facts.items()
-        if fact.get("validation_sources_trained_on")
+        if fact.validation_sources_trained_on
     }
     if not leaked:
         return []

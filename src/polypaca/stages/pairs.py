@@ -12,72 +12,83 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.cache import cache_folder
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
-from polypaca.core.missing import TOLERATED, Missing, Wanted, missing_facts, missing_words
+from polypaca.core.folders import PairFacts, PairsFolder
+from polypaca.core.missing import Missing, Wanted, failures, missing_words
 from polypaca.core.records import Response
+from polypaca.core.settings import deciding
+from polypaca.core.work import HOW_TO_RUN, Context, SharedWork
 from polypaca.data.prompts import by_id, references
 from polypaca.judging import pairwise
 from polypaca.judging.contract import PairItem
-from polypaca.judging.llm import LlmJudgeSettings
-from polypaca.models.bases import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from polypaca.core.folders import PromptsFolder, ResponsesFolder
     from polypaca.core.records import PairVerdict
+    from polypaca.core.work import Outcomes
+    from polypaca.judging.llm import LlmJudgeSettings
 
 
-@dataclass(frozen=True)
-class Part:
-    """The folder of one pair of recipes, and what it is made from."""
+@dataclass(frozen=True, kw_only=True)
+class ComparePairs(SharedWork[PairsFolder]):
+    """The verdicts on one pair of recipes.
 
-    folder: Path
-    prompts: Path
-    responses: Mapping[str, Path]  # by system
-    systems: Mapping[str, Sequence[str]]  # by language: who answers for the first, and the second
-    judge: Mapping[str, Any]  # the judge's own settings
-    how: Mapping[str, Any] = field(default_factory=dict)  # settings that affect no verdict
-    account: Path | None = None  # where it is kept what served judges were asked
-    missing: float = TOLERATED  # share of comparisons that may fail
-
-
-def pairs(
-    parts: Sequence[Part], *, threads: int = 1, progress: Callable[[int, float, str], None]
-) -> Iterator[tuple[int, dict[str, Any] | Exception]]:
-    """Compare the answers of all parts; yields each part's facts, or the error that it has.
-
-    A study has one judge of pairs. As with ratings, a few failures are kept and tried again by the
-    next run.
+    `responses` are by system; `systems` tell by language who answers for the first recipe and who
+    for the second.
     """
-    first = parts[0]
-    settings = LlmJudgeSettings(**{"prompt": "default", **first.judge, **first.how})
-    chosen = pairwise.load(settings, cache=cache_folder() / "llm", account=first.account)
-    items = [_items(part) for part in parts]
-    total = sum(len(own) for own in items)
 
-    def compared(done: int) -> None:
-        progress(0, done / max(1, total), f"{done}/{total} compared")
+    step, stage, format_number = "pairs", "judge", 2
+    makes = PairsFolder
 
-    verdicts = chosen.compare([item for own in items for item in own], compared)
-    for index, own in enumerate(items):
-        found = list(islice(verdicts, len(own)))
-        write_jsonl(parts[index].folder / "pairs.jsonl", found)
-        yield index, _outcome(found, chosen.signature, first.missing)
+    prompts: PromptsFolder
+    responses: Mapping[str, ResponsesFolder]
+    systems: Mapping[str, Sequence[str]]
+    judge: LlmJudgeSettings
+    account: Path = field(metadata=HOW_TO_RUN)
+
+    def decides(self) -> dict[str, Any]:
+        """The judge's settings for pairs, and who answers."""
+        systems = {language: list(both) for language, both in self.systems.items()}
+        return {"judge": deciding(self.judge), "systems": systems}
+
+    @classmethod
+    def run_all(cls, parts: Sequence[tuple[ComparePairs, Context]]) -> Outcomes:
+        """Compare the answers of all parts.
+
+        A study has one judge of pairs. As with ratings, a few failures are kept and tried again by
+        the next run.
+        """
+        first, context = parts[0]
+        judge = pairwise.load(first.judge, cache=cache_folder() / "llm", account=first.account)
+        items = [_items(work) for work, _ in parts]
+        total = sum(len(own) for own in items)
+
+        def compared(done: int) -> None:
+            context.progress(done / max(1, total), f"{done}/{total} compared")
+
+        verdicts = judge.compare([item for own in items for item in own], compared)
+        for index, own in enumerate(items):
+            found = list(islice(verdicts, len(own)))
+            write_jsonl(parts[index][1].folder / "pairs.jsonl", found)
+            yield index, _outcome(found, judge.signature, first.judge.missing)
 
 
-def _items(part: Part) -> list[PairItem]:
-    asked = by_id(part.prompts)
+def _items(work: ComparePairs) -> list[PairItem]:
+    asked = by_id(work.prompts.path)
     answers = {
         system: {
             (answer.language, answer.prompt_id): answer.response
-            for answer in read_jsonl(folder / "responses.jsonl", Response)
+            for answer in read_jsonl(folder.file, Response)
         }
-        for system, folder in part.responses.items()
+        for system, folder in work.responses.items()
     }
     items = []
-    for language, (a, b) in part.systems.items():
+    for language, (a, b) in work.systems.items():
         for prompt_id, prompts in asked.items():
             key = (language, prompt_id)
             if language in prompts and key in answers[a] and key in answers[b]:
@@ -98,7 +109,7 @@ def _items(part: Part) -> list[PairItem]:
 
 def _outcome(
     verdicts: Sequence[PairVerdict], signature: str, tolerated: float
-) -> dict[str, Any] | Exception:
+) -> PairFacts | Exception:
     missing = [
         Missing("; ".join(v.explanations), v.lasting) for v in verdicts if v.status == "failed"
     ]
@@ -106,8 +117,15 @@ def _outcome(
     thoughts = sum(verdict.thoughts for verdict in verdicts)
     summary = f"{len(verdicts)} comparisons{missing_words(missing, 'failed')}"
     summary += f"; thoughts left out of {thoughts}" if thoughts else ""
-    facts = {"judge": signature, "pairs": len(verdicts), "thoughts": thoughts, "summary": summary}
     try:
-        return {**facts, **missing_facts(wanted, missing, tolerated)}
+        failed = failures(wanted, missing, tolerated)
     except StageError as error:
         return error
+    return PairFacts(
+        judge=signature,
+        pairs=len(verdicts),
+        missing=len(missing),
+        failed=failed,
+        thoughts=thoughts,
+        summary=summary,
+    )

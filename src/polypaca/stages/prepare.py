@@ -8,256 +8,230 @@ bases/<model>/       what `from_pretrained` reads
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca import builtin
-from polypaca.core.files import read_jsonl, to_line, write_jsonl
-from polypaca.core.records import Prompt, Rejected
-from polypaca.data.contamination import index_prompts
-from polypaca.data.instructions import (
-    InstructionsRead,
-    Item,
-    instructions_from_rows,
-    load_instructions,
-    without_entities,
+from polypaca.core.files import to_line, write_jsonl
+from polypaca.core.folders import (
+    BaseFacts,
+    BaseFolder,
+    InstructionFacts,
+    InstructionsFolder,
+    PromptFacts,
+    PromptsFolder,
 )
+from polypaca.core.records import Rejected
+from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
+from polypaca.data.contamination import index_prompts
+from polypaca.data.instructions import InstructionsRead, Item, without_entities
 from polypaca.data.matching import Matching, match
-from polypaca.data.prompts import PromptsRead, limit_prompts, load_prompts, read_prompt_files
-from polypaca.data.remote import download, hub_rows
+from polypaca.data.prompts import in_languages, limit_prompts
 from polypaca.data.screening import dropped_sources, findings
+from polypaca.data.sources import read_instructions, read_prompts
 from polypaca.data.split import assign_split, validation_sources, validation_sources_apart
-from polypaca.models.bases import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from polypaca.core.readers import OnBadRow
     from polypaca.core.records import Example, Repaired
     from polypaca.data.mixtures import Align
-    from polypaca.data.readers import OnBadRow
     from polypaca.data.screening import Finding, Kind, Policy
 
 _DEFECTS = ("rejected.jsonl", "repaired.jsonl")
 _SPLIT_SEED = 42  # the paper's code splits with it; here it seeds the rank of source ids
 
 
-def prepare_instructions(
-    folder: Path,
-    *,
-    prompts: Path | None = None,
-    source: str,
-    sha256: Mapping[str, str],
-    format: str,
-    languages: Sequence[str],
-    validation: int,
-    align: Align,
-    rows: int | None,
-    on_bad_row: OnBadRow,
-    contaminated: Policy,
-    duplicates: Policy,
-    truncated: Policy,
-    placeholders: Policy = "flag",
-    entities: Policy | Literal["repair"] = "flag",
-    threads: int = 1,
-    progress: Callable[[float, str], None],
-) -> dict[str, Any]:
-    """Read the instruction data, look it over, and fix each source's split.
+@dataclass(frozen=True, kw_only=True)
+class PrepareInstructions(SingleWork[InstructionsFolder]):
+    """The instruction data, looked over, with each source's split.
 
     What is dropped is dropped by its source, in every language.
-
-    Raises:
-        DataError: if a file or row cannot be used.
     """
-    read = {}
-    for number, language in enumerate(languages):
-        progress(0.7 * number / len(languages), language)
-        read[language] = read_instructions(source, language, on_bad_row, format, sha256, progress)
-    matching = match(read) if align == "parallel" else Matching("nothing", 0)
-    if entities == "repair":
-        read = {language: without_entities(part) for language, part in read.items()}
-    items = {language: _sources(part, align) for language, part in read.items()}
-    progress(0.7, "looking for test prompts, duplicates and cut outputs")
-    policies: dict[Kind, Policy] = {
-        "contaminated": contaminated,
-        "duplicate": duplicates,
-        "truncated": truncated,
-        "placeholder": placeholders,
-        # What could not be repaired, being code or beside tags.
-        "entities": "flag" if entities == "repair" else entities,
-    }
-    index = index_prompts(_prompts(prompts)) if prompts else None
-    noticed = list(findings(items, index, policies))
-    dropped = dropped_sources(noticed, policies)
-    flags = _flags(noticed)
-    rejected = [row for part in read.values() for row in part.rejected]
-    kept: dict[str, list[Item]] = {}
-    for language, part in items.items():
-        kept[language] = [item for item in part if item.source not in dropped]
-        rejected += [
-            _rejected(item, dropped[item.source]) for item in part if item.source in dropped
-        ]
-    if rows is not None:
-        kept = _first_sources(kept, rows, align)
-    held_out = _held_out(kept, validation, align)
-    for language, part in kept.items():
-        write_jsonl(
-            folder / f"{language}.jsonl",
-            (_flagged(example, flags) for example in assign_split(part, held_out)),
+
+    step, stage, format_number = "instructions", "prepare", 3
+    makes = InstructionsFolder
+
+    prompts: PromptsFolder | None = field(default=None, metadata=INPUT)
+    source: str = field(metadata=HOW_TO_RUN)
+    sha256: Mapping[str, str] = field(metadata=HOW_TO_RUN)
+    languages: Sequence[str]
+    format: str
+    validation: int  # held-out sources
+    align: Align
+    rows: int | None
+    on_bad_row: OnBadRow
+    contaminated: Policy
+    duplicates: Policy
+    truncated: Policy
+    placeholders: Policy
+    entities: Policy | Literal["repair"]
+
+    def run(self, context: Context) -> InstructionFacts:
+        """Read it and write one file a language.
+
+        Raises:
+            DataError: if a file or row cannot be used.
+        """
+        read = {}
+        for number, language in enumerate(self.languages):
+            context.progress(0.7 * number / len(self.languages), language)
+            read[language] = read_instructions(
+                self.source,
+                language,
+                self.on_bad_row,
+                self.format,
+                self.sha256,
+                context.progress,
+            )
+        matching = match(read) if self.align == "parallel" else Matching("nothing", 0)
+        if self.entities == "repair":
+            read = {language: without_entities(part) for language, part in read.items()}
+        items = {language: _sources(part, self.align) for language, part in read.items()}
+        context.progress(0.7, "looking for test prompts, duplicates and cut outputs")
+        policies = self._policies()
+        index = index_prompts(in_languages(self.prompts.path)) if self.prompts else None
+        noticed = list(findings(items, index, policies))
+        dropped = dropped_sources(noticed, policies)
+        flags = _flags(noticed)
+        rejected = [row for part in read.values() for row in part.rejected]
+        kept: dict[str, list[Item]] = {}
+        for language, part in items.items():
+            kept[language] = [item for item in part if item.source not in dropped]
+            rejected += [
+                _rejected(item, dropped[item.source]) for item in part if item.source in dropped
+            ]
+        if self.rows is not None:
+            kept = _first_sources(kept, self.rows, self.align)
+        held_out = _held_out(kept, self.validation, self.align)
+        for language, part in kept.items():
+            write_jsonl(
+                context.folder / f"{language}.jsonl",
+                (_flagged(example, flags) for example in assign_split(part, held_out)),
+            )
+        repaired = [row for part in read.values() for row in part.repaired]
+        _write_defects(context.folder, rejected, repaired)
+        counts = {language: len(part) for language, part in kept.items()}
+        found = Counter(finding.kind for finding in noticed)
+        return InstructionFacts(
+            rows=counts,
+            format={language: part.format for language, part in read.items()},
+            further_turns=sum(part.further_turns for part in read.values()),
+            validation=len(held_out),
+            matched_by=matching.by,
+            shared_sources=matching.shared,
+            no_input={language: part.no_input for language, part in read.items() if part.no_input},
+            columns_not_read={
+                language: list(part.not_read) for language, part in read.items() if part.not_read
+            },
+            noticed={kind: found[kind] for kind in policies if policies[kind] != "keep"},
+            dropped_sources=len(dropped),
+            rejected_by_kind=_by_kind(read, items, dropped),
+            flagged={
+                language: sum((item.source, language) in flags for item in part)
+                for language, part in kept.items()
+            },
+            rejected=len(rejected),
+            repaired=len(repaired),
+            summary=_counts(counts, "rows", rejected, repaired) + _not_read(read.values()),
         )
-    repaired = [row for part in read.values() for row in part.repaired]
-    _write_defects(folder, rejected, repaired)
-    counts = {language: len(part) for language, part in kept.items()}
-    found = Counter(finding.kind for finding in noticed)
-    return {
-        "rows": counts,
-        "format": {language: part.format for language, part in read.items()},
-        "further_turns": sum(part.further_turns for part in read.values()),
-        "validation": len(held_out),
-        "matched_by": matching.by,
-        "shared_sources": matching.shared,
-        "no_input": {language: part.no_input for language, part in read.items() if part.no_input},
-        "columns_not_read": {
-            language: list(part.not_read) for language, part in read.items() if part.not_read
-        },
-        "noticed": {kind: found[kind] for kind in policies if policies[kind] != "keep"},
-        "dropped_sources": len(dropped),
-        "rejected_by_kind": _by_kind(read, items, dropped),
-        "flagged": {
-            language: sum((item.source, language) in flags for item in part)
-            for language, part in kept.items()
-        },
-        "rejected": len(rejected),
-        "repaired": len(repaired),
-        "summary": _counts(counts, "rows", rejected, repaired) + _not_read(read.values()),
-    }
+
+    def _policies(self) -> dict[Kind, Policy]:
+        return {
+            "contaminated": self.contaminated,
+            "duplicate": self.duplicates,
+            "truncated": self.truncated,
+            "placeholder": self.placeholders,
+            # What could not be repaired, being code or beside tags.
+            "entities": "flag" if self.entities == "repair" else self.entities,
+        }
 
 
-def read_instructions(
-    source: str,
-    language: str,
-    on_bad_row: OnBadRow,
-    format: str = "auto",
-    sha256: Mapping[str, str] | None = None,
-    progress: Callable[[float, str], None] = lambda fraction, text: None,
-) -> InstructionsRead:
-    """One language's instructions from the package, the Hub, a URL or a file."""
-    if source.startswith("builtin:"):
-        rows = builtin.instruction_rows(source.removeprefix("builtin:"), language)
-        return instructions_from_rows(rows, language, on_bad_row=on_bad_row, label=source)
-    if source.startswith("hf:"):
-        name = source.removeprefix("hf:")
-        return instructions_from_rows(
-            hub_rows(name, language),
-            language,
-            on_bad_row=on_bad_row,
-            label=source.replace("{language}", language),
-            format=format,
+@dataclass(frozen=True, kw_only=True)
+class PreparePrompts(SingleWork[PromptsFolder]):
+    """The test prompts, parallel over languages."""
+
+    step, stage, format_number = "prompts", "prepare", 2
+    makes = PromptsFolder
+
+    source: str = field(metadata=HOW_TO_RUN)
+    sha256: Mapping[str, str] = field(metadata=HOW_TO_RUN)
+    languages: Sequence[str]
+    count: int | None  # only so many, the first
+    on_bad_row: OnBadRow
+
+    def run(self, context: Context) -> PromptFacts:
+        """Read them and write one file a language.
+
+        Raises:
+            DataError: if a file or row cannot be used.
+        """
+        context.progress(0.0, "reading")
+        read = read_prompts(
+            self.source, self.languages, None, self.on_bad_row, self.sha256, context.progress
         )
-    if source.startswith(("http://", "https://")):
-        url = source.replace("{language}", language)
-        file = download(url, (sha256 or {})[language], cache_folder(), progress)
-        return load_instructions(
-            file, language, on_bad_row=on_bad_row, label=file.name, format=format
+        whole = {code: [prompt.id for prompt in part] for code, part in read.prompts.items()}
+        if self.count is not None:
+            read = replace(read, prompts=limit_prompts(read.prompts, self.count))
+        for language, part in read.prompts.items():
+            write_jsonl(context.folder / f"{language}.jsonl", part)
+        _write_defects(context.folder, read.rejected, read.repaired)
+        counts = {language: len(part) for language, part in read.prompts.items()}
+        return PromptFacts(
+            prompts=counts,
+            rejected=len(read.rejected),
+            repaired=len(read.repaired),
+            unrelated_languages=read.unrelated,
+            ids_before_count={} if self.count is None else whole,
+            summary=_counts(counts, "prompts", read.rejected, read.repaired),
         )
-    return load_instructions(source, language, on_bad_row=on_bad_row, format=format)
 
 
-def prepare_prompts(
-    folder: Path,
-    *,
-    source: str,
-    sha256: Mapping[str, str] | None = None,
-    languages: Sequence[str],
-    count: int | None,
-    on_bad_row: OnBadRow,
-    threads: int = 1,
-    progress: Callable[[float, str], None],
-) -> dict[str, Any]:
-    """Read the test prompts, parallel over languages.
+@dataclass(frozen=True, kw_only=True)
+class PrepareBase(SingleWork[BaseFolder]):
+    """A base model: built in, from a folder or the Hub, or freshly initialised.
 
-    Raises:
-        DataError: if a file or row cannot be used.
+    The folder then holds safetensors and a fast tokenizer, whatever the source had.
     """
-    progress(0.0, "reading")
-    read = read_prompts(source, languages, None, on_bad_row, sha256, progress)
-    whole = {language: [prompt.id for prompt in part] for language, part in read.prompts.items()}
-    if count is not None:
-        read = replace(read, prompts=limit_prompts(read.prompts, count))
-    for language, part in read.prompts.items():
-        write_jsonl(folder / f"{language}.jsonl", part)
-    _write_defects(folder, read.rejected, read.repaired)
-    counts = {language: len(part) for language, part in read.prompts.items()}
-    return {
-        "prompts": counts,
-        "rejected": len(read.rejected),
-        "repaired": len(read.repaired),
-        "unrelated_languages": read.unrelated,
-        # Of answers that are given for all of them, those to the prompts left out are known by it.
-        "ids_before_count": {} if count is None else whole,
-        "summary": _counts(counts, "prompts", read.rejected, read.repaired),
-    }
 
+    step, stage, format_number = "base", "prepare", 1
+    makes = BaseFolder
 
-def read_prompts(
-    source: str,
-    languages: Sequence[str],
-    count: int | None,
-    on_bad_row: OnBadRow,
-    sha256: Mapping[str, str] | None = None,
-    progress: Callable[[float, str], None] = lambda fraction, text: None,
-) -> PromptsRead:
-    """The test prompts from the package, files or a URL, the first `count` ids if that is given."""
-    if source.startswith("builtin:"):
-        name = source.removeprefix("builtin:")
-        prompts = {code: list(builtin.test_prompts(name, code)) for code in languages}
-        read = PromptsRead(prompts, [], [], [])
-    elif source.startswith(("http://", "https://")):
-        files = {}
-        for code in languages:
-            url = source.replace("{language}", code)
-            files[code] = download(url, (sha256 or {})[code], cache_folder(), progress)
-        read = read_prompt_files(files, on_bad_row=on_bad_row)
-    else:
-        read = load_prompts(source, languages, on_bad_row=on_bad_row)
-    if count is None:
-        return read
-    return replace(read, prompts=limit_prompts(read.prompts, count))
+    source: str | None = field(default=None, metadata=HOW_TO_RUN)
+    tokenizer: str | None = field(default=None, metadata=HOW_TO_RUN)
+    revision: str | None = None
+    config: Mapping[str, Any] | None = None  # with random weights
+    seed: int = 1
 
+    def run(self, context: Context) -> BaseFacts:
+        """Make it ready.
 
-def prepare_base(
-    folder: Path,
-    *,
-    source: str | None,
-    revision: str | None,
-    config: dict[str, Any] | None,
-    tokenizer: str | None,
-    seed: int,
-    threads: int = 1,
-    progress: Callable[[float, str], None],
-) -> dict[str, Any]:
-    """Make a base model ready: built in, from a folder or the Hub, or freshly initialised.
+        Raises:
+            UserError: if the model or tokenizer cannot be had.
+        """
+        return BaseFacts(**self._made(context))
 
-    `folder` then holds safetensors and a fast tokenizer, whatever the source had.
+    def _made(self, context: Context) -> dict[str, Any]:
+        from polypaca.models import bases
 
-    Raises:
-        UserError: if the model or tokenizer cannot be had.
-    """
-    from polypaca.models import bases
-
-    if config is not None:
-        return bases.initialise(
-            folder, config, bases.locate(tokenizer or "", None, weights=False), seed
-        )
-    assert source is not None
-    if source.startswith("builtin:"):
-        name = source.removeprefix("builtin:")
+        folder = context.folder
+        if self.config is not None:
+            tokenizer = bases.locate(self.tokenizer or "", None, weights=False)
+            return bases.initialise(folder, dict(self.config), tokenizer, self.seed)
+        assert self.source is not None
+        if not self.source.startswith("builtin:"):
+            return bases.ready(folder, bases.locate(self.source, self.revision), context.progress)
+        name = self.source.removeprefix("builtin:")
 
         def build(target: Path) -> dict[str, Any]:
-            return dict(builtin.build_base(name, target, threads=threads, progress=progress))
+            made = builtin.build_base(
+                name, target, threads=context.threads, progress=context.progress
+            )
+            return dict(made)
 
-        return bases.cached(folder, builtin.base_settings(name), build, progress)
-    return bases.ready(folder, bases.locate(source, revision), progress)
+        return bases.cached(folder, builtin.base_settings(name), build, context.progress)
 
 
 def _sources(read: InstructionsRead, align: Align) -> list[Item]:
@@ -292,12 +266,6 @@ def _held_out(items: Mapping[str, list[Item]], validation: int, align: Align) ->
     if align == "none":
         return validation_sources_apart(sources, validation, _SPLIT_SEED)
     return validation_sources(sources, validation, _SPLIT_SEED)
-
-
-def _prompts(folder: Path) -> Iterator[Prompt]:
-    for file in sorted(folder.glob("*.jsonl")):
-        if file.name not in _DEFECTS:
-            yield from read_jsonl(file, Prompt)
 
 
 def _flags(noticed: Sequence[Finding]) -> dict[tuple[str, str], list[str]]:

@@ -13,11 +13,11 @@ import logging
 import os
 import shutil
 import time
-from dataclasses import asdict
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from polypaca import __version__
+from polypaca.core.cache import cache_folder
 from polypaca.core.errors import DataError
 from polypaca.core.files import (
     read_jsonl,
@@ -26,16 +26,19 @@ from polypaca.core.files import (
     write_json,
     write_text,
 )
+from polypaca.core.folders import CellFacts, CellFolder
 from polypaca.core.records import Example
+from polypaca.core.settings import deciding
+from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
 from polypaca.data.budgets import flops_per_token
 from polypaca.models import loading
-from polypaca.models.bases import cache_folder
 from polypaca.models.families import adapter_targets
 from polypaca.models.templates import Template, load_template
 from polypaca.training import distributed, speed
 from polypaca.training.card import model_card
 from polypaca.training.checkpoints import last_checkpoint
-from polypaca.training.heldout import held_out
+from polypaca.training.heldout import HeldOut, held_out
+from polypaca.training.settings import Hardware, Lora, Method
 from polypaca.training.tokenize import Tokenized, cached, tokenize
 from polypaca.training.trainer import (
     Trained,
@@ -47,8 +50,11 @@ from polypaca.training.trainer import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from polypaca.core.folders import BaseFolder, HeldOutFolder, MixtureFolder
+    from polypaca.data.budgets import LossOn
 
 _log = logging.getLogger(__name__)
 _NAMED = 10  # rows that a warning names
@@ -56,237 +62,210 @@ _LEDGER = "ledger.json"  # written once the weights are in place
 _ROWS_FORMAT = 2  # raised when tokenized rows kept in the cache change their meaning
 
 
-def train(
-    folder: Path,
-    *,
-    base: Path,
-    mixture: Path,
-    heldout: Path | None = None,
-    cell: str,
-    kind: Literal["lora", "full"],
-    learning_rate: float,
-    batch_size: int,
-    epochs: float,
-    schedule: Literal["linear", "cosine", "constant"],
-    weight_decay: float,
-    max_length: int,
-    loss_on: Literal["all", "response"],
-    template: str,
-    checkpoint: Literal["best", "last"],
-    seed: int,
-    max_grad_norm: float = 1.0,
-    group_by_length: bool = False,
-    evaluations: int | None = None,
-    evaluate_every: int | None = None,
-    warmup_steps: int | None = None,
-    warmup_ratio: float | None = None,
-    precision: Literal["auto", "fp32", "bf16"] = "auto",
-    rank: int = 8,
-    alpha: float = 16,
-    dropout: float = 0.0,
-    targets: str | list[str] = "attention-qkv",
-    micro_batch_tokens: int | None = None,
-    activation_checkpointing: Literal["auto", "always", "never"] = "auto",
-    sharding: Literal["none", "fsdp"] = "none",
-    cpu_offload: bool = False,
-    report_to: Sequence[str] = (),
-    threads: int = 1,
-    progress: Callable[[float, str], None],
-) -> dict[str, Any]:
-    """Fine-tune the base on the mixture; a killed run goes on from its last checkpoint.
+@dataclass(frozen=True, kw_only=True)
+class TrainCell(SingleWork[CellFolder]):
+    """One cell, fine-tuned from its base on its mixture."""
 
-    Raises:
-        UserError: if the base or the adapter targets cannot be used.
-        StageError: if training diverges.
-    """
-    import torch
+    step, stage, format_number = "train", "train", 3
+    makes = CellFolder
 
-    settings = {
-        key: value for key, value in locals().items() if key in _ON_THE_CARD and value is not None
-    }
-    torch.set_num_threads(threads)
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    if "tensorboard" in report_to:
-        os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
-    started = time.monotonic()
-    checkpoints = folder / "checkpoints"
-    if distributed.agree((folder / _LEDGER).exists()):
-        # Trained to the end, and killed while the checkpoints were being deleted.
-        if distributed.is_main():
-            shutil.rmtree(checkpoints, ignore_errors=True)
-        return _facts(folder)
-    tokenizer = loading.load_tokenizer(base)
-    wording = load_template(template, tokenizer)
-    rows = partial(_rows, base=base, tokenizer=tokenizer, wording=wording, max_length=max_length)
-    progress(0.0, "tokenizing")
-    data = rows(mixture / "train.jsonl", loss_on=loss_on)
-    validation = rows(mixture / "validation.jsonl", loss_on=loss_on)
-    if not len(data) or not len(validation):
-        raise DataError(
-            f"no row of {mixture.name} has any response left within {max_length} tokens",
-            hint="raise max_length",
-        )
-    dtype = loading.training_dtype(precision)
-    # Adapters train on a base in half precision; weights that are trained keep all their digits.
-    weights_dtype = dtype if kind == "lora" else "float32"
-    load = partial(
-        loading.load_model,
-        dtype=weights_dtype,
-        shards=distributed.world_size() if sharding == "fsdp" else 1,
-        cpu_offload=cpu_offload,
-    )
-    model = load((last_checkpoint(checkpoints) if kind == "full" else None) or base)
-    if kind == "lora":
-        names = adapter_targets(model, model.config.model_type, targets)
-        model = with_adapter(
-            model, targets=names, rank=rank, alpha=alpha, dropout=dropout, seed=seed
-        )
-    trained = fine_tune(
-        model,
-        data,
-        validation,
-        folder=checkpoints,
-        pad_token_id=loading.pad_token_id(
-            tokenizer, causal_model(model).get_input_embeddings().num_embeddings
-        ),
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        epochs=epochs,
-        warmup=warmup_steps if warmup_steps is not None else warmup_ratio or 0.0,
-        schedule=schedule,
-        weight_decay=weight_decay,
-        max_grad_norm=max_grad_norm,
-        group_by_length=group_by_length,
-        evaluations=evaluations,
-        evaluate_every=evaluate_every,
-        checkpoint=checkpoint,
-        autocast=kind == "full" and dtype == "bfloat16",
-        micro_batch_tokens=micro_batch_tokens,
-        activation_checkpointing=activation_checkpointing,
-        report_to=report_to,
-        run_name=cell,
-        seed=seed,
-        progress=progress,
-    )
-    peak = speed.peak_memory(loading.device())
-    progress(1.0, "held-out responses")
-    model = _chosen(model, trained, kind, load)
-    found = {
-        path.stem: held_out(
-            model, causal_model(model), rows(path, loss_on="response"), trained.passes
-        )
-        for path in sorted(heldout.glob("*.jsonl") if heldout else [])
-    }
-    if not distributed.is_main():
-        return {}
-    ledger = {
-        **_counts(data, trained, epochs),
-        **_speed(model, data, trained, epochs, kind, dtype),
-        "peak_memory_bytes": peak,
-        "wall_seconds": round(time.monotonic() - started, 3),
-    }
-    weights = folder / ("adapter" if kind == "lora" else "model")
-    copy_weights(trained.checkpoint, weights)
-    tokenizer.save_pretrained(weights)
-    languages = sorted({row.language for row in read_jsonl(mixture / "train.jsonl", Example)})
-    card = model_card(
-        cell=cell,
-        kind=kind,
-        base=base.name,
-        languages=languages,
-        template=wording.without_input,
-        settings=settings,
-        ledger=ledger,
-        heldout={code: own.bits_per_byte for code, own in found.items()},
-        version=__version__,
-    )
-    write_text(weights / "README.md", card)
-    write_json(weights / "prompt_template.json", asdict(wording))
-    write_text(
-        folder / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in trained.history)
-    )
-    write_json(folder / "heldout.json", {code: asdict(own) for code, own in found.items()})
-    write_json(folder / _LEDGER, ledger)
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return _facts(folder)
+    base: BaseFolder
+    mixture: MixtureFolder
+    heldout: HeldOutFolder | None = field(default=None, metadata=INPUT)
+    method: Method
+    seed: int
+    cell: str = field(metadata=HOW_TO_RUN)
+    hardware: Hardware = field(default_factory=Hardware, metadata=HOW_TO_RUN)
 
+    def decides(self) -> dict[str, Any]:
+        """The method's settings and the seed, side by side."""
+        return {**deciding(self.method), "seed": self.seed}
 
-_ON_THE_CARD = (
-    "kind", "learning_rate", "batch_size", "epochs", "schedule", "warmup_steps", "warmup_ratio",
-    "weight_decay", "max_grad_norm", "max_length", "loss_on", "template", "group_by_length",
-    "checkpoint", "precision", "rank", "alpha", "dropout", "targets", "seed",
-)  # fmt: skip
+    def run(self, context: Context) -> CellFacts:
+        """Train; a killed run goes on from its last checkpoint.
 
+        Raises:
+            UserError: if the base or the adapter targets cannot be used.
+            StageError: if training diverges.
+        """
+        import torch
 
-def _rows(
-    path: Path,
-    *,
-    base: Path,
-    tokenizer: Any,
-    wording: Template,
-    max_length: int,
-    loss_on: Literal["all", "response"],
-) -> Tokenized:
-    """A file of examples, tokenized; kept in the shared cache for cells with the same rows."""
-    key = {
-        "format": _ROWS_FORMAT,
-        "rows": sha256_file(path),
-        "tokenizer": [sha256_file(file) for file in sorted(base.glob("tokenizer*"))],
-        "end": tokenizer.eos_token_id,
-        "template": asdict(wording),
-        "max_length": max_length,
-        "loss_on": loss_on,
-    }
-
-    def make() -> Tokenized:
-        return tokenize(
-            (
-                (wording.render(example.instruction, example.input), example.output)
-                for example in read_jsonl(path, Example)
+        torch.set_num_threads(context.threads)
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        folder, method = context.folder, self.method
+        if "tensorboard" in self.hardware.report_to:
+            os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
+        started = time.monotonic()
+        checkpoints = folder / "checkpoints"
+        if distributed.broadcast((folder / _LEDGER).exists()):
+            # Trained to the end, and killed while the checkpoints were being deleted.
+            if distributed.is_main():
+                shutil.rmtree(checkpoints, ignore_errors=True)
+            return _facts(folder)
+        tokenizer = loading.load_tokenizer(self.base.path)
+        rows = _Rows(self.base.path, tokenizer, load_template(method.template, tokenizer), method)
+        context.progress(0.0, "tokenizing")
+        data = rows.of(self.mixture.train, method.loss_on)
+        validation = rows.of(self.mixture.validation, method.loss_on)
+        if not len(data) or not len(validation):
+            raise DataError(
+                f"no row of {self.mixture.path.name} has any response left within "
+                f"{method.max_length} tokens",
+                hint="raise max_length",
+            )
+        dtype = loading.training_dtype(method.precision)
+        model = self._model(checkpoints, dtype)
+        trained = fine_tune(
+            model,
+            data,
+            validation,
+            method,
+            folder=checkpoints,
+            pad_token_id=loading.pad_token_id(
+                tokenizer, causal_model(model).get_input_embeddings().num_embeddings
             ),
-            tokenizer,
-            max_length=max_length,
-            loss_on=loss_on,
-            closing=wording.closing,
-            special_tokens=wording.special_tokens,
+            seed=self.seed,
+            hardware=self.hardware,
+            autocast=method.kind == "full" and dtype == "bfloat16",
+            run_name=self.cell,
+            progress=context.progress,
+        )
+        peak = speed.peak_memory(loading.device())
+        context.progress(1.0, "held-out responses")
+        model = self._chosen(model, trained, dtype)
+        losses = self._held_out(model, rows, trained)
+        if not distributed.is_main():
+            return CellFacts()
+        ledger = {
+            **_counts(data, trained, method.epochs),
+            **_speed(model, data, trained, method, dtype),
+            "peak_memory_bytes": peak,
+            "wall_seconds": round(time.monotonic() - started, 3),
+        }
+        weights = folder / ("adapter" if method.kind == "lora" else "model")
+        copy_weights(trained.checkpoint, weights)
+        tokenizer.save_pretrained(weights)
+        write_text(weights / "README.md", self._card(rows.wording, ledger, losses))
+        write_json(weights / "prompt_template.json", asdict(rows.wording))
+        lines = "".join(json.dumps(entry) + "\n" for entry in trained.history)
+        write_text(folder / "metrics.jsonl", lines)
+        write_json(folder / "heldout.json", {code: asdict(own) for code, own in losses.items()})
+        write_json(folder / _LEDGER, ledger)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        return _facts(folder)
+
+    def _load(self, source: Path, dtype: str) -> Any:
+        return loading.load_model(
+            source,
+            # Adapters train on a base in half precision; weights that are trained keep all digits.
+            dtype=dtype if self.method.kind == "lora" else "float32",
+            shards=distributed.world_size() if self.hardware.sharding == "fsdp" else 1,
+            cpu_offload=self.hardware.cpu_offload,
         )
 
-    name = sha256_text(json.dumps(key, sort_keys=True))[:32]
-    found = cached(cache_folder() / "rows" / name, make)
-    if found.special:
-        ids = [example.id for example in read_jsonl(path, Example)]
-        _log.warning(
-            "%s: the text of %d rows has special tokens in it, which this tokenizer cannot read as "
-            "text: %s",
-            path.name,
-            len(found.special),
-            ", ".join(ids[number] for number in found.special[:_NAMED]),
+    def _model(self, checkpoints: Path, dtype: str) -> Any:
+        """What is trained: the base with an adapter, or the base or its last checkpoint itself."""
+        if isinstance(self.method, Lora):
+            model = self._load(self.base.path, dtype)
+            names = adapter_targets(model, model.config.model_type, self.method.targets)
+            return with_adapter(model, self.method, names, self.seed)
+        return self._load(last_checkpoint(checkpoints) or self.base.path, dtype)
+
+    def _chosen(self, model: Any, trained: Trained, dtype: str) -> Any:
+        """The model with the weights of the chosen checkpoint."""
+        if trained.best_step == trained.steps:
+            return model
+        if self.method.kind == "lora":
+            from peft import load_peft_weights, set_peft_model_state_dict
+
+            weights = load_peft_weights(str(trained.checkpoint), device="cpu")
+            set_peft_model_state_dict(model, weights)
+            return model
+        del model
+        chosen = self._load(trained.checkpoint, dtype)
+        # The same fast paths, in a model of its own.
+        trained.passes.layout = prepare(chosen).layout
+        return chosen
+
+    def _held_out(self, model: Any, rows: _Rows, trained: Trained) -> dict[str, HeldOut]:
+        """The loss on held-out responses, by language."""
+        files = sorted(self.heldout.path.glob("*.jsonl")) if self.heldout else []
+        inner = causal_model(model)
+        return {
+            file.stem: held_out(model, inner, rows.of(file, "response"), trained.passes)
+            for file in files
+        }
+
+    def _card(
+        self, wording: Template, ledger: Mapping[str, Any], losses: Mapping[str, HeldOut]
+    ) -> str:
+        rows = read_jsonl(self.mixture.train, Example)
+        return model_card(
+            cell=self.cell,
+            kind=self.method.kind,
+            base=self.base.path.name,
+            languages=sorted({row.language for row in rows}),
+            template=wording.without_input,
+            settings={name: value for name, value in self.decides().items() if value is not None},
+            ledger=ledger,
+            heldout={code: own.bits_per_byte for code, own in losses.items()},
+            version=__version__,
         )
-    return found
 
 
-def _chosen(
-    model: Any, trained: Trained, kind: Literal["lora", "full"], load: Callable[[Path], Any]
-) -> Any:
-    """The model with the weights of the chosen checkpoint."""
-    if trained.best_step == trained.steps:
-        return model
-    if kind == "lora":
-        from peft import load_peft_weights, set_peft_model_state_dict
+@dataclass(frozen=True)
+class _Rows:
+    """Files of examples, tokenized; kept in the shared cache for cells with the same rows."""
 
-        set_peft_model_state_dict(model, load_peft_weights(str(trained.checkpoint), device="cpu"))
-        return model
-    del model
-    chosen = load(trained.checkpoint)
-    # The same fast paths, in a model of its own.
-    trained.passes.layout = prepare(chosen).layout
-    return chosen
+    base: Path
+    tokenizer: Any
+    wording: Template
+    method: Method
+
+    def of(self, path: Path, loss_on: LossOn) -> Tokenized:
+        """One file's rows."""
+        wording, max_length = self.wording, self.method.max_length
+        key = {
+            "format": _ROWS_FORMAT,
+            "rows": sha256_file(path),
+            "tokenizer": [sha256_file(file) for file in sorted(self.base.glob("tokenizer*"))],
+            "end": self.tokenizer.eos_token_id,
+            "template": asdict(wording),
+            "max_length": max_length,
+            "loss_on": loss_on,
+        }
+
+        def make() -> Tokenized:
+            return tokenize(
+                (
+                    (wording.render(example.instruction, example.input), example.output)
+                    for example in read_jsonl(path, Example)
+                ),
+                self.tokenizer,
+                max_length=max_length,
+                loss_on=loss_on,
+                closing=wording.closing,
+                special_tokens=wording.special_tokens,
+            )
+
+        name = sha256_text(json.dumps(key, sort_keys=True))[:32]
+        found = cached(cache_folder() / "rows" / name, make)
+        if found.special:
+            ids = [example.id for example in read_jsonl(path, Example)]
+            _log.warning(
+                "%s: the text of %d rows has special tokens in it, which this tokenizer cannot "
+                "read as text: %s",
+                path.name,
+                len(found.special),
+                ", ".join(ids[number] for number in found.special[:_NAMED]),
+            )
+        return found
 
 
-def _facts(folder: Path) -> dict[str, Any]:
+def _facts(folder: Path) -> CellFacts:
     if not distributed.is_main():
-        return {}
+        return CellFacts()
     ledger = json.loads((folder / _LEDGER).read_text(encoding="utf-8"))
     text = (
         f"{ledger['steps']} steps, validation loss {ledger['validation_loss']:.3f}, "
@@ -296,13 +275,13 @@ def _facts(folder: Path) -> dict[str, Any]:
         text += f", {ledger['dropped_rows']} rows dropped: no response within max_length"
     if ledger.get("special_rows"):
         text += f", {ledger['special_rows']} rows with special tokens in their text (see the log)"
-    return {
-        "device": loading.device(),
-        "processes": distributed.world_size(),
-        "parameters": ledger["parameters"],
-        "trained_parameters": ledger["trained_parameters"],
-        "summary": text,
-    }
+    return CellFacts(
+        device=loading.device(),
+        processes=distributed.world_size(),
+        parameters=ledger["parameters"],
+        trained_parameters=ledger["trained_parameters"],
+        summary=text,
+    )
 
 
 def _counts(data: Tokenized, trained: Trained, epochs: float) -> dict[str, Any]:
@@ -326,23 +305,18 @@ def _counts(data: Tokenized, trained: Trained, epochs: float) -> dict[str, Any]:
 
 
 def _speed(
-    model: Any,
-    data: Tokenized,
-    trained: Trained,
-    epochs: float,
-    kind: Literal["lora", "full"],
-    dtype: str,
+    model: Any, data: Tokenized, trained: Trained, method: Method, dtype: str
 ) -> dict[str, Any]:
     """FLOPs, without recomputation, and the share of what matrix products reach here."""
     import torch
 
     parameters = sum(p.numel() for p in model.parameters())
-    each = flops_per_token(parameters, kind)
+    each = flops_per_token(parameters, method.kind)
     rate = speed.matmul_rate(loading.device(), dtype, torch.get_num_threads())
     return {
         "parameters": parameters,
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        "flops": each * round(data.tokens * epochs),
+        "flops": each * round(data.tokens * method.epochs),
         "precision": dtype,
         "matmul_flops_per_second": round(rate),
         "mfu": round(each * trained.tokens_per_second / rate / distributed.world_size(), 4),

@@ -6,20 +6,21 @@ translations/<language>/   examples.jsonl, rejected.jsonl
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
+from polypaca.core.cache import cache_folder
 from polypaca.core.errors import DataError
 from polypaca.core.files import atomic_write, read_jsonl, to_line, write_jsonl
-from polypaca.core.languages import is_language, matching
-from polypaca.core.manifest import read_manifest
-from polypaca.core.records import Example, Prompt, Rejected
-from polypaca.core.rows import read_choice
+from polypaca.core.folders import LanguageOfRows, TranslationFacts, TranslationFolder
+from polypaca.core.languages import matching
+from polypaca.core.records import Example, Rejected
+from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
 from polypaca.data.contamination import find, index_prompts
+from polypaca.data.prompts import in_languages, languages_in
 from polypaca.data.screening import in_words
 from polypaca.langid import detectors
-from polypaca.models.bases import cache_folder
 from polypaca.translation import engines
 from polypaca.translation.filters import rejection
 from polypaca.translation.given_language import MOST, look, notice
@@ -27,99 +28,131 @@ from polypaca.translation.shards import FIELDS, Source, translate_rows
 from polypaca.translation.untranslatable import untranslatable as untranslatable_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from polypaca.core.folders import InstructionsFolder, PromptsFolder
+    from polypaca.core.settings import Choice
     from polypaca.data.contamination import ContaminationIndex
     from polypaca.data.screening import Policy
     from polypaca.langid.contract import Detector
+    from polypaca.langid.settings import Gate
     from polypaca.translation.shards import Translated
 
 
-def given(
-    folder: Path,
-    *,
-    instructions: Path,
-    language: str,
-    detector: str = "lid176",
-    threads: int = 1,
-    progress: Callable[[float, str], None],
-) -> dict[str, Any]:
-    """Pass on the data that was given in this language, and say if it is in another one."""
-    progress(0.0, language)
-    path = instructions / f"{language}.jsonl"
-    rows = write_jsonl(folder / "examples.jsonl", read_jsonl(path, Example))
-    every = max(1, -(-rows // MOST))
-    sample = islice(read_jsonl(path, Example), 0, None, every)
-    found = look(sample, language, detectors.load(detector))
-    said = notice(found, language)
-    return {
-        "rows": rows,
-        "engine": None,
-        "language_of_rows": {"looked_at": -(-rows // every), **asdict(found)},
-        "notices": [said] if said else [],
-        "summary": f"{rows} examples, as given" + (f"; notice: {said}" if said else ""),
-    }
+@dataclass(frozen=True, kw_only=True)
+class PassOn(SingleWork[TranslationFolder]):
+    """The examples of a language whose data was given."""
 
+    step, stage, format_number = "given", "translate", 2
+    makes = TranslationFolder
 
-def translate(
-    folder: Path,
-    *,
-    instructions: Path,
-    prompts: Path | None = None,
-    source: str,
-    language: str,
-    engine: Mapping[str, Any],
-    untranslatable: Policy,
-    contaminated: Policy,
-    on_lost: Literal["pieces", "reject"],
-    filters: Sequence[str] | None,
-    detector: str,
-    options: Mapping[str, Any],
-    threads: int = 1,
-    progress: Callable[[float, str], None],
-) -> dict[str, Any]:
-    """Translate the source language's examples, and reject what came out wrong.
+    instructions: InstructionsFolder
+    language: str
+    gate: Gate
 
-    Finished shards stay in the cache: a killed run goes on behind them, and another study with the
-    same rows and engine finds them. `engine` is its `kind` and the settings that affect its output;
-    `options` are those that do not.
+    def decides(self) -> dict[str, Any]:
+        """The detector; its own model file is known by what it holds."""
+        return {"language": self.language, "detector": self.gate.detector}
 
-    Raises:
-        UserError: if the engine, its model or its program is not there.
-        StageError: if the engine fails.
-        DataError: if no row is left.
-    """
-    path = instructions / f"{source}.jsonl"
-    progress(0.0, f"starting {engine['kind']}")
-    settings = read_choice({**engine, **options}, engines.ENGINES)
-    made = engines.load(settings, source, language, threads=threads, cache=cache_folder())
-    try:
-        waiting: deque[_Row] = deque()
-        index = _index(prompts, language) if prompts else None
-        pairs = translate_rows(
-            _read(path, source, untranslatable, waiting),
-            _rows_in(instructions, source),
-            made,
-            source_language=source,
-            target_language=language,
-            on_lost=on_lost,
-            cache=cache_folder() / "translations",
-            progress=progress,
+    def run(self, context: Context) -> TranslationFacts:
+        """Pass them on, and say if they are in another language."""
+        context.progress(0.0, self.language)
+        path = self.instructions.file(self.language)
+        rows = write_jsonl(context.folder / "examples.jsonl", read_jsonl(path, Example))
+        every = max(1, -(-rows // MOST))
+        sample = islice(read_jsonl(path, Example), 0, None, every)
+        found = look(sample, self.language, detectors.load(self.gate.detector, self.gate.model))
+        said = notice(found, self.language)
+        return TranslationFacts(
+            rows=rows,
+            engine=None,
+            language_of_rows=LanguageOfRows(looked_at=-(-rows // every), **asdict(found)),
+            notices=[said] if said else [],
+            summary=f"{rows} examples, as given" + (f"; notice: {said}" if said else ""),
         )
-        look = _Look(source, language, made.name, filters, detectors.load(detector), index)
-        rows = _together(pairs, waiting)
-        counts = _write(folder, path.name, rows, look, drop_contaminated=contaminated == "drop")
-    finally:
-        made.close()
-    if not counts["accepted"]:
-        raise DataError(
-            f"none of the {counts['rows']} rows of {source} has a translation into {language} that "
-            "can be used",
-            path=folder / "rejected.jsonl",
-            hint="the reasons stand there; look at the engine's output first",
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslateRows(SingleWork[TranslationFolder]):
+    """The source language's examples in another language, without what came out wrong."""
+
+    step, stage, format_number = "translate", "translate", 3
+    makes = TranslationFolder
+
+    instructions: InstructionsFolder
+    prompts: PromptsFolder | None = field(default=None, metadata=INPUT)  # in this very language
+    source: str
+    language: str
+    engine: Choice
+    untranslatable: Policy
+    contaminated: Policy
+    on_lost: Literal["pieces", "reject"]
+    filters: Sequence[str] | None  # only these; None: all
+    gate: Gate
+    account: Path = field(metadata=HOW_TO_RUN)
+
+    def decides(self) -> dict[str, Any]:
+        """All but the model files, which are known by what they hold."""
+        found = super().decides()
+        del found["gate"]
+        engine = engines.ENGINES.decided(self.engine)
+        return {**found, "engine": engine, "detector": self.gate.detector}
+
+    def run(self, context: Context) -> TranslationFacts:
+        """Translate, and reject what came out wrong.
+
+        Finished shards stay in the cache: a killed run goes on behind them, and another study with
+        the same rows and engine finds them.
+
+        Raises:
+            UserError: if the engine, its model or its program is not there.
+            StageError: if the engine fails.
+            DataError: if no row is left.
+        """
+        path = self.instructions.file(self.source)
+        context.progress(0.0, f"starting {self.engine.kind}")
+        engine = engines.load(
+            self.engine,
+            self.source,
+            self.language,
+            threads=context.threads,
+            cache=cache_folder(),
+            account=self.account,
         )
-    return _facts(counts, made.signature)
+        try:
+            waiting: deque[_Row] = deque()
+            pairs = translate_rows(
+                _read(path, self.source, self.untranslatable, waiting),
+                self.instructions.facts.rows.get(self.source, 0),
+                engine,
+                source_language=self.source,
+                target_language=self.language,
+                on_lost=self.on_lost,
+                cache=cache_folder() / "translations",
+                progress=context.progress,
+            )
+            look = _Look(
+                self.source,
+                self.language,
+                engine.name,
+                self.filters,
+                detectors.load(self.gate.detector, self.gate.model),
+                _index(self.prompts, self.language) if self.prompts else None,
+            )
+            rows = _together(pairs, waiting)
+            drop = self.contaminated == "drop"
+            counts = _write(context.folder, path.name, rows, look, drop_contaminated=drop)
+        finally:
+            engine.close()
+        if not counts["accepted"]:
+            raise DataError(
+                f"none of the {counts['rows']} rows of {self.source} has a translation into "
+                f"{self.language} that can be used",
+                path=context.folder / "rejected.jsonl",
+                hint="the reasons stand there; look at the engine's output first",
+            )
+        return _facts(counts, engine.signature)
 
 
 @dataclass(frozen=True)
@@ -131,11 +164,10 @@ class _Row:
     dropped: bool  # for these rules: it is not translated at all
 
 
-def _index(prompts: Path, language: str) -> ContaminationIndex:
+def _index(prompts: PromptsFolder, language: str) -> ContaminationIndex:
     """The test prompts in a language, whichever of its codes they were read by."""
-    files = [path for path in sorted(prompts.glob("*.jsonl")) if is_language(path.stem)]
-    code = matching(language, [path.stem for path in files])
-    return index_prompts(read_jsonl(prompts / f"{code or language}.jsonl", Prompt))
+    code = matching(language, languages_in(prompts.path))
+    return index_prompts(in_languages(prompts.path, [code or language]))
 
 
 def _read(path: Path, language: str, policy: Policy, waiting: deque[_Row]) -> Iterator[Source]:
@@ -264,12 +296,7 @@ def _example(example: Example, done: Translated, look: _Look, rules: Sequence[st
     )
 
 
-def _rows_in(instructions: Path, language: str) -> int:
-    manifest = read_manifest(instructions)
-    return int(manifest.facts["rows"][language]) if manifest else 0
-
-
-def _facts(counts: Counter[str], signature: str) -> dict[str, Any]:
+def _facts(counts: Counter[str], signature: str) -> TranslationFacts:
     rejected = {
         key.removeprefix("rejected "): count
         for key, count in sorted(counts.items())
@@ -279,14 +306,14 @@ def _facts(counts: Counter[str], signature: str) -> dict[str, Any]:
     if rejected:
         reasons = ", ".join(f"{name} {count}" for name, count in rejected.items())
         text += f"; rejected: {reasons} (see rejected.jsonl)"
-    return {
-        "engine": signature,
-        "rows": counts["accepted"],
-        "source_rows": counts["rows"],
-        "rejected": rejected,
-        "flagged": counts["flagged"],
-        "sentences": counts["sentences"],
-        "retried": counts["retried"],
-        "pieces": counts["pieces"],
-        "summary": text,
-    }
+    return TranslationFacts(
+        engine=signature,
+        rows=counts["accepted"],
+        source_rows=counts["rows"],
+        rejected=rejected,
+        flagged=counts["flagged"],
+        sentences=counts["sentences"],
+        retried=counts["retried"],
+        pieces=counts["pieces"],
+        summary=text,
+    )

@@ -30,21 +30,6 @@ class Alpha(Result):
     ratings: int
 
 
-def krippendorff_alpha(ratings: Array, metric: Metric = "interval") -> float | None:
-    """1 - observed disagreement / disagreement expected by chance; 1 is perfect, 0 chance.
-
-    Args:
-        ratings: shape (items, raters), NaN where there is none. Items with fewer than two ratings
-            say nothing of agreement and are left out.
-        metric: `interval` squares differences, `ordinal` those of ranks.
-
-    Returns:
-        At most 1; None where no item has two ratings, or all ratings are equal.
-    """
-    kept = _pairable(ratings)
-    return _alpha(kept, np.ones(len(kept)), metric)
-
-
 def alpha_interval(
     ratings: Array,
     metric: Metric = "interval",
@@ -56,9 +41,12 @@ def alpha_interval(
 ) -> Alpha:
     """Alpha with a percentile bootstrap interval over items.
 
+    Alpha is 1 - observed disagreement / disagreement expected by chance; 1 is perfect, 0 chance.
+
     Args:
-        ratings: shape (items, raters), NaN where there is none.
-        metric: of the difference between two ratings.
+        ratings: shape (items, raters), NaN where there is none. Items with fewer than two ratings
+            say nothing of agreement and are left out.
+        metric: `interval` squares differences, `ordinal` those of ranks.
         confidence: such as 0.95.
         resamples: of the bootstrap.
         seed: of the bootstrap.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from polypaca.core.results import RowLabel, ScoredResponse
+    from polypaca.core.systems import SystemLabel
 
     Array = NDArray[np.float64]
 
@@ -86,29 +87,28 @@ def answers_of(parts: Mapping[Seed, Mapping[str, Array]]) -> Answers:
 
 def table_of(
     rows: Sequence[RowLabel],
-    systems: Sequence[Mapping[str, Any]],
+    systems: Sequence[SystemLabel],
     scored: Mapping[str, Sequence[ScoredResponse]],
     ids: Sequence[str],
 ) -> Table:
-    """All rows' answers; in language L, `monolingual` answers with the cell monolingual-L alone.
+    """All rows' answers: of each system those that it gives for the row's recipe.
 
     Args:
         rows: what is compared.
-        systems: what the study says of each system: `system`, `mixture`, `seed`.
+        systems: all of the study's.
         scored: every system's answers.
         ids: the prompts, in the order of the arrays.
     """
-    described = {system["system"]: system for system in systems}
+    labels = {label.system: label for label in systems}
     recorded = {system: _recorded(answers, ids) for system, answers in scored.items()}
     table: Table = {}
     for row in rows:
         parts: dict[str, dict[Seed, dict[str, Array]]] = {}
         for system in row.systems:
-            mixture, seed = described[system]["mixture"], described[system]["seed"]
+            label = labels[system]
             for language, arrays in recorded[system].items():
-                if row.recipe == "monolingual" and mixture != f"monolingual-{language}":
-                    continue
-                parts.setdefault(language, {})[seed] = arrays
+                if row.recipe is None or language in label.answers_for[row.recipe]:
+                    parts.setdefault(language, {})[label.seed] = arrays
         table[row.id] = {language: answers_of(found) for language, found in parts.items()}
     return table
 

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from polypaca.core.results import Comparison, RowLabel
+    from polypaca.core.systems import SystemLabel
     from polypaca.stats.answers import Table
-    from polypaca.stats.rows import Described
 
 
 def control_pairs(
-    rows: Sequence[RowLabel], table: Table, systems: Sequence[Described]
+    rows: Sequence[RowLabel], table: Table, systems: Sequence[SystemLabel]
 ) -> Iterator[Pair]:
     """Every recipe but `monolingual` with the controls of its model and method."""
-    tuned = {system["system"]: system["tuned_on"] for system in systems}
+    tuned = {label.system: label.tuned_on for label in systems}
     for row in rows:
         if row.control or not row.recipe or row.recipe == "monolingual":
             continue

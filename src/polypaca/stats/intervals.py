@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
 
 BOOTSTRAP = "bootstrap-t"
 GAFFKE = "Gaffke's bound"

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from polypaca.core.results import RowLabel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-# What the study says of a system: `system` (its id), `kind`, `model`, `method`, `recipes`,
-# `mixture`, `seed`, `budgets`, `tuned_on`, and `name` where the kind has one of its own.
-Described = dict[str, Any]
+    from polypaca.core.systems import SystemLabel
 
 _CONTROLS = ("base", "shuffled")
 _NAMED = ("model", "served", "given")  # neither trained nor controls; a row each
 
 
-def rows_of(systems: Sequence[Described], recipes: Sequence[str]) -> list[RowLabel]:
+@dataclass(frozen=True)
+class _Key:
+    """What systems of one row have in common."""
+
+    kind: str
+    model: str
+    method: str | None
+    recipe: str | None
+    system: str | None = None
+
+
+def rows_of(systems: Sequence[SystemLabel], recipes: Sequence[str]) -> list[RowLabel]:
     """What a person compares: recipes, then systems that were not trained here, then controls.
 
     Models and methods come as the systems do, recipes in the order of the study.
     """
-    same: dict[tuple[Any, ...], list[Described]] = {}
-    keys: dict[tuple[Any, ...], str | None] = {}
+    same: dict[_Key, list[SystemLabel]] = {}
     for system in systems:
-        for recipe in system["recipes"] or [None]:
-            key = _key(system, recipe)
+        for recipe in (*system.answers_for,) or (None,):
+            own = system.system if system.kind in _NAMED else None
+            key = _Key(system.kind, system.model, system.method, recipe, own)
             same.setdefault(key, []).append(system)
-            keys[key] = recipe
-    rows = [_row(same[key], recipe) for key, recipe in keys.items()]
+    rows = [_row(key, members) for key, members in same.items()]
     groups = list(dict.fromkeys((row.model, row.method) for row in rows))
     return sorted(
         rows,
@@ -42,45 +51,43 @@ def rows_of(systems: Sequence[Described], recipes: Sequence[str]) -> list[RowLab
     )
 
 
-def _key(system: Mapping[str, Any], recipe: str | None) -> tuple[Any, ...]:
-    if system["kind"] in _NAMED:
-        return (system["kind"], system["system"])
-    return (system["kind"], system["model"], system["method"], recipe)
+def row_id(model: str, method: str | None, recipe: str | None) -> str:
+    """What the row of a recipe is called: `tiny-neox.lora.multilingual`."""
+    return ".".join(part for part in (model, method, recipe) if part)
 
 
-def _row(same: Sequence[Described], recipe: str | None) -> RowLabel:
+def _row(key: _Key, same: Sequence[SystemLabel]) -> RowLabel:
     first = same[0]
-    kind = first["kind"]
-    seeds = sorted({system["seed"] for system in same if system.get("seed") is not None})
-    if kind in _NAMED:
+    seeds = sorted({system.seed for system in same if system.seed is not None})
+    if key.system:
         return RowLabel(
-            id=first["system"],
-            model=first.get("model") or first["name"],
+            id=key.system,
+            model=first.model,
             method=None,
             recipe=None,
-            name=first["name"],
+            name=first.name or first.system,
             control=False,
             budgets=None,
-            systems=[first["system"]],
+            systems=[key.system],
             seeds=seeds,
         )
-    base = ".".join(part for part in (first["model"], first["method"], recipe) if part)
-    per_seed = {system["seed"]: 0.0 for system in same}
+    base = row_id(key.model, key.method, key.recipe)
+    per_seed = {system.seed: 0.0 for system in same}
     for system in same:
-        per_seed[system["seed"]] += system["budgets"] or 0.0
+        per_seed[system.seed] += system.budgets or 0.0
     name = {
-        "cell": recipe or "",
+        "cell": key.recipe or "",
         "base": "untuned base",
-        "shuffled": f"{recipe}, answers shuffled",
-    }[kind]
+        "shuffled": f"{key.recipe}, answers shuffled",
+    }[key.kind]
     return RowLabel(
-        id=base if kind == "cell" else f"{base}.{kind}",
-        model=first["model"],
-        method=first["method"],
-        recipe=recipe,
+        id=base if key.kind == "cell" else f"{base}.{key.kind}",
+        model=key.model,
+        method=key.method,
+        recipe=key.recipe,
         name=name,
-        control=kind in _CONTROLS,
-        budgets=max(per_seed.values()) if kind == "cell" else None,
-        systems=[system["system"] for system in same],
+        control=key.kind in _CONTROLS,
+        budgets=max(per_seed.values()) if key.kind == "cell" else None,
+        systems=[system.system for system in same],
         seeds=seeds,
     )

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from polypaca.core import languages
+from polypaca.core.systems import SystemKind, SystemLabel
+from polypaca.data.mixtures import Sampling
 from polypaca.judging.llm import LlmJudgeSettings, PairwiseSettings
 from polypaca.llm.served import Served
+from polypaca.stats.rows import row_id
 from polypaca.study.schema import Model, Recipe, Study
 from polypaca.study.system_entries import (
     BaseSystem,
@@ -32,12 +35,12 @@ class Mixture:
     name: str  # `multilingual`, `monolingual-es`
     languages: tuple[str, ...]
     budgets: float | None  # None where the size is an amount
-    recipe: Recipe = field(default_factory=Recipe)  # amount, shares, repetition
+    sampling: Sampling = field(default_factory=Sampling)
 
     @property
     def needs_tokens(self) -> bool:
         """Whether its size is in tokens or FLOPs, so that every tokenizer has its own."""
-        return self.recipe.tokens is not None or self.recipe.flops is not None
+        return self.sampling.tokens is not None or self.sampling.flops is not None
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class System:
     entry: ModelSystem | ServedSystem | GivenSystem | None = None  # what is not of this study
 
     @property
-    def kind(self) -> Literal["cell", "shuffled", "base", "model", "served", "given"]:
+    def kind(self) -> SystemKind:
         """What it is, in one word."""
         if self.cell or self.shuffled:
             return "cell" if self.cell else "shuffled"
@@ -91,7 +94,7 @@ def recipes(study: Study) -> dict[str, Recipe]:
     found = dict(study.recipes)
     for budgets in sweep.english:
         body = Recipe(languages=["en"], budgets=budgets, repeat=budgets > 1)
-        found.setdefault(f"english-{budgets:g}", body)
+        found.setdefault(_english_on(budgets), body)
     for budgets in sweep.downsampled:
         found.setdefault(f"downsampled-{budgets:g}", Recipe(languages=train, budgets=budgets))
     for count in sweep.multilingual:
@@ -99,6 +102,10 @@ def recipes(study: Study) -> dict[str, Recipe]:
             f"multilingual-{count}", Recipe(languages=train[:count], budgets=float(count))
         )
     return found
+
+
+def _english_on(budgets: float) -> str:
+    return f"english-{budgets:g}"
 
 
 def recipe_mixtures(study: Study, recipe: str) -> list[Mixture]:
@@ -139,9 +146,8 @@ def in_test_codes(study: Study, codes: Iterable[str]) -> list[str]:
 def _mixture(name: str, codes: Sequence[str], body: Recipe, default: float = 1.0) -> Mixture:
     amount = body.examples or body.tokens or body.flops
     budgets = None if amount else body.budgets or default
-    # What is said elsewhere on the mixture must not tell equal mixtures apart.
-    rest = body.model_copy(update={"languages": None, "budgets": None})
-    return Mixture(name, tuple(codes), budgets, rest)
+    sampling = Sampling(**body.model_dump(include=set(Sampling.model_fields)))
+    return Mixture(name, tuple(codes), budgets, sampling)
 
 
 def supported(study: Study, recipe: str) -> int:
@@ -149,7 +155,7 @@ def supported(study: Study, recipe: str) -> int:
     body = recipes(study)[recipe]
     if recipe == "monolingual":
         return len(recipe_mixtures(study, recipe))
-    if recipe == "english" or recipe.startswith("english-"):
+    if recipe == "english" or recipe in map(_english_on, study.sweep.english):
         return len(study.languages.train)
     return len(body.languages or study.languages.train)
 
@@ -188,13 +194,38 @@ def _cells_of(
     ]
 
 
-def answers(study: Study, cell: Cell) -> tuple[str, ...]:
-    """The test languages that a cell answers: its own alone if it is only monolingual."""
+def answers_for(study: Study, cell: Cell, recipe: str) -> tuple[str, ...]:
+    """The test languages that a cell answers for a recipe: its own alone if that is monolingual."""
     test = study.languages.test
-    if cell.recipes == ("monolingual",):
-        own = in_test_codes(study, cell.mixture.languages)
-        return tuple(code for code in test if code in own)
-    return tuple(test)
+    if recipe != "monolingual":
+        return tuple(test)
+    own = in_test_codes(study, cell.mixture.languages)
+    return tuple(code for code in test if code in own)
+
+
+def answers(study: Study, cell: Cell) -> tuple[str, ...]:
+    """The test languages that a cell answers for any of its recipes."""
+    wanted = {code for recipe in cell.recipes for code in answers_for(study, cell, recipe)}
+    return tuple(code for code in study.languages.test if code in wanted)
+
+
+def label_of(study: Study, system: System) -> SystemLabel:
+    """What the numbers must know of a system."""
+    cell = system.cell or system.shuffled
+    if cell is None:
+        name = system.entry.name if system.entry else None
+        return SystemLabel(system.id, system.kind, system.model, name=name)
+    serves = (system.recipe,) if system.recipe else cell.recipes
+    return SystemLabel(
+        system.id,
+        system.kind,
+        system.model,
+        method=cell.method,
+        answers_for={recipe: answers_for(study, cell, recipe) for recipe in serves},
+        seed=cell.seed,
+        budgets=cell.mixture.budgets,
+        tuned_on=tuple(in_test_codes(study, cell.mixture.languages)),
+    )
 
 
 def systems(study: Study) -> list[System]:
@@ -273,9 +304,8 @@ def pairs(study: Study) -> list[Pair]:
                 if code in first and code in second and first[code] != second[code]
             }
             if both:
-                base = f"{model}.{method}"
-                rows = (f"{base}.{a}", f"{base}.{b}")
-                found.append(Pair(f"{base}.{a}-vs-{b}.s{seed}", rows, both))
+                rows = (row_id(model, method, a), row_id(model, method, b))
+                found.append(Pair(f"{rows[0]}-vs-{b}.s{seed}", rows, both))
     return found
 
 
@@ -286,8 +316,7 @@ def _by_recipe(study: Study, model: str, method: str, seed: int) -> dict[str, di
         if (cell.model, cell.method, cell.seed) != (model, method, seed):
             continue
         for recipe in cell.recipes:
-            own = in_test_codes(study, cell.mixture.languages)
-            for code in own if recipe == "monolingual" else answers(study, cell):
+            for code in answers_for(study, cell, recipe):
                 found.setdefault(recipe, {})[code] = cell.id
     return found
 

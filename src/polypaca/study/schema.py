@@ -15,14 +15,16 @@ from polypaca.core.settings import (
     Settings,
     distinct,
 )
+from polypaca.data.mixtures import Sampling
+from polypaca.generation.contract import Generate
 from polypaca.judging.judges import JudgeChoice
 from polypaca.judging.reference import ReferenceJudgeSettings
 from polypaca.langid.settings import Gate
-from polypaca.llm.served import ServedModel
+from polypaca.stats.settings import Statistics
 from polypaca.study.methods import Method, with_preset
 from polypaca.study.system_entries import SystemEntry
 from polypaca.study.translate import Translate
-from polypaca.training.settings import Train
+from polypaca.training.settings import Hardware
 
 BUILTIN_RECIPES = ("monolingual", "multilingual", "downsampled", "english")
 
@@ -139,7 +141,7 @@ class Model(Settings):
         return self
 
 
-class Recipe(Settings):
+class Recipe(Sampling):
     """How a cell's data is mixed; the four built-in recipes need no field.
 
     The size is in budgets, or an amount: give one at most.
@@ -147,20 +149,6 @@ class Recipe(Settings):
 
     languages: LanguageList | None = None
     budgets: float | None = Field(default=None, gt=0, description="training cost, in budgets")
-    examples: int | None = Field(default=None, ge=1, description="the size in rows")
-    tokens: int | None = Field(default=None, ge=1, description="the size in tokens")
-    flops: float | None = Field(default=None, gt=0, description="the size in FLOPs, once through")
-    weights: dict[Language, Annotated[float, Field(gt=0)]] | None = Field(
-        default=None, description="shares of the languages, to any sum"
-    )
-    temperature: float | None = Field(
-        default=None, ge=1, description="shares as size ** (1 / temperature)"
-    )
-    stratified: bool = Field(default=False, description="equal shares, exactly")
-    one_language_per_source: bool = Field(
-        default=False, description="every source in one language at most"
-    )
-    repeat: bool = Field(default=False, description="rows may come again once all are used")
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Recipe:
@@ -199,66 +187,6 @@ class Budget(Settings):
     )
 
 
-class Generate(Settings):
-    """How systems answer prompts; the defaults are the paper's (arXiv 2309.08958, section 3)."""
-
-    backend: Literal["transformers", "openai"] = "transformers"
-    served: ServedModel | None = Field(
-        default=None, description="with `openai`: who serves the cells; {system} in `model`"
-    )
-    max_new_tokens: int = Field(default=256, ge=1)
-    num_beams: int = Field(default=4, ge=1)
-    no_repeat_ngram_size: int = Field(default=6, ge=0)
-    temperature: float = Field(default=0.0, ge=0, le=2, description="0: no sampling")
-    top_p: float = Field(default=1.0, gt=0, le=1, description="with a temperature")
-    top_k: int = Field(default=0, ge=0, description="with a temperature; 0: all tokens")
-    repetition_penalty: float = Field(default=1.0, gt=0)
-    length_penalty: float = Field(default=1.0, description="of beams")
-    seed: int = Field(default=1, ge=0, description="of sampling")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        default="auto", description="auto: bf16 where the hardware computes in it"
-    )
-    max_prompt_tokens: int = Field(
-        default=4096, ge=1, description="with the template; what to do with longer ones comes next"
-    )
-    on_long_prompt: Literal["error", "cut"] = Field(
-        default="error", description="refuse, or cut the end of the request off, and say which"
-    )
-    batch_size: int = Field(default=16, ge=1, description="prompts at once")
-    batch_tokens: int = Field(
-        default=65536, ge=1, description="at once: prompts and answers of all beams, with padding"
-    )
-    missing: float = Field(
-        default=0.1, ge=0, le=1, description="share of prompts that may stay without an answer"
-    )
-
-    @model_validator(mode="after")
-    def _fits_backend(self) -> Generate:
-        if (self.backend == "openai") != (self.served is not None):
-            raise ValueError("`backend: openai` and `served:` go together")
-        if self.backend == "openai" and (self.num_beams > 1 or self.no_repeat_ngram_size):
-            raise ValueError(
-                "a server knows neither beams nor banned repetitions: "
-                "set num_beams: 1 and no_repeat_ngram_size: 0"
-            )
-        if self.temperature and self.num_beams > 1:
-            raise ValueError("beams are not sampled: set num_beams: 1, or temperature: 0")
-        return self
-
-
-class Analyze(Settings):
-    """The statistics."""
-
-    resamples: int = Field(default=5000, ge=100, description="bootstrap resamples of the prompts")
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    seed: int = Field(default=1, ge=0)
-    margin: float | None = Field(
-        default=None,
-        gt=0,
-        description="points of the total by which a recipe may be worse and still be as good",
-    )
-
-
 class Study(Settings):
     """One study: languages x models x methods x recipes x seeds, and how to evaluate them."""
 
@@ -274,7 +202,7 @@ class Study(Settings):
     recipes: Annotated[dict[Name, Recipe], Field(min_length=1)]
     sweep: Sweep = Sweep()
     budget: Budget = Budget()
-    train: Train = Train()
+    train: Hardware = Hardware()
     systems: list[SystemEntry] = Field(default_factory=list)
     generate: Generate = Generate()
     judge: JudgeChoice = ReferenceJudgeSettings()
@@ -282,7 +210,7 @@ class Study(Settings):
         default_factory=list, description="whose agreement with `judge` is shown"
     )
     gate: Gate = Gate()
-    analyze: Analyze = Analyze()
+    analyze: Statistics = Statistics()
 
     @model_validator(mode="before")
     @classmethod

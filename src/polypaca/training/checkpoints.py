@@ -7,7 +7,7 @@ import shutil
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from polypaca.core.kept import damaged
+from polypaca.core.cache import damaged
 from polypaca.core.notices import notice
 
 if TYPE_CHECKING:

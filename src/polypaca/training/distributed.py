@@ -61,7 +61,7 @@ def leave() -> None:
         torch.distributed.destroy_process_group()
 
 
-def agree(value: Any) -> Any:
+def broadcast(value: Any) -> Any:
     """What rank 0 holds, on every process; any picklable value that rank 0 made itself."""
     if world_size() == 1:
         return value
@@ -72,7 +72,7 @@ def agree(value: Any) -> Any:
     return held[0]
 
 
-def total(tensor: Any) -> Any:
+def all_reduce(tensor: Any) -> Any:
     """The sum of a tensor over all processes."""
     if world_size() == 1:
         return tensor
@@ -82,7 +82,7 @@ def total(tensor: Any) -> Any:
     return tensor
 
 
-def least(number: int, device: Any) -> int:
+def all_reduce_min(number: int, device: Any) -> int:
     """The smallest of the processes' numbers."""
     if world_size() == 1:
         return number
@@ -93,7 +93,7 @@ def least(number: int, device: Any) -> int:
     return int(held.item())
 
 
-def wait() -> None:
+def barrier() -> None:
     """Go on when all processes have come here."""
     if world_size() > 1:
         import torch

@@ -58,7 +58,7 @@ def held_out(model: Any, inner: Any, data: Tokenized, passes: Passes) -> HeldOut
             nats += float(losses[start : start + text].sum(dtype=torch.float64))
             start += int(data.supervised[row])
     total = torch.tensor([nats], dtype=torch.float64, device=distributed.device())
-    nats = float(distributed.total(total).item())
+    nats = float(distributed.all_reduce(total).item())
     size = int(data.text_bytes.sum())
     tokens = int((data.text_to - data.labels_from).clip(min=0).sum())
     return HeldOut(len(data), tokens, size, nats, nats / math.log(2) / size if size else math.nan)

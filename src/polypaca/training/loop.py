@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
+from polypaca.core.cache import keep_hashes
 from polypaca.core.errors import StageError
-from polypaca.core.kept import keep_hashes
 from polypaca.training import distributed, memory, sharding
 from polypaca.training.batching import Schedule, divide, packed_batch, padded_batch
 from polypaca.training.proof import takes_positions
@@ -215,7 +215,7 @@ class StepTrainer(Trainer):
         started = time.perf_counter()
         losses = label_losses(self.model, self.inner, self.validation, self.passes)
         found = torch.tensor([sum(float(own.sum()) for _, own in losses)], dtype=torch.float64)
-        total = distributed.total(found.to(self.args.device)).item()
+        total = distributed.all_reduce(found.to(self.args.device)).item()
         metrics = {
             "eval_loss": total / self.validation.supervised_tokens,
             "eval_runtime": time.perf_counter() - started,
@@ -241,7 +241,7 @@ class StepTrainer(Trainer):
             sharding.save(self.model, self.optimizer, self.lr_scheduler, folder)
             self._save_rng_state(str(folder))
         super()._save_checkpoint(model, trial)
-        distributed.wait()
+        distributed.barrier()
         if distributed.is_main():
             keep_hashes(folder)
 

@@ -44,6 +44,11 @@ class _Method(Settings):
         default="auto", description="auto: bf16 where the hardware has it"
     )
 
+    @property
+    def warmup(self) -> float:
+        """The warm-up: in steps from 1 up, a share of all steps below 1."""
+        return self.warmup_ratio or 0.0 if self.warmup_steps is None else self.warmup_steps
+
     @model_validator(mode="after")
     def _one_of_each(self) -> _Method:
         for one, other in RIVALS:
@@ -75,9 +80,10 @@ class Full(_Method):
 
 
 Method = Lora | Full
+Kind = Literal["lora", "full"]
 
 
-class Train(Settings):
+class Hardware(Settings):
     """How training uses the hardware; the results do not depend on it, but for rounding."""
 
     micro_batch_tokens: Annotated[int | None, RUN_ONLY] = Field(
@@ -97,7 +103,7 @@ class Train(Settings):
     )
 
     @model_validator(mode="after")
-    def _offload_of_shards(self) -> Train:
+    def _offload_of_shards(self) -> Hardware:
         if self.cpu_offload and self.sharding != "fsdp":
             raise ValueError("cpu_offload is for `sharding: fsdp`")
         return self

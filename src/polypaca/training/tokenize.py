@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from polypaca.core.disk import writing
+from polypaca.core.cache import kept_folder
 from polypaca.core.files import write_json
-from polypaca.core.kept import damaged, keep_hashes, locked, set_aside
 from polypaca.core.tokens import encoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -139,18 +136,9 @@ def cached(folder: Path, make: Callable[[], Tokenized]) -> Tokenized:
     The folder's name must determine what `make` makes. What is there is hashed before it is used;
     damaged rows are set aside, with a notice, and made again.
     """
-    with locked(folder):
-        if folder.exists() and (wrong := damaged(folder)):
-            set_aside(folder, wrong, "its rows are tokenized again")
-        if not folder.exists():
-            building = Path(tempfile.mkdtemp(prefix=f"{folder.name}.building-", dir=folder.parent))
-            try:
-                with writing(building):
-                    _save(building, make())
-                keep_hashes(building)
-                building.rename(folder)
-            finally:
-                shutil.rmtree(building, ignore_errors=True)
+    with kept_folder(
+        folder, lambda target: _save(target, make()), again="its rows are tokenized again"
+    ):
         counts = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
     return Tokenized(**arrays, **counts)

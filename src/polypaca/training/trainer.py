@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import MissingExtraError, StageError
 from polypaca.core.files import write_json
@@ -14,14 +14,17 @@ from polypaca.training import adapters, distributed, loss, memory, proof, shardi
 from polypaca.training.batching import Schedule
 from polypaca.training.checkpoints import drop_unusable, last_checkpoint
 from polypaca.training.memory import too_long
+from polypaca.training.settings import Hardware
 from polypaca.training.steps import evaluation_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from polypaca.core.work import Progress
     from polypaca.training.attention import Layout
     from polypaca.training.loop import Passes
+    from polypaca.training.settings import Lora, Method
     from polypaca.training.tokenize import Tokenized
 
 _LIMIT = "micro_batch.json"  # beside the checkpoints: the tokens of a pass, as found so far
@@ -72,18 +75,16 @@ class Trained:
     passes: Passes
 
 
-def with_adapter(
-    model: Any, *, targets: list[str], rank: int, alpha: float, dropout: float, seed: int
-) -> Any:
+def with_adapter(model: Any, method: Lora, targets: list[str], seed: int) -> Any:
     """The model with fresh LoRA adapters on the modules named `targets`, the rest frozen."""
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
 
     set_seed(seed)
     config = LoraConfig(
-        r=rank,
-        lora_alpha=alpha,  # type: ignore[arg-type]  # fractions work as well
-        lora_dropout=dropout,
+        r=method.rank,
+        lora_alpha=method.alpha,  # type: ignore[arg-type]  # fractions work as well
+        lora_dropout=method.dropout,
         target_modules=targets,
         bias="none",
         task_type="CAUSAL_LM",
@@ -124,27 +125,15 @@ def fine_tune(
     model: Any,
     train: Tokenized,
     validation: Tokenized,
+    method: Method,
     *,
     folder: Path,
     pad_token_id: int,
-    learning_rate: float,
-    batch_size: int,
-    epochs: float,
-    warmup: float,
-    schedule: Literal["linear", "cosine", "constant"],
-    weight_decay: float,
-    max_grad_norm: float = 1.0,
-    group_by_length: bool = False,
-    evaluations: int | None = None,
-    evaluate_every: int | None = None,
-    checkpoint: Literal["best", "last"],
-    autocast: bool = False,
-    micro_batch_tokens: int | None = None,
-    activation_checkpointing: Literal["auto", "always", "never"] = "auto",
-    report_to: Sequence[str] = (),
-    run_name: str = "",
     seed: int,
-    progress: Callable[[float, str], None],
+    hardware: Hardware | None = None,
+    autocast: bool = False,
+    run_name: str = "",
+    progress: Progress = lambda fraction, text: None,
 ) -> Trained:
     """Train `model` and choose a checkpoint; its weights are in files, `model` has the last ones.
 
@@ -152,26 +141,14 @@ def fine_tune(
         model: on its device, with or without adapters; `prepare` is called here.
         train: rows to train on.
         validation: rows whose loss chooses the checkpoint.
+        method: schedule, optimizer and choice of the checkpoint.
         folder: of the checkpoints; if whole ones are there, training goes on from the last, and a
             fully tuned `model` must have been loaded from it. Others are deleted, with a notice.
         pad_token_id: to pad with where the model does not pack.
-        learning_rate: the highest of the schedule.
-        batch_size: rows an optimizer step, over all devices.
-        epochs: times that every row comes.
-        warmup: in steps from 1 up, a share of all steps below 1.
-        schedule: how the learning rate falls after the warm-up.
-        weight_decay: of AdamW.
-        max_grad_norm: gradients are scaled down to this norm; 0 for never.
-        group_by_length: rows of a step have about one length, as in the paper's code.
-        evaluations: validation loss is taken so often, evenly spread; or
-        evaluate_every: so many steps apart. At the end it is taken in any case.
-        checkpoint: the one of the lowest validation loss, or the last one.
-        autocast: compute in bfloat16 with float32 weights.
-        micro_batch_tokens: tokens a forward pass on one device; found by memory if None.
-        activation_checkpointing: `auto` where memory does not suffice otherwise.
-        report_to: trackers that Transformers knows, beside the returned history.
-        run_name: what they call the run.
         seed: of order and dropout.
+        hardware: how it is used, and the trackers that are told; the defaults if None.
+        autocast: compute in bfloat16 with float32 weights.
+        run_name: what trackers call the run.
         progress: told the share done and what is being done.
 
     Raises:
@@ -183,10 +160,11 @@ def fine_tune(
 
     from polypaca.training.loop import Clock, Passes, StepTrainer
 
-    _need(report_to)
-    plan = Schedule(train.lengths, batch_size, epochs, seed, group_by_length)
+    hardware = hardware or Hardware()
+    _need(hardware.report_to)
+    plan = Schedule(train.lengths, method.batch_size, method.epochs, seed, method.group_by_length)
     steps = plan.steps
-    every = evaluation_interval(steps, evaluations, evaluate_every)
+    every = evaluation_interval(steps, method.evaluations, method.evaluate_every)
     inner = causal_model(model)
     paths = prepare(model)
     folder.mkdir(parents=True, exist_ok=True)
@@ -196,11 +174,9 @@ def fine_tune(
         _remember_limit(folder, tokens)
 
     passes = Passes(0, paths.layout, pad_token_id, lowered)
-    passes.tokens, checkpointing = _fit(
-        model, inner, train, passes, micro_batch_tokens, activation_checkpointing, folder
-    )
+    passes.tokens, checkpointing = _fit(model, inner, train, passes, hardware, folder)
 
-    class Progress(TrainerCallback):
+    class Reporter(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             control.should_evaluate |= state.global_step == steps
             speed = f", {clock.tokens_per_second:,.0f} tokens/s" if clock.seconds else ""
@@ -209,17 +185,19 @@ def fine_tune(
             )
 
     arguments = TrainingArguments(
-        report_to=list(report_to) or "none",
+        report_to=list(hardware.report_to) or "none",
         output_dir=str(folder),
         run_name=run_name or None,
         per_device_train_batch_size=1,
         num_train_epochs=1,
         max_steps=steps,
-        learning_rate=learning_rate,
-        lr_scheduler_type="constant_with_warmup" if schedule == "constant" else schedule,
-        warmup_steps=warmup,
-        weight_decay=weight_decay,
-        max_grad_norm=max_grad_norm,
+        learning_rate=method.learning_rate,
+        lr_scheduler_type="constant_with_warmup"
+        if method.schedule == "constant"
+        else method.schedule,
+        warmup_steps=method.warmup,
+        weight_decay=method.weight_decay,
+        max_grad_norm=method.max_grad_norm,
         eval_strategy="steps",
         eval_steps=every,
         save_strategy="steps",
@@ -230,8 +208,8 @@ def fine_tune(
         # This alone keeps the best checkpoint from rotation. Trainer is not asked to load it: it
         # reads checkpoints by the names of parameters in memory, while GPT-NeoX's output head is
         # called otherwise on disk (Transformers 5.23), and leaves what it misses as it was.
-        metric_for_best_model="eval_loss" if checkpoint == "best" else None,
-        greater_is_better=False if checkpoint == "best" else None,
+        metric_for_best_model="eval_loss" if method.checkpoint == "best" else None,
+        greater_is_better=False if method.checkpoint == "best" else None,
         logging_steps=max(1, every // 4),
         logging_nan_inf_filter=False,
         seed=seed,
@@ -244,7 +222,7 @@ def fine_tune(
         disable_tqdm=True,
     )
     last = last_checkpoint(folder)
-    distributed.wait()  # until all have looked
+    distributed.barrier()  # until all have looked
     if distributed.is_main():
         drop_unusable(folder, last)
     clock = Clock(**_clock(last))
@@ -257,22 +235,24 @@ def fine_tune(
         schedule=plan,
         passes=passes,
         clock=clock,
-        callbacks=[Progress()],
+        callbacks=[Reporter()],
     )
     # Each device its own dropout.
     torch.manual_seed(seed + distributed.rank())
     trainer.train(resume_from_checkpoint=str(last) if last else None)
-    if "wandb" in report_to and distributed.is_main():
+    if "wandb" in hardware.report_to and distributed.is_main():
         import wandb
 
         wandb.finish()  # or the next cell of this process would go on in this one's run
-    distributed.wait()
+    distributed.barrier()
     losses = {
         int(entry["step"]): float(entry["eval_loss"])
         for entry in trainer.state.log_history
         if "eval_loss" in entry
     }
-    chosen = min(losses, key=lambda step: losses[step]) if checkpoint == "best" else max(losses)
+    chosen = (
+        min(losses, key=lambda step: losses[step]) if method.checkpoint == "best" else max(losses)
+    )
     if not math.isfinite(losses[chosen]):
         raise StageError("the validation loss is not a number: try a lower learning_rate")
     return Trained(
@@ -304,12 +284,11 @@ def _fit(
     inner: Any,
     data: Tokenized,
     passes: Passes,
-    wanted: int | None,
-    checkpointing: Literal["auto", "always", "never"],
+    hardware: Hardware,
     folder: Path,
 ) -> tuple[int, bool]:
     """The tokens of a forward pass, and whether activations are checkpointed."""
-    device = distributed.device()
+    device, wanted = distributed.device(), hardware.micro_batch_tokens
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     # Gradients in the weights' precision and AdamW's two moments are still to come.
     free = memory.free_bytes(device, reserved=trained * 12 // distributed.world_size())
@@ -317,8 +296,10 @@ def _fit(
     each = _activations(model, inner, data, passes)
     fitting = memory.tokens_that_fit(free, each)
     needed = wanted or max(int(data.lengths.max()), _MANY_TOKENS)
-    use = checkpointing == "always" or (
-        checkpointing == "auto" and inner.supports_gradient_checkpointing and fitting < needed
+    use = hardware.activation_checkpointing == "always" or (
+        hardware.activation_checkpointing == "auto"
+        and inner.supports_gradient_checkpointing
+        and fitting < needed
     )
     if use:
         inner.activation_checkpointing_enable()
@@ -328,7 +309,9 @@ def _fit(
         )
         fitting = memory.tokens_that_fit(free, each)
     tokens = wanted or min(fitting, memory.ENOUGH_TOKENS.get(device.type, _MANY_TOKENS))
-    tokens = distributed.least(max(1, min(tokens, _learned_limit(folder) or tokens)), device)
+    tokens = distributed.all_reduce_min(
+        max(1, min(tokens, _learned_limit(folder) or tokens)), device
+    )
     _remember_limit(folder, tokens)
     print(  # noqa: T201
         f"{tokens} tokens a forward pass; {free / 2**30:.1f} GiB free, {each / 2**10:.0f} KiB of "

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from polypaca.core.markup import COMMAND, DOLLARS, EMAIL, ENTITY, TAG
+
 # Endings of file names; case counts, so that "Mr.PDF" is none by accident.
 _ENDINGS = (
     "txt|md|rst|pdf|docx?|xlsx?|pptx?|odt|csv|tsv|jsonl?|ya?ml|toml|ini|cfg|conf|env|log|xml|html?"
@@ -40,18 +42,16 @@ _HARD = (
     # sentence, and brackets only in pairs
     r"|(?:https?|ftp)://(?:[!#-'*-;=?-_a-{}~]|\([!#-'*-;=?-_a-{}~]*\))+(?<![.,;:!?'*\]])"
     r"|\bwww\.[!#-'*-;=?-_a-{}~]+(?<![.,;:!?'*\]])"
-    # at most 64 characters before the @ (RFC 5321)
-    r"|(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+    rf"|(?<![A-Za-z0-9._%+-]){EMAIL}"
     r"|\b[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,4}\.(?:com|org|net|edu|gov|io)\b"
     r"(?:/[\w/.#?=&%~-]*[\w/])?"
     # HTML, XML, comments, templates
-    r"|<!--.{0,2000}?-->|</?[A-Za-z][^<>]*>|<[!?][A-Za-z][^<>]*>|&(?:[A-Za-z]{2,8}|#\w{1,7});"
+    rf"|<!--.{{0,2000}}?-->|{TAG}|<[!?][A-Za-z][^<>]*>|{ENTITY}"
     r"|<%.{0,300}?%>|\{%.{0,300}?%\}"
-    # LaTeX; between single dollars by Pandoc's rule, so that sums of money are none
+    # LaTeX
     r"|\$\$.{1,2000}?\$\$|\\\[.{0,2000}?\\\]|\\\(.{0,2000}?\\\)"
     r"|\\begin\{(?P<env>[A-Za-z]+\*?)\}.{0,2000}?\\end\{(?P=env)\}"
-    r"|\$(?=[^\s$])[^$\n]{0,500}(?<=\S)\$(?!\d)"
-    r"|\\[A-Za-z]+\*?(?:\[[^\[\]\n]*\])?(?:\{[^{}\n]*\})*"
+    rf"|{DOLLARS}|{COMMAND}"
     # placeholders
     r"|\{\{[^{}\n]{1,80}\}\}|[$#%]?\{[^{},\n]{0,80}\}|\[\[[^\[\]\n]{1,80}\]\]|\[[A-Z][A-Z0-9_]+\]"
     r"|%\([A-Za-z_]\w*\)[sdif]|%(?:\d{1,2}\$)?[-+0#]?\d{0,3}(?:\.\d{1,2})?l?[sdifguxX@](?![A-Za-z])"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from polypaca.core.code_lines import code_lines
+from polypaca.core.markup import FENCE
 from polypaca.translation import spans
 
 
@@ -26,11 +27,10 @@ class Part:
     prose: bool = False
 
 
-# What opens code or a formula that may run over several lines. The info string of a backtick fence
-# holds no backtick (https://spec.commonmark.org/0.31.2/#fenced-code-blocks). `$$` and raw HTML only
-# where a line starts: elsewhere they are as likely a price range, and a tag that is talked of.
+# What opens code or a formula that may run over several lines. `$$` and raw HTML only where a line
+# starts: elsewhere they are as likely a price range, and a tag that is talked of.
 _OPENER = re.compile(
-    r"^[^\S\n]*(?P<fence>`{3,}(?=[^`\n]*$)|~{3,}(?=[^~\n]*$))"
+    rf"^[^\S\n]*{FENCE}"
     r"|(?<=[\s:])(?P<late>`{3,})(?=[\w+#-]*[^\S\n]*$)"
     r"|(?<!`)(?P<comment><!--)"
     r"|^[^\S\n]*<(?P<raw>script|style|pre|code|svg|math)\b(?=[^<>]*>)"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from polypaca.workflow.steps import Task
+    from polypaca.workflow.steps import Group, Task
 
 
 @dataclass(frozen=True)
@@ -92,17 +92,17 @@ def jobs_of(
     training is `launched` on several devices, each cell is a job of its own and has the machine to
     itself: processes that train together end together.
     """
-    groups: dict[str, list[Task]] = {}
+    groups: dict[Group, list[Task]] = {}
     for task in tasks:
         if task.id in reasons:
             groups.setdefault(task.group, []).append(task)
     job_of: dict[str, str] = {}
     jobs = []
     for group, members in groups.items():
-        together = launched and group.startswith("train-")
+        together = launched and group.splits
         parts = len(members) if together else _parts(group, len(members), processes)
         for number, part in enumerate(_deal(members, parts), start=1):
-            job = f"{group}-{number}" if parts > 1 else group
+            job = f"{group.name}-{number}" if parts > 1 else group.name
             sources = {source.id for task in part for source in task.before}
             job_of.update((task.id, job) for task in part)
             after = sorted({job_of[source] for source in sources if source in job_of} - {job})
@@ -120,7 +120,7 @@ def threads_of(
     study's own shape, and not on what happens to be pending: the jobs that a stage of the whole
     study has at once share the cores.
     """
-    shape: dict[str, dict[str, int]] = {}
+    shape: dict[str, dict[Group, int]] = {}
     for task in tasks:
         if not task.all_cores:
             groups = shape.setdefault(task.stage, {})
@@ -137,8 +137,8 @@ def threads_of(
     }
 
 
-def _parts(group: str, tasks: int, processes: int) -> int:
-    return min(processes, tasks) if group.startswith("train-") else 1
+def _parts(group: Group, tasks: int, processes: int) -> int:
+    return min(processes, tasks) if group.splits else 1
 
 
 def _deal(tasks: Sequence[Task], parts: int) -> list[list[Task]]:

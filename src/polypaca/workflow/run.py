@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polypaca.core.cache import cache_folder
 from polypaca.core.disk import full_now
 from polypaca.core.errors import UserError
 from polypaca.core.files import write_json
-from polypaca.models.bases import cache_folder
 from polypaca.study.load import save_study
 from polypaca.workflow import engine
 from polypaca.workflow.events import Event, EventReader
@@ -79,7 +79,7 @@ def make_plan(
     processes = processes or (1 if any(Path("/dev").glob("nvidia[0-9]*")) else cores)
     fingerprints = Fingerprints(out / ".run" / "fingerprints.json")
     wanted = STAGES[: STAGES.index(until) + 1]
-    tasks = [task for task in tasks_of(study, fingerprints) if task.stage in wanted]
+    tasks = [task for task in tasks_of(study, out, fingerprints) if task.stage in wanted]
     reasons = pending(out, tasks)
     jobs = jobs_of(tasks, reasons, processes, launched=bool(launch))
     threads = threads_of(tasks, jobs, processes, cores)

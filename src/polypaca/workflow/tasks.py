@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.settings import deciding, user_paths, with_slots
+from polypaca.core.settings import with_slots
+from polypaca.stages.mix import CountBudgets, DrawMixture, HoldOut, MeasureLengths, PlannedCell
+from polypaca.stages.prepare import PrepareBase, PrepareInstructions, PreparePrompts
+from polypaca.stages.train import TrainCell
+from polypaca.stages.translate import PassOn, TranslateRows
 from polypaca.study.grid import (
-    Cell,
     as_tested,
     base_models,
     cells,
@@ -15,255 +18,240 @@ from polypaca.study.grid import (
     supported,
     translated,
 )
-from polypaca.workflow.evaluation import evaluation_tasks
-from polypaca.workflow.steps import Task
+from polypaca.workflow import layout
+from polypaca.workflow.evaluation import add_evaluation
+from polypaca.workflow.steps import Group
+from polypaca.workflow.task_list import Cells, Data, TaskList
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping
+    from pathlib import Path
 
-    from polypaca.core.settings import Choice
+    from polypaca.core.folders import (
+        BaseFolder,
+        CellFolder,
+        HeldOutFolder,
+        InstructionsFolder,
+        LedgerFolder,
+        LengthsFolder,
+        MixtureFolder,
+        PromptsFolder,
+        TranslationFolder,
+    )
+    from polypaca.study.grid import Cell
     from polypaca.study.schema import Model, Study
     from polypaca.workflow.fingerprints import Fingerprints
+    from polypaca.workflow.steps import Task
+
+_PREPARE, _MIX = Group("prepare"), Group("mix")
 
 
-def tasks_of(study: Study, fingerprints: Fingerprints) -> list[Task]:
-    """All tasks of a study, every one after its inputs."""
-    return list(_Builder(study, fingerprints).tasks())
+def tasks_of(study: Study, out: Path, fingerprints: Fingerprints) -> list[Task]:
+    """All tasks of a study whose output folder is `out`, every one after its inputs."""
+    tasks = TaskList(study, out, fingerprints)
+    data = _data(tasks)
+    add_evaluation(tasks, data, _cells(tasks, data))
+    return list(tasks)
 
 
-class _Builder:
-    """Builds the tasks stage by stage; later stages look earlier ones up."""
+def _data(tasks: TaskList) -> Data:
+    study = tasks.study
+    prompts = _prompts(tasks)
+    instructions = _instructions(tasks, prompts)
+    bases = {model.name: _base(tasks, model) for model in base_models(study)}
+    translations = {
+        code: _translation(tasks, code, prompts, instructions) for code in study.languages.train
+    }
+    return Data(prompts, instructions, bases, translations)
 
-    def __init__(self, study: Study, fingerprints: Fingerprints) -> None:
-        self.study, self.fingerprints = study, fingerprints
-        self.made: dict[str, Task] = {}
 
-    def tasks(self) -> Iterator[Task]:
-        for stage in (
-            self._prepare,
-            self._translate,
-            self._mix,
-            self._train,
-            lambda: evaluation_tasks(self.study, self.made, self._pins),
-        ):
-            for task in stage():
-                self.made[task.id] = task
-                yield task
+def _prompts(tasks: TaskList) -> PromptsFolder:
+    prompts, languages = tasks.study.prompts, tasks.study.languages.test
+    work = PreparePrompts(
+        source=prompts.source,
+        sha256=prompts.sha256,
+        languages=languages,
+        count=prompts.count,
+        on_bad_row=prompts.on_bad_row,
+    )
+    pins = {**tasks.holds(prompts.source, languages), **_sha256(prompts.sha256)}
+    return tasks.add(layout.PROMPTS, work, _PREPARE, pins=pins)
 
-    def _prepare(self) -> Iterator[Task]:
-        study = self.study
-        prompts = Task(
-            "data/prompts",
-            "prompts",
-            {
-                "languages": study.languages.test,
-                "count": study.prompts.count,
-                "on_bad_row": study.prompts.on_bad_row,
-            },
-            pins={
-                **self._pins(study.prompts.source, study.languages.test),
-                **({"sha256": study.prompts.sha256} if study.prompts.sha256 else {}),
-            },
-            options={"source": study.prompts.source, "sha256": study.prompts.sha256},
-            group="prepare",
-        )
-        yield prompts
-        data, languages = study.data, given(study)
-        pins = {"sha256": data.sha256} if data.sha256 else {}
-        yield Task(
-            "data/instructions",
-            "instructions",
-            {
-                "languages": languages,
-                "format": data.format,
-                "validation": data.validation if data.split == "source" else 0,
-                "align": data.align,
-                "rows": data.rows,
-                "on_bad_row": data.on_bad_row,
-                "contaminated": data.contaminated,
-                "duplicates": data.duplicates,
-                "truncated": data.truncated,
-                "placeholders": data.placeholders,
-                "entities": data.entities,
-            },
-            {"prompts": prompts} if data.contaminated != "keep" else {},
-            pins={**self._pins(data.instructions, languages), **pins},
-            options={"source": data.instructions, "sha256": data.sha256},
-            group="prepare",
-        )
-        for model in base_models(study):
-            yield self._base(model)
 
-    def _base(self, model: Model) -> Task:
-        pins = {
-            key: self._pins(source)
-            for key, source in (("source", model.source), ("tokenizer", model.tokenizer))
-            if source
-        }
-        return Task(
-            f"bases/{model.name}",
-            "base",
-            model.model_dump(exclude={"name", "source", "tokenizer"}),
-            pins=pins,
-            options={"source": model.source, "tokenizer": model.tokenizer},
-            group=f"base-{model.name}",
-            all_cores=True,
-        )
+def _instructions(tasks: TaskList, prompts: PromptsFolder) -> InstructionsFolder:
+    data, languages = tasks.study.data, given(tasks.study)
+    work = PrepareInstructions(
+        prompts=prompts if data.contaminated != "keep" else None,
+        source=data.instructions,
+        sha256=data.sha256,
+        languages=languages,
+        format=data.format,
+        validation=data.validation if data.split == "source" else 0,
+        align=data.align,
+        rows=data.rows,
+        on_bad_row=data.on_bad_row,
+        contaminated=data.contaminated,
+        duplicates=data.duplicates,
+        truncated=data.truncated,
+        placeholders=data.placeholders,
+        entities=data.entities,
+    )
+    pins = {**tasks.holds(data.instructions, languages), **_sha256(data.sha256)}
+    return tasks.add(layout.INSTRUCTIONS, work, _PREPARE, pins=pins)
 
-    def _pins(self, source: str, languages: Sequence[str] = ("",)) -> dict[str, Any]:
-        """What a source holds, as far as that can be known without reading it all again."""
-        if source.startswith("builtin:"):
-            from polypaca.builtin.catalog import settings_of
 
-            return settings_of(source.removeprefix("builtin:"))
-        hashes = self.fingerprints.of(source, languages)
-        # Where a file lies does not matter, what is in it does; a Hub id is all there is.
-        return {"sha256": hashes} if hashes else {"source": source}
+def _sha256(given: Mapping[str, str]) -> dict[str, Any]:
+    return {"sha256": given} if given else {}
 
-    def _translate(self) -> Iterator[Task]:
-        engines = translated(self.study)
-        for code in self.study.languages.train:
-            if code in engines:
-                yield self._translation(code, engines[code])
-                continue
-            yield Task(
-                f"translations/{code}",
-                "given",
-                {"language": code, "detector": self.study.gate.detector},
-                {"instructions": self.made["data/instructions"]},
-                group="translate",
-            )
 
-    def _translation(self, code: str, chosen: Choice) -> Task:
-        study, translate = self.study, self.study.data.translate
-        assert translate is not None
-        filled = with_slots(chosen, {"source": translate.source, "language": code})
-        engine = deciding(filled)
-        options = {key: item for key, item in filled.model_dump().items() if key not in engine}
-        pins = {key: self._pins(path) for key, path in user_paths(filled).items()}
-        inputs = {"instructions": self.made["data/instructions"]}
-        # Only prompts in this very language can be found in its translations.
-        if study.data.contaminated != "keep" and as_tested(study, code):
-            inputs["prompts"] = self.made["data/prompts"]
-        return Task(
-            f"translations/{code}",
-            "translate",
-            {
-                "source": translate.source,
-                "language": code,
-                "engine": engine,
-                "untranslatable": translate.untranslatable,
-                "contaminated": study.data.contaminated,
-                "on_lost": translate.on_lost,
-                "filters": translate.filters,
-                "detector": study.gate.detector,
-            },
-            inputs,
-            pins=pins,
-            options={"options": options},
-            # Languages do not wait for one another, and an engine takes all the threads it gets.
-            group=f"translate-{code}",
-            all_cores=True,
-        )
+def _base(tasks: TaskList, model: Model) -> BaseFolder:
+    sources = {"source": model.source, "tokenizer": model.tokenizer}
+    work = PrepareBase(**sources, revision=model.revision, config=model.config, seed=model.seed)
+    pins = {key: tasks.holds(source) for key, source in sources.items() if source}
+    group = Group(f"base-{model.name}")
+    return tasks.add(layout.base(model.name), work, group, pins=pins, all_cores=True)
 
-    def _mix(self) -> Iterator[Task]:
-        translations = {
-            f"translations/{code}": self.made[f"translations/{code}"]
-            for code in self.study.languages.train
-        }
-        for cell in cells(self.study):
-            lengths = Task(
-                self._lengths_id(cell),
-                "lengths",
-                {"template": self.study.methods[cell.method].template},
-                {**translations, "base": self.made[f"bases/{cell.model}"]},
-                group="mix",
-            )
-            if lengths.id not in self.made:
-                yield lengths
-            mixture = self._mixture(cell, translations)
-            if mixture.id not in self.made:
-                yield mixture
-        align = {"align": self.study.data.align}
-        yield Task("mixtures/heldout", "heldout", align, translations, group="mix")
-        yield self._ledger()
 
-    def _mixture(self, cell: Cell, translations: dict[str, Task]) -> Task:
-        study, mixture = self.study, cell.mixture
-        inputs = dict(translations)
-        settings: dict[str, Any] = {
-            "languages": list(mixture.languages),
-            "budgets": mixture.budgets,
-            "sampling": mixture.recipe.model_dump(exclude={"languages", "budgets"}),
-            "align": study.data.align,
-            "random_validation": study.data.validation if study.data.split == "random" else None,
-            "unit": study.budget.unit,
-            "seed": cell.seed,
-        }
-        if self._counts_tokens(cell):
-            method = study.methods[cell.method]
-            inputs["lengths"] = self.made[self._lengths_id(cell)]
-            settings["max_length"] = method.max_length
-            if mixture.recipe.flops is not None:
-                inputs["base"] = self.made[f"bases/{cell.model}"]
-                settings["kind"] = method.kind
-        return Task(self._mixture_id(cell), "mix", settings, inputs, group="mix")
+def _translation(
+    tasks: TaskList, code: str, prompts: PromptsFolder, instructions: InstructionsFolder
+) -> TranslationFolder:
+    study, translate = tasks.study, tasks.study.data.translate
+    gate = tasks.held_by(study.gate)
+    engine = translated(study).get(code)
+    if translate is None or engine is None:
+        passed = PassOn(instructions=instructions, language=code, gate=study.gate)
+        group = Group("translate")
+        return tasks.add(layout.translation(code), passed, group, pins=gate)
+    engine = with_slots(engine, {"source": translate.source, "language": code})
+    # Only prompts in this very language can be found in its translations.
+    looked_for = study.data.contaminated != "keep" and as_tested(study, code)
+    work = TranslateRows(
+        instructions=instructions,
+        prompts=prompts if looked_for else None,
+        source=translate.source,
+        language=code,
+        engine=engine,
+        untranslatable=translate.untranslatable,
+        contaminated=study.data.contaminated,
+        on_lost=translate.on_lost,
+        filters=translate.filters,
+        gate=study.gate,
+        account=tasks.out / layout.SPENDING,
+    )
+    pins = tasks.held_by(engine)
+    if gate:
+        pins["gate"] = gate
+    # Languages do not wait for one another, and an engine takes all the threads it gets.
+    group = Group(f"translate-{code}")
+    return tasks.add(layout.translation(code), work, group, pins=pins, all_cores=True)
 
-    def _ledger(self) -> Task:
-        study = self.study
-        inputs = {}
-        for cell in cells(study):
-            inputs[f"mixtures/{cell.id}"] = self.made[self._mixture_id(cell)]
-            inputs[f"lengths/{cell.id}"] = self.made[self._lengths_id(cell)]
-            inputs[f"bases/{cell.model}"] = self.made[f"bases/{cell.model}"]
-        settings = {
-            **study.budget.model_dump(),
-            "cells": [self._describe_cell(cell) for cell in cells(study)],
-            "supported": {recipe: supported(study, recipe) for recipe in recipes(study)},
-        }
-        return Task("mixtures/ledger", "ledger", settings, inputs, group="mix")
 
-    def _describe_cell(self, cell: Cell) -> dict[str, Any]:
-        """What the ledger must know of a cell."""
-        method = self.study.methods[cell.method]
-        own = ("kind", "epochs", "batch_size", "max_length", "loss_on")
-        return {
-            "cell": cell.id,
-            "model": cell.model,
-            "method": cell.method,
-            "recipes": list(cell.recipes),
-            "seed": cell.seed,
-            "budgets": cell.mixture.budgets,
-            **method.model_dump(include=set(own)),
-        }
+def _cells(tasks: TaskList, data: Data) -> Cells:
+    study = tasks.study
+    mixtures: dict[str, MixtureFolder] = {}
+    lengths: dict[str, LengthsFolder] = {}
+    for cell in cells(study):
+        lengths[cell.id] = _lengths(tasks, cell, data)
+        mixtures[cell.id] = _mixture(tasks, cell, data, lengths[cell.id])
+    work = HoldOut(translations=data.translations, align=study.data.align)
+    heldout = tasks.add(layout.HELD_OUT, work, _MIX)
+    ledger = _ledger(tasks, data, mixtures, lengths)
+    trained = {
+        cell.id: _trained(tasks, cell, data.bases[cell.model], mixtures[cell.id], heldout)
+        for cell in cells(study)
+    }
+    return Cells(mixtures, ledger, trained)
 
-    def _counts_tokens(self, cell: Cell) -> bool:
-        return self.study.budget.unit != "examples" or cell.mixture.needs_tokens
 
-    def _lengths_id(self, cell: Cell) -> str:
-        template = self.study.methods[cell.method].template
-        return f"lengths/{cell.model}" + ("" if template == "alpaca" else f".{template}")
+def _lengths(tasks: TaskList, cell: Cell, data: Data) -> LengthsFolder:
+    template = tasks.study.methods[cell.method].template
+    work = MeasureLengths(
+        base=data.bases[cell.model], translations=data.translations, template=template
+    )
+    return tasks.add(layout.lengths(cell.model, template), work, _MIX)
 
-    def _mixture_id(self, cell: Cell) -> str:
-        name = f"mixtures/{cell.mixture.name}.s{cell.seed}"
-        # A size in tokens differs between tokenizers, templates and length limits.
-        return f"{name}.{cell.model}.{cell.method}" if self._counts_tokens(cell) else name
 
-    def _train(self) -> Iterator[Task]:
-        for cell in cells(self.study):
-            method = self.study.methods[cell.method]
-            settings = method.model_dump(exclude={"models", "recipes", "preset"})
-            yield Task(
-                f"cells/{cell.id}/train",
-                "train",
-                {**settings, "seed": cell.seed},
-                {
-                    "base": self.made[f"bases/{cell.model}"],
-                    "mixture": self.made[self._mixture_id(cell)],
-                    "heldout": self.made["mixtures/heldout"],
-                },
-                guards=(self.made["mixtures/ledger"],),
-                options={"cell": cell.id, **self.study.train.model_dump()},
-                group=f"train-{cell.model}",
-                cost=(cell.mixture.budgets or 1.0) * method.epochs,
-            )
+def _mixture(tasks: TaskList, cell: Cell, data: Data, lengths: LengthsFolder) -> MixtureFolder:
+    study, mixture, method = tasks.study, cell.mixture, tasks.study.methods[cell.method]
+    # A size in tokens differs between tokenizers, templates and length limits.
+    counts_tokens = study.budget.unit != "examples" or mixture.needs_tokens
+    counts_flops = counts_tokens and mixture.sampling.flops is not None
+    work = DrawMixture(
+        translations=data.translations,
+        lengths=lengths if counts_tokens else None,
+        base=data.bases[cell.model] if counts_flops else None,
+        languages=mixture.languages,
+        budgets=mixture.budgets,
+        sampling=mixture.sampling,
+        align=study.data.align,
+        random_validation=study.data.validation if study.data.split == "random" else None,
+        unit=study.budget.unit,
+        seed=cell.seed,
+        max_length=method.max_length if counts_tokens else None,
+        kind=method.kind if counts_flops else None,
+    )
+    return tasks.add(layout.mixture(cell, of_cell=counts_tokens), work, _MIX)
+
+
+def _ledger(
+    tasks: TaskList,
+    data: Data,
+    mixtures: Mapping[str, MixtureFolder],
+    lengths: Mapping[str, LengthsFolder],
+) -> LedgerFolder:
+    study = tasks.study
+    planned = [_planned(study, cell) for cell in cells(study)]
+    work = CountBudgets(
+        mixtures=mixtures,
+        lengths=lengths,
+        bases={cell.model: data.bases[cell.model] for cell in planned},
+        cells=planned,
+        supported={recipe: supported(study, recipe) for recipe in recipes(study)},
+        unit=study.budget.unit,
+        tolerance=study.budget.tolerance,
+        unequal=study.budget.unequal,
+    )
+    return tasks.add(layout.LEDGER, work, _MIX)
+
+
+def _planned(study: Study, cell: Cell) -> PlannedCell:
+    method = study.methods[cell.method]
+    return PlannedCell(
+        cell=cell.id,
+        model=cell.model,
+        method=cell.method,
+        recipes=cell.recipes,
+        seed=cell.seed,
+        budgets=cell.mixture.budgets,
+        kind=method.kind,
+        epochs=method.epochs,
+        batch_size=method.batch_size,
+        max_length=method.max_length,
+        loss_on=method.loss_on,
+    )
+
+
+def _trained(
+    tasks: TaskList,
+    cell: Cell,
+    base: BaseFolder,
+    mixture: MixtureFolder,
+    heldout: HeldOutFolder,
+) -> CellFolder:
+    method = tasks.study.methods[cell.method]
+    work = TrainCell(
+        base=base,
+        mixture=mixture,
+        heldout=heldout,
+        method=method,
+        seed=cell.seed,
+        cell=cell.id,
+        hardware=tasks.study.train,
+    )
+    return tasks.add(
+        layout.trained(cell),
+        work,
+        Group(f"train-{cell.model}", splits=True),
+        guards=[layout.LEDGER],
+        cost=(cell.mixture.budgets or 1.0) * method.epochs,
+    )

@@ -99,7 +99,7 @@ def _tasks(out: Path) -> tuple[Sequence[Task], str]:
     path = out / "study.resolved.yaml"
     try:
         known = Fingerprints(out / ".run" / "fingerprints.json")
-        return tasks_of(load_study(path), known), ""
+        return tasks_of(load_study(path), out, known), ""
     except PolypacaError as error:
         reason = str(error).split("\n")[0]
         return [], f"missing folders were not looked for, since {path} cannot be used: {reason}"

@@ -7,14 +7,12 @@ what is done.
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import platform
 import shutil
 import sys
 import time
-import traceback
 from contextlib import ExitStack, contextmanager
 from importlib import metadata
 from itertools import groupby
@@ -22,28 +20,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polypaca import __version__
+from polypaca.core.cache import cache_folder
 from polypaca.core.disk import full_disk
 from polypaca.core.errors import PolypacaError, StageError
 from polypaca.core.manifest import State, begin, seal, state_of, verify
-from polypaca.models.bases import cache_folder
+from polypaca.core.work import Context, SharedWork, SingleWork
 from polypaca.study import load_study
-from polypaca.training import distributed
 from polypaca.training.speed import peak_memory
+from polypaca.workflow import team
 from polypaca.workflow.events import Event, EventWriter
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.jobs import current, inputs_now
 from polypaca.workflow.lease import lease
-from polypaca.workflow.steps import STEPS, Task
 from polypaca.workflow.task_logs import log_of, notices, now, output_to, print_traceback
 from polypaca.workflow.tasks import tasks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import ModuleType
+    from collections.abc import Iterator, Mapping, Sequence
 
     from polypaca.core.manifest import Input
+    from polypaca.core.work import Facts
+    from polypaca.workflow.steps import Task
 
-_GRACE_SECONDS = 5.0
 _RECORDED = (
     "torch",
     "transformers",
@@ -65,26 +63,28 @@ def main(run_folder: Path, job: str) -> None:
     out = Path(plan["out"])
     study = load_study(run_folder / "study.resolved.yaml")
     fingerprints = Fingerprints(run_folder / "fingerprints.json")
-    tasks = {task.id: task for task in tasks_of(study, fingerprints)}
+    tasks = {task.id: task for task in tasks_of(study, out, fingerprints)}
     entry = plan["jobs"][job]
-    # Processes that a launcher started on one machine share its cores.
-    threads = max(1, entry["threads"] // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-    distributed.join()
-    if not distributed.is_main():
-        _help(out, tasks, threads)
+    threads = team.threads_each(entry["threads"])
+    if not team.join():
+        team.follow(lambda task_id: _help(out, tasks[task_id], threads))
         return
     tell = EventWriter(run_folder / "events" / f"{job}.jsonl")
-    for step, ids in groupby(entry["tasks"], key=lambda task_id: tasks[task_id].step):
+    for shared, ids in groupby(entry["tasks"], key=lambda i: _shared(tasks[i])):
         chosen = [tasks[task_id] for task_id in ids]
-        if STEPS[step].together:
+        if shared:
             with _room_needed(out, chosen, tell):
                 run_together(out, chosen, threads=threads, tell=tell)
             continue
         for task in chosen:
             with _room_needed(out, [task], tell):
                 run_task(out, task, threads=threads, tell=tell)
-    distributed.agree(None)
-    distributed.leave()
+    team.dismiss()
+
+
+def _shared(task: Task) -> type[SharedWork[Any]] | None:
+    """The kind of work, if it is done on several folders at once."""
+    return type(task.work) if isinstance(task.work, SharedWork) else None
 
 
 @contextmanager
@@ -99,20 +99,10 @@ def _room_needed(out: Path, tasks: Sequence[Task], tell: EventWriter) -> Iterato
             _tell_failed(out, task, error, tell)
 
 
-def _help(out: Path, tasks: Mapping[str, Task], threads: int) -> None:
-    """What a process other than rank 0 does: its part of each task that rank 0 takes up."""
-    silent = EventWriter(Path(os.devnull))
-    while (task_id := distributed.agree(None)) is not None:
-        task = tasks[task_id]
-        with output_to(out / log_of(task_id)):
-            try:
-                _call(out, out / task_id, task, threads, silent)
-            except Exception:
-                traceback.print_exc()
-                # Rank 0 has most likely met the same and tells of it, if it is left the time.
-                time.sleep(_GRACE_SECONDS)
-                raise
-    distributed.leave()
+def _help(out: Path, task: Task, threads: int) -> None:
+    """What a process that does not lead does of a task."""
+    with output_to(out / log_of(task.id)):
+        _run(out, task, threads, EventWriter(Path(os.devnull)))
 
 
 def run_task(out: Path, task: Task, *, threads: int, tell: EventWriter) -> None:
@@ -124,16 +114,16 @@ def run_task(out: Path, task: Task, *, threads: int, tell: EventWriter) -> None:
         started = time.monotonic()
         with output_to(out / log_of(task.id)), notices(task, tell) as said:
             try:
-                distributed.agree(task.id)
-                facts = _call(out, out / task.id, task, threads, tell)
+                team.begin(task.id)
+                facts = _run(out, task, threads, tell)
             except Exception as error:  # one failed cell leaves the others going
                 print_traceback(error)
                 _tell_failed(out, task, error, tell)
-                if distributed.world_size() > 1:
+                if not team.is_alone():
                     # The others are in the middle of what failed; the launcher ends them.
                     raise SystemExit(_exit_code(error)) from error
                 return
-        _seal(out, task, inputs, {**facts, **said()}, threads, started, tell)
+        _seal(out, task, inputs, facts, said(), threads, started, tell)
 
 
 def run_together(out: Path, tasks: Sequence[Task], *, threads: int, tell: EventWriter) -> None:
@@ -156,13 +146,13 @@ def run_together(out: Path, tasks: Sequence[Task], *, threads: int, tell: EventW
         started = time.monotonic()
         with output_to(out / log_of(chosen[0].id)), notices(chosen[0], tell) as said:
             try:
-                for index, result in _call_together(out, chosen, threads, tell):
+                for index, result in _run_all(out, chosen, threads, tell):
                     task, inputs = left[index]
                     if isinstance(result, Exception):
                         print_traceback(result)
                         _tell_failed(out, task, result, tell)
                     else:
-                        _seal(out, task, inputs, {**result, **said()}, threads, started, tell)
+                        _seal(out, task, inputs, result, said(), threads, started, tell)
                     del left[index]
             except Exception as error:  # noqa: BLE001 (told for each task, not hidden)
                 print_traceback(error)
@@ -216,7 +206,8 @@ def _seal(
     out: Path,
     task: Task,
     inputs: Mapping[str, Input],
-    facts: Mapping[str, Any],
+    facts: Facts,
+    notices: Mapping[str, Any],
     threads: int,
     started: float,
     tell: EventWriter,
@@ -225,12 +216,12 @@ def _seal(
     seal(
         out / task.id,
         stage=task.step,
-        format_number=STEPS[task.step].format,
+        format_number=task.work.format_number,
         settings=task.recorded_settings,
         inputs=inputs,
-        facts={**facts, **_facts(threads, seconds)},
+        facts={**facts.recorded(), **notices, **_circumstances(threads, seconds)},
     )
-    tell(Event(task.id, "done", str(facts.get("summary", "")), 1.0, seconds))
+    tell(Event(task.id, "done", facts.summary, 1.0, seconds))
 
 
 def _tell_failed(out: Path, task: Task, error: Exception, tell: EventWriter) -> None:
@@ -243,50 +234,26 @@ def _exit_code(error: Exception) -> int:
     return error.exit_code if isinstance(error, PolypacaError) else 1
 
 
-def _call(out: Path, folder: Path, task: Task, threads: int, tell: EventWriter) -> dict[str, Any]:
-    """Call the task's stage function with plain keyword arguments."""
-    function, _ = _function_of(task)
-
+def _context(out: Path, task: Task, threads: int, tell: EventWriter) -> Context:
     def progress(fraction: float, text: str) -> None:
         tell(Event(task.id, "progress", text, fraction))
 
-    facts = function(folder, **_arguments(out, task), threads=threads, progress=progress)
-    return dict(facts or {})
+    return Context(out / task.id, threads, progress)
 
 
-def _call_together(
+def _run(out: Path, task: Task, threads: int, tell: EventWriter) -> Facts:
+    """Do a task's work."""
+    assert isinstance(task.work, SingleWork)
+    return task.work.run(_context(out, task, threads, tell))
+
+
+def _run_all(
     out: Path, tasks: Sequence[Task], threads: int, tell: EventWriter
-) -> Iterator[tuple[int, dict[str, Any] | Exception]]:
-    """Call the stage function of tasks that it does together; results come as it yields them."""
-    function, module = _function_of(tasks[0])
-
-    def progress(index: int, fraction: float, text: str) -> None:
-        tell(Event(tasks[index].id, "progress", text, fraction))
-
-    parts = [module.Part(folder=out / task.id, **_arguments(out, task)) for task in tasks]
-    yield from function(parts, threads=threads, progress=progress)
-
-
-def _function_of(task: Task) -> tuple[Callable[..., Any], ModuleType]:
-    name, function = STEPS[task.step].function.split(":")
-    module = importlib.import_module(f"polypaca.stages.{name}")
-    return getattr(module, function), module
-
-
-def _arguments(out: Path, task: Task) -> dict[str, Any]:
-    """The keyword arguments that a task's stage function takes, but for folder and progress."""
-    inputs: dict[str, Any] = {}
-    for role, source in task.inputs.items():
-        key, _, item = role.partition("/")
-        if item:
-            inputs.setdefault(key, {})[item] = out / source.id
-        else:
-            inputs[key] = out / source.id
-    options = {
-        key: out / value if isinstance(value, Path) else value
-        for key, value in task.options.items()
-    }
-    return {**inputs, **task.settings, **options}
+) -> Iterator[tuple[int, Facts | Exception]]:
+    """Do the work of tasks of one kind in one go; results come as it yields them."""
+    works = [task.work for task in tasks if isinstance(task.work, SharedWork)]
+    contexts = [_context(out, task, threads, tell) for task in tasks]
+    return type(works[0]).run_all(list(zip(works, contexts, strict=True)))
 
 
 def _move_aside(out: Path, folder: Path) -> None:
@@ -304,7 +271,7 @@ def _first_line(error: Exception) -> str:
     return text if isinstance(error, PolypacaError) else f"{type(error).__name__}: {text}"
 
 
-def _facts(threads: int, seconds: float) -> dict[str, Any]:
+def _circumstances(threads: int, seconds: float) -> dict[str, Any]:
     versions = {"polypaca": __version__, "python": platform.python_version()}
     for package in _RECORDED:
         try:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import UserError
-from polypaca.core.manifest import State, read_manifest, state_of
+from polypaca.core.folders import InstructionsFolder, PromptsFolder, TranslationFolder
+from polypaca.core.manifest import State, state_of
 from polypaca.core.records import Example
+from polypaca.planning.assumptions import DATA_SETS, estimated_tokens, family_of, growth
 from polypaca.study.grid import given, systems, translated
-from polypaca.workflow.assumptions import DATA_SETS, estimated_tokens, family_of, growth
+from polypaca.workflow import layout
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.tasks import tasks_of
 
@@ -22,10 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from polypaca.models.templates import Template
+    from polypaca.planning.assumptions import DataSet
     from polypaca.study import Study
     from polypaca.study.schema import Model
-    from polypaca.workflow.assumptions import DataSet
-    from polypaca.workflow.steps import Task
 
 _SAMPLE = 300  # rows of a language that are looked at to estimate its length
 _REMOTE = ("http://", "https://")
@@ -52,7 +53,7 @@ def rows_at_hand(study: Study, out: Path, notes: list[str]) -> Rows:
 
     What a user should know of how it was found is added to `notes`.
     """
-    from polypaca.stages.prepare import read_instructions
+    from polypaca.data.sources import read_instructions
 
     source = study.data.instructions
     engines = translated(study)
@@ -64,14 +65,13 @@ def rows_at_hand(study: Study, out: Path, notes: list[str]) -> Rows:
     sources: dict[str, list[str]] = {}
     sample: dict[str, list[Any]] = {}
     if source.startswith(("hf:", *_REMOTE)):
-        prepared = out / "data" / "instructions"
-        if state_of(prepared, _task(study, "data/instructions").identity) is not State.DONE:
+        prepared = InstructionsFolder(out / layout.INSTRUCTIONS)
+        if not _is_done(study, out, layout.INSTRUCTIONS):
             return _not_downloaded(source, notes)
-        manifest = read_manifest(prepared)
-        counts = manifest.facts.get("rows", {}) if manifest else {}
+        counts = prepared.facts.rows
         for code in given(study):
             every = max(1, counts.get(code, 0) // _SAMPLE)
-            sources[code], sample[code] = _prepared_rows(prepared / f"{code}.jsonl", every)
+            sources[code], sample[code] = _prepared_rows(prepared.file(code), every)
     else:
         for code in given(study):
             items = read_instructions(source, code, study.data.on_bad_row, study.data.format).items
@@ -86,12 +86,13 @@ def rows_at_hand(study: Study, out: Path, notes: list[str]) -> Rows:
 
 def noticed(study: Study, out: Path) -> list[str]:
     """What `translate` noticed of the rows that were given."""
-    found = (read_manifest(out / "translations" / code) for code in given(study))
-    return [said for manifest in found if manifest for said in manifest.facts.get("notices", [])]
+    found = (TranslationFolder(out / layout.translation(code)) for code in given(study))
+    return [said for folder in found for said in folder.facts.notices]
 
 
-def _task(study: Study, task_id: str) -> Task:
-    return next(task for task in tasks_of(study, Fingerprints()) if task.id == task_id)
+def _is_done(study: Study, out: Path, task_id: str) -> bool:
+    task = next(task for task in tasks_of(study, out, Fingerprints()) if task.id == task_id)
+    return state_of(out / task_id, task.identity) is State.DONE
 
 
 def _not_downloaded(source: str, notes: list[str]) -> Rows:
@@ -209,7 +210,11 @@ class Lengths:
 def tokenizer_file(model: Model, out: Path) -> Path | None:
     """A model's tokenizer.json: as prepared, in its folder, or in the Hub's cache."""
     given_as = Path(model.tokenizer or model.source or "")
-    files = [out / "bases" / model.name / "tokenizer.json", given_as / "tokenizer.json", given_as]
+    files = [
+        out / layout.base(model.name) / "tokenizer.json",
+        given_as / "tokenizer.json",
+        given_as,
+    ]
     files += _hub_cache(model.tokenizer or model.source, model.revision, "tokenizer.json")
     return next((file for file in files if file.is_file()), None)
 
@@ -235,7 +240,7 @@ def config_of(model: Model, out: Path) -> dict[str, Any] | None:
     if model.config is not None:
         return dict(model.config)
     source = Path(model.source or "")
-    files = [out / "bases" / model.name / "config.json", source / "config.json"]
+    files = [out / layout.base(model.name) / "config.json", source / "config.json"]
     files += _hub_cache(model.source, model.revision, "config.json")
     for file in files:
         if file.is_file():
@@ -253,15 +258,15 @@ def responses(study: Study, out: Path, notes: list[str]) -> int | None:
 
 
 def _prompt_counts(study: Study, out: Path, notes: list[str]) -> Callable[[str], int] | None:
-    from polypaca.stages.prepare import read_prompts
+    from polypaca.data.sources import read_prompts
 
     asked = study.prompts
     if not asked.source.startswith(_REMOTE):
         read = read_prompts(asked.source, study.languages.test, asked.count, asked.on_bad_row)
         return lambda code: len(read.prompts[code])
-    folder = out / "data" / "prompts"
-    if state_of(folder, _task(study, "data/prompts").identity) is State.DONE:
-        return lambda code: (folder / f"{code}.jsonl").read_bytes().count(b"\n")
+    folder = PromptsFolder(out / layout.PROMPTS)
+    if _is_done(study, out, layout.PROMPTS):
+        return lambda code: folder.file(code).read_bytes().count(b"\n")
     if asked.count is None:
         notes.append("responses are counted once `polypaca prepare` has downloaded the prompts")
         return None

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from polypaca.core.errors import UserError
-from polypaca.workflow import costs
-from polypaca.workflow.hardware import GPUS, Gpu, gpu_named
+from polypaca.planning import costs
+from polypaca.planning.hardware import GPUS, Gpu, gpu_named
 
 
 @pytest.mark.parametrize("gpu", GPUS.values(), ids=lambda gpu: gpu.name)

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polypaca.core.errors import DataError, UserError
+from polypaca.planning.at_hand import rows_at_hand
 from polypaca.study.grid import cells, given
-from polypaca.workflow.at_hand import rows_at_hand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from polypaca.planning.at_hand import Rows
     from polypaca.study import Study
     from polypaca.study.grid import Cell, Mixture
-    from polypaca.workflow.at_hand import Rows
 
 _LONG_ROW = 4000  # bytes that a row is taken to have at most, to see that there are many
 
@@ -36,16 +36,16 @@ def one_budget_of(study: Study, rows: Rows) -> int | None:
 
 def budgets_of(mixture: Mixture, one_budget: int | None) -> float | None:
     """A mixture's size in budgets; an amount in tokens or FLOPs is known once `mix` has counted."""
-    if mixture.budgets is not None or mixture.recipe.examples is None or not one_budget:
+    if mixture.budgets is not None or mixture.sampling.examples is None or not one_budget:
         return mixture.budgets
-    return mixture.recipe.examples / one_budget
+    return mixture.sampling.examples / one_budget
 
 
 def rows_of(study: Study, cell: Cell, one_budget: int | None) -> int | None:
     """The rows of a cell's mixture, where they can be told before they are drawn."""
-    budgets, recipe = budgets_of(cell.mixture, one_budget), cell.mixture.recipe
-    if recipe.examples:
-        return recipe.examples
+    budgets, sampling = budgets_of(cell.mixture, one_budget), cell.mixture.sampling
+    if sampling.examples:
+        return sampling.examples
     if one_budget and budgets and study.budget.unit == "examples":
         return round(one_budget * budgets)
     return None

@@ -8,9 +8,9 @@ from textwrap import dedent
 
 import pytest
 
+from polypaca.planning.estimate import estimate
+from polypaca.planning.schedules import schedule_notes
 from polypaca.study import load_study
-from polypaca.workflow.estimate import estimate
-from polypaca.workflow.schedules import schedule_notes
 
 ROWS = 44
 

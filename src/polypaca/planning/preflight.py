@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING
 from polypaca.judging.judges import JUDGES
 from polypaca.judging.llm import LlmJudgeSettings
 from polypaca.llm.served import Served
-from polypaca.study.grid import base_models, judge_name, judges, systems, translated
-from polypaca.study.system_entries import ServedSystem
-from polypaca.workflow.at_hand import tokenizer_file
+from polypaca.planning.at_hand import tokenizer_file
+from polypaca.stages.answers import AskServer
+from polypaca.stages.gate import CheckLanguage
+from polypaca.stages.generate import AnswerPrompts
+from polypaca.stages.judge import JudgeAnswers
+from polypaca.stages.pairs import ComparePairs
+from polypaca.stages.translate import PassOn, TranslateRows
+from polypaca.study.grid import base_models, judges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from polypaca.core.records import Prompt
+    from polypaca.core.work import Facts, SealedFolder, Work
     from polypaca.study import Study
     from polypaca.workflow.steps import Task
 
@@ -30,54 +36,65 @@ def check(study: Study, pending: Sequence[Task], out: Path | None = None) -> Non
     """
     from polypaca.llm.client import require_key
 
-    for served, _ in _asked(study, pending):
+    for served, _ in _asked(pending):
         require_key(served)
-    steps = {task.step for task in pending}
-    if steps & {"judge", "pairs"}:
+    works = [task.work for task in pending]
+    if any(isinstance(work, (JudgeAnswers, ComparePairs)) for work in works):
         _check_prompts(study)
-        if any(JUDGES[judge.kind].needs_references for judge in judges(study).values()):
+        if any(JUDGES.row(judge.kind).needs_references for judge in judges(study).values()):
             _check_references(study)
-    if "generate" in steps and study.generate.on_long_prompt == "error":
+    asks_cells = any(isinstance(work, AnswerPrompts) for work in works)
+    if asks_cells and study.generate.on_long_prompt == "error":
         _check_prompt_lengths(study, out or Path())
-    if steps & {"judge", "gate", "translate"}:
+    detecting = (JudgeAnswers, CheckLanguage, PassOn, TranslateRows)
+    if any(isinstance(work, detecting) for work in works):
         from polypaca.langid import detectors
 
         # Jobs work offline: a detector that has to be downloaded is, now.
         detectors.ensure(study.gate.detector, study.gate.model)
 
 
-def spending(study: Study, pending: Sequence[Task]) -> list[str]:
+def spending(pending: Sequence[Task]) -> list[str]:
     """What the pending tasks would ask of served models, a phrase each."""
-    return [phrase for _, phrase in _asked(study, pending)]
+    return [phrase for _, phrase in _asked(pending)]
 
 
-def _asked(study: Study, pending: Sequence[Task]) -> Iterator[tuple[Served, str]]:
-    ids = {task.id for task in pending}
-    for code, engine in translated(study).items():
-        if isinstance(engine, Served) and f"translations/{code}" in ids:
-            yield engine, f"{_who(engine)} will translate into {code}"
-    asked = [task for task in pending if task.step == "ask"]
-    for system in systems(study):
-        if isinstance(system.entry, ServedSystem) and f"systems/{system.id}/responses" in ids:
-            yield system.entry.served, f"{_who(system.entry.served)} will answer as {system.id}"
-    if study.generate.served and asked:
-        yield study.generate.served, f"{_who(study.generate.served)} will answer for the cells"
-    for judge in judges(study).values():
-        if not isinstance(judge, Served):
-            continue
-        own = "" if judge is study.judge else f".{judge_name(judge)}"
-        count = sum(i.startswith("systems/") and i.endswith(f"/verdicts{own}") for i in ids)
-        if count:
-            yield judge, f"{_who(judge)} will judge {count} systems"
-        pairs = sum(task.step == "pairs" for task in pending)
-        if pairs and judge is study.judge:
-            yield judge, f"{_who(judge)} will compare {pairs} pairs of recipes"
+def _asked(pending: Sequence[Task]) -> list[tuple[Served, str]]:
+    """Who would be asked, and for what; equal requests are counted together."""
+    found: dict[str, tuple[Served, int]] = {}
+    for task in pending:
+        request = _request(task.work)
+        if request:
+            served, words = request
+            found[words] = (served, found.get(words, (served, 0))[1] + 1)
+    return [(served, words.format(count=count)) for words, (served, count) in found.items()]
+
+
+def _request(work: Work[SealedFolder[Facts]]) -> tuple[Served, str] | None:
+    """Whom a task asks, and for what: `{count}` stands for how many tasks do."""
+    if isinstance(work, TranslateRows) and isinstance(work.engine, Served):
+        return work.engine, f"{_who(work.engine)} will translate into {work.language}"
+    if isinstance(work, AskServer) and work.checkpoint:
+        # A server may have a model for each cell.
+        server = f"{work.served.base_url}{_limit(work.served)}"
+        return work.served, f"{server} will answer for {{count}} cells"
+    if isinstance(work, AskServer):
+        return work.served, f"{_who(work.served)} will answer as {work.system}"
+    if isinstance(work, JudgeAnswers) and isinstance(work.judge, Served):
+        return work.judge, f"{_who(work.judge)} will judge {{count}} systems"
+    if isinstance(work, ComparePairs):
+        return work.judge, f"{_who(work.judge)} will compare {{count}} pairs of recipes"
+    return None
 
 
 def _who(served: Served) -> str:
+    model = served.model.replace("{", "").replace("}", "")
+    return f"{model} at {served.base_url}{_limit(served)}"
+
+
+def _limit(served: Served) -> str:
     limit = served.money_limit
-    most = f", spending {limit:g} at most," if limit is not None else ""
-    return f"{served.model} at {served.base_url}{most}"
+    return f", spending {limit:g} at most," if limit is not None else ""
 
 
 def _check_prompts(study: Study) -> None:
@@ -92,7 +109,7 @@ def _check_prompts(study: Study) -> None:
 
 def _prompts(study: Study) -> list[Prompt]:
     """The test prompts; none where `prepare` has yet to download them."""
-    from polypaca.stages.prepare import read_prompts
+    from polypaca.data.sources import read_prompts
 
     asked = study.prompts
     if asked.source.startswith(("http://", "https://")):

@@ -7,23 +7,25 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import UserError
+from polypaca.core.folders import LedgerFolder
 from polypaca.core.results import BudgetLedger
 from polypaca.data.budgets import flops_per_token
-from polypaca.study.grid import as_tested, base_models, cells, recipe_mixtures, recipes, systems
-from polypaca.workflow import costs
-from polypaca.workflow.assumptions import FAMILIES, family_of
-from polypaca.workflow.at_hand import Lengths, config_of, noticed, responses, rows_at_hand
-from polypaca.workflow.estimated import CellEstimate, Estimate, Sum, sums, total
-from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.jobs import current
-from polypaca.workflow.judging_costs import judging
-from polypaca.workflow.schedules import (
+from polypaca.planning import costs
+from polypaca.planning.assumptions import FAMILIES, family_of
+from polypaca.planning.at_hand import Lengths, config_of, noticed, responses, rows_at_hand
+from polypaca.planning.estimated import CellEstimate, Estimate, Sum, sums, total
+from polypaca.planning.judging_costs import judging
+from polypaca.planning.schedules import (
     budgets_of,
     one_budget_of,
     rows_of,
     steps_of,
     warmup_notes,
 )
+from polypaca.study.grid import as_tested, base_models, cells, recipe_mixtures, recipes, systems
+from polypaca.workflow import layout
+from polypaca.workflow.fingerprints import Fingerprints
+from polypaca.workflow.jobs import current
 from polypaca.workflow.tasks import tasks_of
 
 if TYPE_CHECKING:
@@ -31,10 +33,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.core.results import CellBudget
+    from polypaca.planning.at_hand import Rows
+    from polypaca.planning.hardware import Gpu
     from polypaca.study import Study
     from polypaca.study.grid import Cell
-    from polypaca.workflow.at_hand import Rows
-    from polypaca.workflow.hardware import Gpu
 
 
 def estimate(
@@ -158,18 +160,18 @@ class _Planner:
         )
 
     def _guessed(self, cell: Cell) -> dict[str, Any]:
-        method, recipe = self.study.methods[cell.method], cell.mixture.recipe
+        method, sampling = self.study.methods[cell.method], cell.mixture.sampling
         budgets = budgets_of(cell.mixture, self.one_budget)
         rows = rows_of(self.study, cell, self.one_budget)
-        mean, sampled = self._mean(cell, cell.mixture.languages, recipe.weights)
+        mean, sampled = self._mean(cell, cell.mixture.languages, sampling.weights)
         tokens = round(round(rows * method.epochs) * mean) if rows and mean else None
         assumed = self.rows is not None and self.rows.known is not None
         parameters = self._parameters[cell.model]
         each = flops_per_token(parameters, method.kind) if parameters else None
-        if recipe.tokens:
-            tokens = round(recipe.tokens * method.epochs)
-        elif recipe.flops and each:
-            tokens = round(recipe.flops / each * method.epochs)
+        if sampling.tokens:
+            tokens = round(sampling.tokens * method.epochs)
+        elif sampling.flops and each:
+            tokens = round(sampling.flops / each * method.epochs)
         return {
             "examples": round(rows * method.epochs) if rows else None,
             "examples_from": ("assumed" if assumed else "read") if rows else None,
@@ -257,10 +259,11 @@ class _Planner:
 def _ledger(study: Study, out: Path) -> BudgetLedger | None:
     """What `mix` counted, if that was done for the study as it is now."""
     fingerprints = Fingerprints(out / ".run" / "fingerprints.json")
-    task = next(t for t in tasks_of(study, fingerprints) if t.step == "ledger")
+    task = next(t for t in tasks_of(study, out, fingerprints) if t.id == layout.LEDGER)
     if current(out, task) is None:
         return None
-    return BudgetLedger.model_validate_json((out / task.id / "ledger.json").read_bytes())
+    ledger = LedgerFolder(out / layout.LEDGER)
+    return BudgetLedger.model_validate_json(ledger.file.read_bytes())
 
 
 def _from_ledger(cell: CellBudget) -> dict[str, Any]:

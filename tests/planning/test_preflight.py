@@ -9,8 +9,8 @@ from textwrap import dedent
 import pytest
 
 from polypaca.core.errors import UserError
+from polypaca.planning import preflight
 from polypaca.study import load_study
-from polypaca.workflow import preflight
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.tasks import tasks_of
 
@@ -52,7 +52,11 @@ def test_a_prompt_that_is_too_long_is_named_before_anything_is_trained(
     generate: str, refused: bool, tmp_path: Path, tokenizer_file: Path
 ) -> None:
     study = load_study(_study(tmp_path, tokenizer_file, generate))
-    tasks = [task for task in tasks_of(study, Fingerprints()) if task.step == "generate"]
+    tasks = [
+        task
+        for task in tasks_of(study, tmp_path / "out", Fingerprints())
+        if task.step == "generate"
+    ]
     if refused:
         with pytest.raises(UserError, match=r"prompt long \(es\) has [\d,]+ tokens, more than 300"):
             preflight.check(study, tasks, tmp_path / "out")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from polypaca.data.budgets import Kind
-    from polypaca.workflow.hardware import Gpu
+    from polypaca.planning.hardware import Gpu
 
 _QWEN = (
     "github.com/QwenLM/Qwen, README, Profiling of Memory and Speed: Qwen-7B, 512 tokens a pass, "

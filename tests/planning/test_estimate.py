@@ -11,12 +11,12 @@ import pytest
 from polypaca.core.errors import UserError
 from polypaca.core.files import write_json
 from polypaca.judging.prompts import load_prompt
+from polypaca.planning import at_hand
+from polypaca.planning.assumptions import DATA_SETS, estimated_tokens
+from polypaca.planning.estimate import estimate
+from polypaca.planning.estimated import CellEstimate
+from polypaca.planning.hardware import GPUS
 from polypaca.study import Study, load_study
-from polypaca.workflow import at_hand
-from polypaca.workflow.assumptions import DATA_SETS, estimated_tokens
-from polypaca.workflow.estimate import estimate
-from polypaca.workflow.estimated import CellEstimate
-from polypaca.workflow.hardware import GPUS
 
 PAPER = Path(__file__).parent.parent.parent / "studies" / "paper.yaml"
 BLOOM_560M = 559_214_592

@@ -1,31 +1,76 @@
-"""Entries of a cache, kept with the hashes of their bytes and read only where these still hold.
+"""What studies of a machine share, kept with hashes of its bytes and read only where these hold.
 
 An entry is a folder with a file of hashes, or text that ends in a line with its hash. What does not
-fit its hash is set aside under another name, which a notice tells, and is made again. Other studies
-and processes may share a cache.
+fit its hash is set aside under another name, which a notice tells, and is made again.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
+import os
 import re
 import shutil
+import tempfile
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polypaca.core.disk import writing
 from polypaca.core.files import sha256_once, sha256_text, write_json
 from polypaca.core.notices import notice
 from polypaca.core.private import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
+CACHE_VARIABLE = "POLYPACA_CACHE"
 HASHES = "hashes.json"
 _ASIDE = ".damaged"
 _SHA256, _SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
+
+
+def cache_folder() -> Path:
+    """The folder that studies share (`POLYPACA_CACHE`, else `~/.cache/polypaca`)."""
+    given = os.environ.get(CACHE_VARIABLE)
+    return Path(given).expanduser() if given else Path.home() / ".cache" / "polypaca"
+
+
+@contextmanager
+def kept_folder(
+    folder: Path,
+    build: Callable[[Path], None],
+    *,
+    again: str,
+    waiting: Callable[[], None] = lambda: None,
+) -> Iterator[str]:
+    """Hold a kept folder under its lock, built if it is not there; yields how it came to be.
+
+    Args:
+        folder: the entry; its name must determine what `build` writes.
+        build: fills a folder that then becomes the entry.
+        again: what is done with a damaged entry, such as `it is built again`.
+        waiting: called if another process has the lock.
+    """
+    with locked(folder, waiting):
+        how, built = "taken from the cache", "built"
+        if folder.exists() and (wrong := damaged(folder)):
+            set_aside(folder, wrong, again)
+            built = "built again, since what the cache held was damaged"
+        if not folder.exists():
+            how = built
+            # What a killed build left behind is in nobody's way, but it is in nobody's use either.
+            for leftover in folder.parent.glob(f"{folder.name}.building-*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            building = Path(tempfile.mkdtemp(prefix=f"{folder.name}.building-", dir=folder.parent))
+            try:
+                with writing(building):
+                    build(building)
+                    keep_hashes(building)
+                building.rename(folder)
+            finally:
+                shutil.rmtree(building, ignore_errors=True)
+        yield how
 
 
 def keep_hashes(folder: Path) -> None:
@@ -79,14 +124,19 @@ def set_aside(path: Path, wrong: Sequence[str], what: str) -> None:
 @contextmanager
 def locked(entry: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold an entry's lock; `waiting` is called if another process has it."""
+    from filelock import FileLock, Timeout
+
     private_folder(entry.parent)
-    with entry.with_name(f"{entry.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = FileLock(entry.with_name(f"{entry.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        waiting()
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def with_hash(text: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypaca.core.kept import (
+from polypaca.core.cache import (
     HASHES,
     damaged,
     hub_file_is_whole,

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from polypaca.planning.estimate import estimate
+from polypaca.planning.hardware import gpu_named
+from polypaca.planning.plan_text import print_estimate
 from polypaca.study import load_study
-from polypaca.workflow.estimate import estimate
-from polypaca.workflow.hardware import gpu_named
-from polypaca.workflow.plan_text import print_estimate
 
 PAPER = Path(__file__).parents[2] / "studies" / "paper.yaml"
 

@@ -7,7 +7,7 @@ import pytest
 
 from polypaca.models.catalog import SHAPES
 from polypaca.models.templates import TEMPLATES, Template
-from polypaca.workflow.assumptions import (
+from polypaca.planning.assumptions import (
     DATA_SETS,
     FAMILIES,
     estimated_tokens,

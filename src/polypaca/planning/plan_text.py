@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from polypaca.workflow.estimated import CellEstimate, Estimate, Sum
+    from polypaca.planning.estimated import CellEstimate, Estimate, Sum
 
 
 def print_estimate(found: Estimate, console: Console) -> None:
