@@ -101,9 +101,15 @@ def test_the_packages_version_signs_what_it_makes(load: Callable[..., Study]) ->
     assert detectors.signature("articles") == detector.signature == f"articles-1|package:{package}"
     (verdict,) = judge.judge([Item("s", "p", "es", "?", "x")])
     assert verdict.judge == f"{judge.signature}|v1" == f"length|enough:20|package:{package}|v1"
-    assert engines.ENGINES.version_of("glossary") == package
-    assert judges.JUDGES.version_of("length") == package
-    assert detectors.DETECTORS.version_of("articles") == package
+    # Identities have it too, so that another version does its work again.
+    assert engines.ENGINES.decided(translated(study)["es"])["package"] == package
+    assert judges.JUDGES.decided(study.judge) == {
+        "kind": "length",
+        "enough": 20,
+        "package": package,
+    }
+    assert detectors.decided(study.gate.detector) == f"articles of {package}"
+    assert detectors.decided("lid176") == "lid176"
 
 
 def test_another_version_signs_in_another_way(packages: Path) -> None:

@@ -139,6 +139,12 @@ def signature(name: str, model: Path | str | None = None) -> str:
     return _signed(name, DETECTORS.row(name).signature(ensure(name, model)))
 
 
+def decided(name: str) -> str:
+    """What of the choice of a detector decides results: its name, and the package it comes from."""
+    package = DETECTORS.version_of(name)
+    return f"{name} of {package}" if package else name
+
+
 def known_languages(name: str) -> frozenset[str] | None:
     """The canonical codes that a detector may say; None where that takes a large file to know."""
     return DETECTORS.row(name).languages
