@@ -16,6 +16,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from pydantic import AfterValidator
 from pydantic_core import PydanticKnownError
 
 from polypaca.core.errors import UserError
@@ -115,6 +116,17 @@ def installed(group: str) -> EntryPoints:
 
 def _package(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.module
+
+
+def name_in(rows: Mapping[str, Any], what: str) -> AfterValidator:
+    """The check of a setting that is the name of a row."""
+
+    def known(name: str) -> str:
+        if name not in rows:
+            raise ValueError(f"unknown {what} {name!r}{nearest(name, rows)}")
+        return name
+
+    return AfterValidator(known)
 
 
 class HasSettings(Protocol):

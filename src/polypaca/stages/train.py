@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import time
 from dataclasses import asdict, dataclass, field
@@ -40,6 +39,7 @@ from polypaca.training.checkpoints import last_checkpoint
 from polypaca.training.heldout import HeldOut, held_out
 from polypaca.training.settings import Hardware, Lora, Method
 from polypaca.training.tokenize import Tokenized, cached, tokenize
+from polypaca.training.trackers import TRACKERS
 from polypaca.training.trainer import (
     Trained,
     causal_model,
@@ -94,8 +94,8 @@ class TrainCell(SingleWork[CellFolder]):
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
         folder, method = context.folder, self.method
-        if "tensorboard" in self.hardware.report_to:
-            os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
+        for name in self.hardware.report_to:
+            TRACKERS[name].begin(folder)
         started = time.monotonic()
         checkpoints = folder / "checkpoints"
         if distributed.broadcast((folder / _LEDGER).exists()):
