@@ -20,15 +20,19 @@ COMPONENTS = {
 }  # fmt: skip
 # What may be imported from where; a folder may always import itself.
 SHARED = {"core", "llm", "langid"}
-ALLOWED = {
+ALLOWED: dict[str, set[str]] = {
     "core": set(),
     **{component: set(SHARED) for component in COMPONENTS},
+    "data": SHARED | {"builtin"},  # one of its sources
     "stages": COMPONENTS | {"core"},
     # A study is made of the components' own settings, and names their rows; it calls none.
     "study": COMPONENTS | {"core"},
     "workflow": COMPONENTS | {"core", "study", "stages"},
-    "cli": {"core", "study", "workflow", "stages", "langid", "reporting", "rating", "stats"},
-}
+    "planning": COMPONENTS | {"core", "study", "stages", "workflow"},
+    "cli": {
+        "core", "study", "workflow", "planning", "stages", "langid", "reporting", "rating", "stats",
+    },
+}  # fmt: skip
 HEAVY = (
     "torch", "transformers", "peft", "accelerate", "datasets", "snakemake", "altair", "pandas",
     "numpy", "scipy", "sacrebleu", "openai", "fasttext", "jinja2", "fastapi", "vl_convert",

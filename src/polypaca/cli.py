@@ -251,8 +251,7 @@ def langid(
     as_json: Json = False,
 ) -> None:
     """Tell the languages of a file's texts, and whether they pass the gate."""
-    from polypaca.langid.files import to_json, to_text
-    from polypaca.stages.langid import identify
+    from polypaca.langid.files import identify, to_json, to_text
 
     found = identify(file, expect=expect, detector=detector, model=model, field=field)
     typer.echo(to_json(found) if as_json else to_text(found))

@@ -24,7 +24,7 @@ from polypaca.builtin.corpus import (
     prompt_items,
     training_items,
 )
-from polypaca.builtin.grammars import GRAMMARS
+from polypaca.builtin.grammars.model import LANGUAGES, grammar
 from polypaca.core import languages
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ def test_pretraining_text_holds_no_template_and_no_answered_request() -> None:
     request = re.compile(
         "|".join(
             _regex(request)
-            for grammar in GRAMMARS.values()
-            for patterns in grammar.tasks.values()
+            for language in LANGUAGES
+            for patterns in grammar(language).tasks.values()
             for request in patterns.requests
         ),
         re.IGNORECASE,

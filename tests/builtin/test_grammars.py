@@ -7,41 +7,41 @@ import string
 import pytest
 
 from polypaca.builtin.corpus import PHRASES, TASKS, Item
-from polypaca.builtin.grammars import GRAMMARS
+from polypaca.builtin.grammars.model import LANGUAGES, grammar
 
-ENGLISH = GRAMMARS["en"]
+ENGLISH = grammar("en")
 
 
-@pytest.mark.parametrize("language", GRAMMARS)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_has_the_same_concepts_and_tasks(language: str) -> None:
-    grammar = GRAMMARS[language]
-    assert {kind: set(words) for kind, words in grammar.words.items()} == {
+    own = grammar(language)
+    assert {kind: set(words) for kind, words in own.words.items()} == {
         kind: set(words) for kind, words in ENGLISH.words.items()
     }
-    assert set(grammar.tasks) == set(ENGLISH.tasks) == set(TASKS)
+    assert set(own.tasks) == set(ENGLISH.tasks) == set(TASKS)
 
 
-@pytest.mark.parametrize("language", GRAMMARS)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_no_two_concepts_of_a_kind_share_a_word(language: str) -> None:
-    for kind, words in GRAMMARS[language].words.items():
+    for kind, words in grammar(language).words.items():
         texts = [word.text for word in words.values()]
         assert len(set(texts)) == len(texts), kind
 
 
-@pytest.mark.parametrize("language", GRAMMARS)
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("task", TASKS)
 def test_every_request_mentions_every_slot(language: str, task: str) -> None:
     """A request that left a slot open would have no one right answer."""
-    patterns = GRAMMARS[language].tasks[task]
+    patterns = grammar(language).tasks[task]
     for request in patterns.requests:
         named = {slot for _, slot, _, _ in string.Formatter().parse(request + patterns.input)}
         assert named - {None} == set(TASKS[task])
 
 
-@pytest.mark.parametrize("language", GRAMMARS)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_has_the_same_phrases(language: str) -> None:
     for name, slots in PHRASES.items():
-        phrase = GRAMMARS[language].phrases[name]
+        phrase = grammar(language).phrases[name]
         named = {slot for _, slot, _, _ in string.Formatter().parse(phrase)}
         assert named - {None} == set(slots)
 

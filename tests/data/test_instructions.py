@@ -15,7 +15,7 @@ from polypaca.data.instructions import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from polypaca.data.readers import OnBadRow
+    from polypaca.core.readers import OnBadRow
 
 GOOD = {"id": "a", "instruction": "Add.", "input": "1 1", "output": "2"}
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from polypaca.data.readers import OnBadRow
+    from polypaca.core.readers import OnBadRow
 
 PUBLISHED = ["en", "es", "fr", "ru", "bg", "zh", "cs", "fi", "bn", "hi", "no"]
 

@@ -13,8 +13,8 @@ import pytest
 from polypaca.core.files import read_jsonl
 from polypaca.core.records import PairVerdict, Response, Verdict
 from polypaca.core.results import Analysis
-from polypaca.llm.mock_server import Answer, MockServer, serve
 
+from ..llm.mock_server import Answer, MockServer, serve  # noqa: TID252
 from .conftest import Finished
 from .studies import PROMPTS, copied, polypaca, study_text, write_data
 

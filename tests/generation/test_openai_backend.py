@@ -10,9 +10,10 @@ from polypaca.generation.batching import encode
 from polypaca.generation.contract import Decoding
 from polypaca.generation.openai_backend import Failure, ServedAnswer, answer
 from polypaca.generation.transformers_backend import answer_batch
-from polypaca.llm.mock_server import MODEL_VERSION, Answer, MockServer, serve
 from polypaca.llm.served import Served
 from polypaca.models.loading import load_model, load_tokenizer
+
+from ..llm.mock_server import MODEL_VERSION, Answer, MockServer, serve  # noqa: TID252
 
 
 def _ask(server: MockServer, texts: list[str], **changes: Any) -> list[ServedAnswer | Failure]:

@@ -12,7 +12,8 @@ from polypaca.judging.contract import Item, Judge
 from polypaca.judging.judges import JUDGES, load
 from polypaca.judging.none import NoJudgeSettings
 from polypaca.langid.settings import Gate
-from polypaca.llm.mock_server import Answer, serve
+
+from ..llm.mock_server import Answer, serve  # noqa: TID252
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

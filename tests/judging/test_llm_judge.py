@@ -13,7 +13,8 @@ from polypaca.judging import judges
 from polypaca.judging.contract import Item
 from polypaca.judging.llm import LlmJudgeSettings
 from polypaca.langid.settings import Gate
-from polypaca.llm.mock_server import MODEL_VERSION, Answer, MockServer, serve
+
+from ..llm.mock_server import MODEL_VERSION, Answer, MockServer, serve  # noqa: TID252
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,8 @@ from polypaca.judging.contract import PairItem
 from polypaca.judging.llm import LlmJudgeSettings, PairwiseSettings
 from polypaca.judging.pairwise import outcome_of
 from polypaca.judging.prompts import PAIR_SLOTS, load_prompt
-from polypaca.llm.mock_server import MODEL_VERSION, Answer, MockServer, serve
+
+from ..llm.mock_server import MODEL_VERSION, Answer, MockServer, serve  # noqa: TID252
 
 if TYPE_CHECKING:
     from collections.abc import Callable

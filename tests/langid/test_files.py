@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from polypaca.core.errors import DataError, UserError
-from polypaca.langid.files import summary, to_json, to_text
-from polypaca.stages.langid import identify
+from polypaca.langid.files import identify, summary, to_json, to_text
 
 SPANISH = "La casa vieja está junto al río, y los niños juegan en el jardín."
 ENGLISH = "The old house stands by the river, and the children play in it."
@@ -63,6 +62,14 @@ def test_delimited(tmp_path: Path, ending: str) -> None:
     assert [(row.line, row.detected, row.gate) for row in found] == [(2, "es", 1), (4, "en", 0)]
 
 
+@pytest.mark.parametrize("above", ["", "sep=;\n"])
+def test_what_divides_the_fields_is_seen(tmp_path: Path, above: str) -> None:
+    rows = f'{above}id;text\n1; "{SPANISH}"\n2;"{ENGLISH}"\n'
+    found = identify(_write(tmp_path / "a.csv", rows), expect="es")
+    first = 3 if above else 2
+    assert [(row.line, row.detected) for row in found] == [(first, "es"), (first + 1, "en")]
+
+
 def test_the_summary_counts(tmp_path: Path) -> None:
     found = identify(_write(tmp_path / "a.txt", f"{SPANISH}\n{ENGLISH}\n42\n..."), expect="es")
     assert summary(found) == {
@@ -102,8 +109,8 @@ def test_the_summary_counts(tmp_path: Path) -> None:
             None,
             r"a\.jsonl:1, field language: unknown",
         ),
-        ("a.csv", "text,id\na,1\nb", None, r"a\.csv:3: has 1 columns, the first line 2"),
-        ("a.csv", 'text\n"a"b\n', None, r"a\.csv:2: is not valid CSV"),
+        ("a.csv", "text,id\na,1\nb", None, r"a\.csv:3: has 1 fields, the header 2"),
+        ("a.csv", 'text\n"a"b\n', None, r"a\.csv:2: is no CSV"),
         ("a.txt", "a", "text", "holds a text a line and no columns"),
     ],
 )

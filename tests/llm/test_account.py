@@ -15,9 +15,10 @@ from polypaca.core.errors import StageError
 from polypaca.llm.account import Account, Spent, Usage, estimate
 from polypaca.llm.client import complete
 from polypaca.llm.completion import read_usage
-from polypaca.llm.mock_server import Answer, MockServer, serve
 from polypaca.llm.records import Failure, Reply, Request
 from polypaca.llm.served import Served
+
+from .mock_server import Answer, MockServer, serve
 
 KEY = "sk-a-secret-that-must-not-be-seen"
 PRICES = {"price_input": 2.0, "price_output": 10.0}

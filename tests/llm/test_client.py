@@ -18,9 +18,10 @@ from polypaca.llm import client as client_module
 from polypaca.llm import wire
 from polypaca.llm.cache import key, read
 from polypaca.llm.client import complete, complete_async
-from polypaca.llm.mock_server import MODEL_VERSION, Answer, MockServer, serve
 from polypaca.llm.records import Failure, Reply, Request
 from polypaca.llm.served import Served
+
+from .mock_server import MODEL_VERSION, Answer, MockServer, serve
 
 KEY_OF_FIRST_VERSION = "ae7e900b69ce6c0fcbfe63c2ffce12bf824055f10e0bd2fc9eb0f337d2f6ed0c"
 KEY = "sk-a-secret-that-must-not-be-seen"

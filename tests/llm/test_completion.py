@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from polypaca.core.errors import UserError
 from polypaca.llm.client import complete
 from polypaca.llm.completion import read_usage, said_in
-from polypaca.llm.mock_server import Answer, serve
 from polypaca.llm.records import Failure, Reply, Request
 from polypaca.llm.served import Served
+
+from .mock_server import Answer, serve
 
 KEY = "sk-a-secret/that+must=not.be-seen"
 

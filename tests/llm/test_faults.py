@@ -13,9 +13,10 @@ import pytest
 from polypaca.core.errors import StageError
 from polypaca.llm import pacing
 from polypaca.llm.client import complete
-from polypaca.llm.mock_server import Answer, MockServer, serve
 from polypaca.llm.records import Failure, Reply, Request
 from polypaca.llm.served import Served
+
+from .mock_server import Answer, MockServer, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,10 +15,11 @@ from polypaca.core.manifest import seal
 from polypaca.core.records import Prompt, Response
 from polypaca.core.work import Context
 from polypaca.generation.contract import Generate
-from polypaca.llm.mock_server import Answer, MockServer, serve
 from polypaca.llm.served import ServedModel
 from polypaca.stages.answers import AskServer, ShuffleAnswers, TakeAnswers
 from polypaca.stages.prepare import PreparePrompts
+
+from ..llm.mock_server import Answer, MockServer, serve  # noqa: TID252
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

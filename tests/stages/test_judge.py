@@ -14,9 +14,10 @@ from polypaca.judging.llm import LlmJudgeSettings
 from polypaca.judging.reference import ReferenceJudgeSettings
 from polypaca.langid import fasttext_models
 from polypaca.langid.settings import Gate
-from polypaca.llm.mock_server import Answer, serve
 from polypaca.stages.gate import CheckLanguage
 from polypaca.stages.judge import JudgeAnswers
+
+from ..llm.mock_server import Answer, serve  # noqa: TID252
 
 ENGLISH = "The old house stands by the river, and the children play in the garden every day."
 SPANISH = "La casa vieja está junto al río, y los niños juegan en el jardín todos los días."

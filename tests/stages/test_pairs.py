@@ -11,8 +11,9 @@ from polypaca.core.folders import PairFacts, PromptsFolder, ResponsesFolder
 from polypaca.core.records import PairVerdict, Prompt, Response
 from polypaca.core.work import Context
 from polypaca.judging.llm import LlmJudgeSettings
-from polypaca.llm.mock_server import Answer, serve
 from polypaca.stages.pairs import ComparePairs
+
+from ..llm.mock_server import Answer, serve  # noqa: TID252
 
 
 @pytest.fixture

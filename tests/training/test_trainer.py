@@ -175,7 +175,7 @@ def test_the_best_checkpoint_is_kept_even_if_it_is_not_the_last(
     changes: dict[str, Any] = {
         "learning_rate": 0.5,
         "schedule": "constant",
-        "warmup": 0.0,
+        "warmup_ratio": 0.0,
         "evaluations": 8,
     }
     base = tiny_model("gpt_neox")
@@ -200,7 +200,7 @@ def test_the_chosen_weights_have_the_loss_that_was_recorded(
     changes: dict[str, Any] = {
         "learning_rate": 0.1,
         "schedule": "constant",
-        "warmup": 0.0,
+        "warmup_ratio": 0.0,
         "evaluations": 8,
     }
     trained = _train(base, tmp_path, _ignore, lora=False, **changes)

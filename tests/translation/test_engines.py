@@ -14,12 +14,13 @@ from pydantic import ValidationError
 
 from polypaca.core.errors import UserError
 from polypaca.core.settings import USER_PATH, Choice, marked_fields
-from polypaca.llm.mock_server import Answer, serve
 from polypaca.llm.served import Served
 from polypaca.translation.contract import Engine, Untranslated
 from polypaca.translation.dummy import DummySettings
 from polypaca.translation.engines import ENGINES, load
 from polypaca.translation.llm import LlmTranslatorSettings
+
+from ..llm.mock_server import Answer, serve  # noqa: TID252
 
 PLAIN = [
     "The cat sleeps.",

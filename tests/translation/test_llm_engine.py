@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from polypaca.core.errors import StageError, UserError
 from polypaca.core.settings import deciding
-from polypaca.llm.mock_server import Answer, MockServer, serve
 from polypaca.llm.records import Failure, Reply
 from polypaca.translation import engines, llm
 from polypaca.translation.contract import Engine, Untranslated
+
+from ..llm.mock_server import Answer, MockServer, serve  # noqa: TID252
 
 
 def make(

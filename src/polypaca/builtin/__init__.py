@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from polypaca.builtin.bases import BASES, base_settings, build_base
 from polypaca.builtin.corpus import instruction_rows, pretraining_documents, test_prompts
-from polypaca.builtin.grammars import GRAMMARS
+from polypaca.builtin.grammars.model import LANGUAGES
 
-CORPUS_LANGUAGES: tuple[str, ...] = tuple(GRAMMARS)
+CORPUS_LANGUAGES: tuple[str, ...] = LANGUAGES
 
 __all__ = [
     "BASES",

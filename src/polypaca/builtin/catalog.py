@@ -6,13 +6,13 @@ from typing import Any
 
 from polypaca.builtin.bases import BASES, base_settings
 from polypaca.builtin.corpus import INSTRUCTION_LANGUAGES
-from polypaca.builtin.grammars import GRAMMARS
+from polypaca.builtin.grammars.model import LANGUAGES
 
 # Raised whenever a row or prompt of the corpus changes; a test compares it with their hash.
 CORPUS_FORMAT = 1
 
 CORPORA: dict[str, dict[str, tuple[str, ...]]] = {
-    "tiny": {"instructions": INSTRUCTION_LANGUAGES, "prompts": tuple(GRAMMARS)},
+    "tiny": {"instructions": INSTRUCTION_LANGUAGES, "prompts": LANGUAGES},
 }
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import random
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
-from polypaca.builtin.grammars import GRAMMARS
+from polypaca.builtin.grammars.model import LANGUAGES, grammar
 from polypaca.core.records import Prompt
 
 if TYPE_CHECKING:
@@ -26,11 +27,16 @@ _WAYS_TO_ASK = 2
 _BILINGUAL = 0.8  # share of pretraining documents that stand beside their translation
 
 _NAMES = "Anna Omar Lena Hugo Mira Felix Nora Leo Sara Emil Clara Tomas"
-_CONCEPTS: Mapping[str, tuple[str, ...]] = {
-    "name": tuple(_NAMES.split()),
-    "number": tuple(str(number) for number in range(3, 13)),
-    **{kind: tuple(words) for kind, words in GRAMMARS["en"].words.items()},
-}
+
+
+@cache
+def _concepts() -> Mapping[str, tuple[str, ...]]:
+    return {
+        "name": tuple(_NAMES.split()),
+        "number": tuple(str(number) for number in range(3, 13)),
+        **{kind: tuple(words) for kind, words in grammar("en").words.items()},
+    }
+
 
 # The open slots of each task, and the kind of word that goes into each.
 TASKS: Mapping[str, Mapping[str, str]] = {
@@ -92,19 +98,19 @@ class Item:
 
     def instruction(self, language: str) -> str:
         """The request, without its input."""
-        return self._write(language, GRAMMARS[language].tasks[self.task].requests[self.way])
+        return self._write(language, grammar(language).tasks[self.task].requests[self.way])
 
     def input(self, language: str) -> str:
         """The input that the request is about; empty for most tasks."""
-        return self._write(language, GRAMMARS[language].tasks[self.task].input)
+        return self._write(language, grammar(language).tasks[self.task].input)
 
     def answer(self, language: str) -> str:
         """The answer."""
-        return self._write(language, GRAMMARS[language].tasks[self.task].answer)
+        return self._write(language, grammar(language).tasks[self.task].answer)
 
     def phrase(self, language: str) -> str:
         """The sentence, of a phrase."""
-        return self._write(language, GRAMMARS[language].phrases[self.task])
+        return self._write(language, grammar(language).phrases[self.task])
 
     def _write(self, language: str, pattern: str) -> str:
         concepts = {slot: (_SLOTS[self.task][slot], concept) for slot, concept in self.slots}
@@ -113,13 +119,14 @@ class Item:
                 home, diet = _FACTS[concepts[animal][1]]
                 concepts[f"{prefix}home"] = ("place", home)
                 concepts[f"{prefix}diet"] = ("diet", diet)
-        return GRAMMARS[language].write(pattern, concepts)
+        return grammar(language).write(pattern, concepts)
 
 
 def _draw(rng: random.Random, task: str, *, held_out: bool) -> Item:
     """A random item on the asked side of the split, no concept in it twice."""
+    concepts = _concepts()
     while True:
-        slots = tuple((slot, rng.choice(_CONCEPTS[kind])) for slot, kind in _SLOTS[task].items())
+        slots = tuple((slot, rng.choice(concepts[kind])) for slot, kind in _SLOTS[task].items())
         item = Item(task, slots, rng.randrange(_WAYS_TO_ASK))
         if len({concept for _, concept in slots}) == len(slots) and item.held_out == held_out:
             return item
@@ -189,7 +196,7 @@ def pretraining_documents(name: str, seed: int) -> Iterator[str]:
         write, tasks, fewest, most = rng.choice(_DOCUMENTS)
         count = rng.randint(fewest, most)
         items = [_draw(rng, rng.choice(tasks), held_out=False) for _ in range(count)]
-        pair = rng.sample(list(GRAMMARS), 2 if rng.random() < _BILINGUAL else 1)
+        pair = rng.sample(LANGUAGES, 2 if rng.random() < _BILINGUAL else 1)
         yield "\n".join(write(item, language) for item in items for language in pair)
 
 

@@ -79,3 +79,8 @@ class MissingExtraError(UserError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs an optional package: pip install 'polypaca[{extra}]'")
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first: libraries go on for a page."""
+    return str(error).strip().split("\n")[0]

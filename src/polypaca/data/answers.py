@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polypaca.core.errors import DataError
+from polypaca.core.readers import Row, read_rows
 from polypaca.core.records import Prompt, Response
 from polypaca.data.fields import FieldError, id_field, text_field
-from polypaca.data.readers import Row, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -42,11 +42,7 @@ def read_answers(
         DataError: with file and line, if a row has no response or an id that is no prompt's, if a
             prompt is answered twice, or if rows without ids are not as many as prompts.
     """
-    try:
-        rows = read_rows(path, on_bad_row="error").rows
-    except DataError as error:
-        # Without the hint at a setting that answers do not have.
-        raise DataError(error.what, path=error.path, line=error.line, field=error.field) from None
+    rows = read_rows(path).rows
     names = [_id(row, path) for row in rows]
     if not any(names):
         names = list(_in_order(len(rows), [prompt.id for prompt in prompts], all_ids, path))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import DataError
+from polypaca.core.readers import Defects, OnBadRow, Row, read_rows, row_text
 from polypaca.core.records import Example, Rejected, Repaired
 from polypaca.data.columns import is_empty
 from polypaca.data.entities import entities, unescaped
@@ -24,7 +25,6 @@ from polypaca.data.formats import (
     read_exchange,
 )
 from polypaca.data.patterns import file_for
-from polypaca.data.readers import Defects, OnBadRow, Row, read_rows, row_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

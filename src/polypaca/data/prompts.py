@@ -10,10 +10,11 @@ from pydantic import ValidationError
 
 from polypaca.core.errors import DataError
 from polypaca.core.files import read_jsonl
+from polypaca.core.languages import is_language
+from polypaca.core.readers import Defects, OnBadRow, Row, read_rows, row_text
 from polypaca.core.records import Prompt, Rejected, Repaired
 from polypaca.data.fields import FieldError, id_field, other_fields, text_field
 from polypaca.data.patterns import PLACEHOLDER, file_for
-from polypaca.data.readers import Defects, OnBadRow, Row, read_rows, row_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -215,25 +216,29 @@ def _refuse_duplicates(file: _File) -> None:
             lines[prompt.id] = row.line
 
 
-def in_languages(folder: Path, languages: Sequence[str]) -> list[Prompt]:
-    """Prepared prompts of several languages, one language after the other."""
+def languages_in(folder: Path) -> list[str]:
+    """The languages of a folder of prepared prompts, sorted."""
+    names = (path.stem for path in folder.glob("*.jsonl"))
+    return sorted(name for name in names if is_language(name))
+
+
+def in_languages(folder: Path, languages: Sequence[str] | None = None) -> list[Prompt]:
+    """Prepared prompts of some languages, or all, one language after the other."""
     return [
         prompt
-        for language in languages
+        for language in (languages_in(folder) if languages is None else languages)
         for prompt in read_jsonl(folder / f"{language}.jsonl", Prompt)
     ]
-
-
-def references(prompts: Mapping[str, Prompt]) -> dict[str, str]:
-    """The references of one prompt's translations, where they have one; both by language."""
-    return {code: prompt.reference for code, prompt in prompts.items() if prompt.reference}
 
 
 def by_id(folder: Path) -> dict[str, dict[str, Prompt]]:
     """Prepared prompts by id and language; translations of one prompt share its id."""
     found: dict[str, dict[str, Prompt]] = {}
-    for path in sorted(folder.glob("*.jsonl")):
-        if path.stem not in ("rejected", "repaired"):
-            for prompt in read_jsonl(path, Prompt):
-                found.setdefault(prompt.id, {})[prompt.language] = prompt
+    for prompt in in_languages(folder):
+        found.setdefault(prompt.id, {})[prompt.language] = prompt
     return found
+
+
+def references(prompts: Mapping[str, Prompt]) -> dict[str, str]:
+    """The references of one prompt's translations, where they have one; both by language."""
+    return {code: prompt.reference for code, prompt in prompts.items() if prompt.reference}

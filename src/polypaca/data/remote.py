@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from polypaca.core.cache import locked, set_aside
 from polypaca.core.disk import writing
-from polypaca.core.errors import DataError, StageError, UserError
+from polypaca.core.errors import DataError, StageError, UserError, first_line
 from polypaca.core.files import sha256_file
 from polypaca.core.private import private_folder
 from polypaca.data.patterns import PLACEHOLDER
@@ -114,7 +114,7 @@ def hub_rows(name: str, language: str) -> list[dict[str, Any]]:
     try:
         return [dict(row) for row in load_dataset(name, split="train")]
     except Exception as error:  # the library raises a dozen kinds for one cause
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
         raise UserError(f"hf:{name} cannot be loaded: {type(error).__name__}: {reason}") from error
 
 

@@ -18,7 +18,7 @@ from polypaca.data.remote import download, hub_rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from polypaca.data.readers import OnBadRow
+    from polypaca.core.readers import OnBadRow
 
 
 def read_instructions(

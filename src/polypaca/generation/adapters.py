@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.errors import UserError
+from polypaca.core.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -124,7 +124,7 @@ def _load(model: Any, adapted: Any, folder: Path, name: str) -> Any:
     try:
         config: Any = PeftConfig.from_pretrained(str(folder))
     except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
         raise UserError(f"{folder}: no adapter could be read: {reason}") from error
     _check_plain(folder, config)
     try:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca.core import languages
+from polypaca.core.csv_rows import csv_rows, decoded, divided, read_text
 from polypaca.core.errors import DataError, UserError
 from polypaca.core.names import nearest
+from polypaca.core.readers import SUFFIXES, begins_with_object, json_rows, read_rows
 from polypaca.langid import detectors
 from polypaca.langid.cleaning import prose
 from polypaca.langid.confusion import gates_inside, tally
@@ -22,10 +23,10 @@ from polypaca.langid.gate import check, detect
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from polypaca.core.readers import Row
     from polypaca.langid.contract import Detector
 
 TEXT_FIELDS = ("response", "completion", "output", "text", "answer")
-_DELIMITED = {".csv": ",", ".tsv": "\t"}
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,7 @@ class Identified:
     missing: bool = False  # the row has no text: its column is null there, or not there at all
 
 
-def identify_rows(
-    rows: Iterable[tuple[int, Mapping[str, Any]]],
+def identify(
     file: str,
     *,
     expect: str | None = None,
@@ -52,11 +52,12 @@ def identify_rows(
     model: Path | None = None,
     field: str | None = None,
 ) -> list[Identified]:
-    """The language and the gate of the text of every row, in their order.
+    """The language and the gate of every text of a file, in its order.
 
     Args:
-        rows: rows with their lines.
-        file: where they are from, for messages.
+        file: JSON, JSON Lines, Parquet, CSV or TSV by its ending. Files of another ending and
+            standard input (`-`) are JSON if they begin like it, or if `field` is given; else each
+            line is a text.
         expect: the language that all texts should be in; without it each row's `language`, if
             it has one.
         detector: a row of `detectors`.
@@ -66,50 +67,47 @@ def identify_rows(
             not count.
 
     Raises:
-        UserError: if the detector cannot be loaded.
-        DataError: if there are no texts, or a row is not as it should be; with its line.
+        UserError: if the detector cannot be loaded, or `expect` is no language.
+        DataError: if the file cannot be read, holds no texts, or a row is not as it should be; with
+            its line.
     """
-    loaded = detectors.load(detector, model)
-    numbered = list(rows)
-    column = _column([row for _, row in numbered], file, field)
-    return [_identify(row, number, file, expect, column, loaded) for number, row in numbered]
-
-
-def check_expected(code: str | None) -> None:
-    """Refuse what is expected if it is no language.
-
-    Raises:
-        UserError: naming what may be meant.
-    """
-    if code is not None and not languages.is_language(code):
-        meant = languages.suggestion(code)
+    if expect is not None and not languages.is_language(expect):
+        meant = languages.suggestion(expect)
         hint = f"; did you mean {meant}?" if meant else ""
-        raise UserError(f"--expect: unknown language {code!r}{hint}")
+        raise UserError(f"--expect: unknown language {expect!r}{hint}")
+    rows = _rows(file, field)
+    loaded = detectors.load(detector, model)
+    column = _column([row for _, row in rows], file, field)
+    return [_identify(row, number, file, expect, column, loaded) for number, row in rows]
 
 
-def text_rows(file: str, *, field: str | None = None) -> list[tuple[int, dict[str, Any]]]:
-    """The rows of CSV, TSV or text a line, by the file's ending, with their lines.
-
-    Standard input (`-`) and files of another ending are JSON if they begin like it, or if `field`
-    is given; else each line is a text.
-
-    Raises:
-        DataError: if the file cannot be read, or a row is not as it should be; with its line.
-    """
-    content = _read(file)
+def _rows(file: str, field: str | None) -> list[tuple[int, dict[str, Any]]]:
+    """The rows of a file, with their lines."""
     suffix = "" if file == "-" else Path(file).suffix.lower()
-    if suffix in _DELIMITED:
-        return list(_delimited(content, file, _DELIMITED[suffix]))
-    array = _array(content)
-    if array is not None:
-        return array
-    if (file == "-" and field is not None) or _begins_with_object(content):
-        return list(_json_lines(content, file))
+    if suffix in SUFFIXES:
+        return _numbered(read_rows(Path(file)).rows)
+    content = decoded(sys.stdin.buffer.read(), file) if file == "-" else read_text(file)
+    if suffix in (".csv", ".tsv"):
+        return list(_delimited(content, file, suffix, (field or "", *TEXT_FIELDS)))
+    data = content.encode("utf-8")
+    if content.lstrip().startswith("["):
+        with suppress(DataError):  # a text may begin so too
+            return _numbered(json_rows(data, file, array=True))
+    if (file == "-" and field is not None) or begins_with_object(data):
+        return _numbered(json_rows(data, file, array=False))
     if field is not None:
         hint = "columns are in .csv, .tsv, .json, .jsonl and .parquet files"
         raise DataError("holds a text a line and no columns", path=file, field=field, hint=hint)
-    lines = content.removesuffix("\n").split("\n") if content.strip() else []
-    return [(number, {"text": line}) for number, line in enumerate(lines, 1)]
+    lines = content.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    return (
+        [(number, {"text": line}) for number, line in enumerate(lines, 1)]
+        if content.strip()
+        else []
+    )
+
+
+def _numbered(rows: Iterable[Row]) -> list[tuple[int, dict[str, Any]]]:
+    return [(row.line, row.fields) for row in rows]
 
 
 def to_text(found: Sequence[Identified]) -> str:
@@ -156,73 +154,19 @@ def _sentences(counts: dict[str, Any]) -> Iterator[str]:
             yield f"{counts[f'{kind}_passed']} of {counts[f'{kind}_told']} pass by {kind}"
 
 
-def _read(file: str) -> str:
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", path=file) from error
-    try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError("is not UTF-8 text", path=file, line=line) from error
-
-
-def _array(content: str) -> list[tuple[int, dict[str, Any]]] | None:
-    """The objects of a JSON array, numbered from 1; None if it is no such array."""
-    if not content.lstrip().startswith("["):
-        return None
-    try:
-        values = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-        return None
-    return list(enumerate(values, 1))
-
-
-def _begins_with_object(content: str) -> bool:
-    first = content.lstrip().partition("\n")[0]
-    try:
-        return first.startswith("{") and isinstance(json.loads(first), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _json_lines(content: str, file: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(content.split("\n"), 1):
-        if not line.strip():
+def _delimited(
+    content: str, file: str, suffix: str, columns: Sequence[str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    delimiter, body, above = divided(content, columns)
+    rows = csv_rows(body, "\t" if suffix == ".tsv" else delimiter, file, above)
+    _, header = next(rows, (1, []))
+    for line, fields in rows:
+        if not fields:
             continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            hint = "one JSON object a line is expected"
-            raise DataError(f"is not JSON: {error}", path=file, line=number, hint=hint) from error
-        if not isinstance(row, dict):
-            raise DataError("is not a JSON object", path=file, line=number)
-        yield number, row
-
-
-def _delimited(content: str, file: str, delimiter: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
-    header: list[str] | None = None
-    line = 1
-    while True:
-        line = reader.line_num + 1
-        try:
-            values = next(reader, None)
-        except csv.Error as error:
-            raise DataError(f"is not valid CSV: {error}", path=file, line=line) from error
-        if values is None:
-            return
-        if header is None:
-            header = values
-        elif values:
-            if len(values) != len(header):
-                what = f"has {len(values)} columns, the first line {len(header)}"
-                raise DataError(what, path=file, line=line)
-            yield line, dict(zip(header, values, strict=True))
+        if len(fields) != len(header):
+            what = f"has {len(fields)} fields, the header {len(header)}"
+            raise DataError(what, path=file, line=line)
+        yield line, dict(zip(header, fields, strict=True))
 
 
 def _identify(

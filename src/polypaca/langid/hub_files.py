@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polypaca.core.cache import hub_file_is_whole
-from polypaca.core.errors import UserError
+from polypaca.core.errors import UserError, first_line
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def fetch(file: HubFile, detector: str) -> Path:
     try:
         path = hf_hub_download(file.repository, file.name, revision=file.revision)
     except Exception as error:  # the library raises a dozen kinds for one cause
-        reason = str(error).strip().split("\n")[0]
+        reason = first_line(error)
         raise UserError(
             f"the language detector {detector} lacks its model file, which could not be "
             f"downloaded: {type(error).__name__}: {reason}; download {file.url} and name the "

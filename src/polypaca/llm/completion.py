@@ -33,15 +33,15 @@ class Said:
 
 def said_in(choice: Any) -> Said:
     """What a choice says, of a chat completion or of a plain one."""
-    finish_reason = str(_get(choice, "finish_reason") or "unknown")
+    finish_reason = str(member(choice, "finish_reason") or "unknown")
     # A plain completion has its text where a chat completion has a message.
-    plain = _get(choice, "text")
+    plain = member(choice, "text")
     if isinstance(plain, str):
         return Said(plain, finish_reason)
-    message = _get(choice, "message")
-    text, refusal, thought, left_out = _content(_get(message, "content"))
-    thought = thought or any(_is_words(_get(message, name)) for name in _THOUGHTS)
-    refusal = refusal or _get(message, "refusal")
+    message = member(choice, "message")
+    text, refusal, thought, left_out = _content(member(message, "content"))
+    thought = thought or any(_is_words(member(message, name)) for name in _THOUGHTS)
+    refusal = refusal or member(message, "refusal")
     if not _is_words(text) and _is_words(refusal):
         return Said(str(refusal), "refusal", thought, left_out)
     if text is None and thought:
@@ -62,12 +62,12 @@ def _content(content: Any) -> tuple[str | None, str, bool, tuple[str, ...]]:
     thought = False
     left_out: dict[str, None] = {}
     for part in content:
-        kind = str(_get(part, "type") or "text")
-        words = part if isinstance(part, str) else _get(part, "text")
+        kind = str(member(part, "type") or "text")
+        words = part if isinstance(part, str) else member(part, "text")
         if kind in _THOUGHTS:
             thought = True
         elif kind == "refusal":
-            refusals.append(str(_get(part, "refusal") or ""))
+            refusals.append(str(member(part, "refusal") or ""))
         elif kind in _TEXT and isinstance(words, str):
             texts.append(words)
         else:
@@ -90,13 +90,13 @@ def read_usage(said: Any) -> Usage | None:
     if prompt is None or completion is None:
         return None
     total = _count(said, "total_tokens") or 0
-    thinking = _count(_get(said, "completion_tokens_details"), "reasoning_tokens") or 0
+    thinking = _count(member(said, "completion_tokens_details"), "reasoning_tokens") or 0
     apart = completion + thinking if thinking > completion else 0
     return Usage(prompt, max(completion, total - prompt, apart))
 
 
 def _count(value: Any, name: str) -> int | None:
-    count = _get(value, name)
+    count = member(value, name)
     is_count = isinstance(count, int) and not isinstance(count, bool) and count >= 0
     return count if is_count else None
 
@@ -105,5 +105,6 @@ def _is_words(value: Any) -> bool:
     return bool(value.strip()) if isinstance(value, str) else bool(value)
 
 
-def _get(value: Any, name: str) -> Any:
+def member(value: Any, name: str) -> Any:
+    """A field of what may be no object at all; None where it is none, or has no such field."""
     return value.get(name) if isinstance(value, dict) else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca.llm.account import Usage, estimate
-from polypaca.llm.completion import Said, read_usage, said_in
+from polypaca.llm.completion import Said, member, read_usage, said_in
 from polypaca.llm.pacing import retry_after
 from polypaca.llm.records import Failure, Reply
 from polypaca.llm.refusals import wanted_setting
@@ -156,11 +156,11 @@ def _answered(body: bytes, served: Served, request: Request) -> Attempt:
         completion = json.loads(body)
     except (ValueError, RecursionError):
         return Attempt(Failure(f"{url} sent a reply that is no JSON"), "garbled", retry=True)
-    choices = _get(completion, "choices")
+    choices = member(completion, "choices")
     if not isinstance(choices, list):
         reason = f"{url} sent a reply that is no completion{_error_within(completion)}"
         return Attempt(Failure(reason), "garbled", retry=True)
-    usage = read_usage(_get(completion, "usage"))
+    usage = read_usage(member(completion, "usage"))
     if not choices:
         return Attempt(Failure(f"{url} sent a reply without choices"), "answered", usage=usage)
     said = said_in(choices[0])
@@ -168,7 +168,7 @@ def _answered(body: bytes, served: Served, request: Request) -> Attempt:
         return Attempt(Failure(_without_text(url, said), lasting=True), "answered", usage=usage)
     reply = Reply(
         text=said.text,
-        model=str(_get(completion, "model") or served.model),
+        model=str(member(completion, "model") or served.model),
         finish_reason=said.finish_reason,
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
@@ -182,13 +182,9 @@ def _without_text(url: str, said: Said) -> str:
     return f"{url} sent no text{but}, finish reason {said.finish_reason}"
 
 
-def _get(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None
-
-
 def _error_within(completion: Any) -> str:
     # Some hosts answer 200 and tell of the error in the body.
-    message = _get(_get(completion, "error"), "message")
+    message = member(member(completion, "error"), "message")
     return f": {' '.join(message.split())}" if isinstance(message, str) else ""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.cache import HASHES, cache_folder, hub_file_is_whole, kept_folder
-from polypaca.core.errors import UserError
+from polypaca.core.errors import UserError, first_line
 from polypaca.core.files import sha256_once, sha256_text, write_json
 from polypaca.models import spm
 from polypaca.models.weights import (
@@ -66,7 +66,7 @@ def _download(source: str, revision: str | None, patterns: Iterable[str]) -> Pat
     try:
         return Path(snapshot_download(source, revision=revision, allow_patterns=list(patterns)))
     except Exception as error:  # the library raises a dozen kinds for one cause
-        reason = str(error).strip().split("\n")[0]
+        reason = first_line(error)
         # Errors of the network are OSErrors too, but without a number of their own.
         local = isinstance(error, OSError) and error.errno in _UNWRITABLE
         remedy = (
@@ -197,7 +197,7 @@ def _to_safetensors(
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
         raise UserError(f"{source}: its config.json cannot be used: {reason}") from error
     tied = bool(getattr(config.get_text_config(), "tie_word_embeddings", False))
     size = sum(path.stat().st_size for path in weight_files(source, PICKLED))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.errors import UserError
+from polypaca.core.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +88,7 @@ def load_model(
             **sharded,
         )
     except (OSError, ValueError) as error:
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
         raise UserError(f"{folder}: no causal language model could be loaded: {reason}") from error
     return model if sharded else model.to(where)
 
@@ -114,7 +114,7 @@ def load_tokenizer(folder: Path) -> Any:
         else:
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # the tokenizers library raises bare exceptions
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
         raise UserError(f"{folder}: no tokenizer could be loaded: {reason}") from error
     if not tokenizer.is_fast:
         raise UserError(f"{folder}: its tokenizer has no fast version (tokenizer.json)")

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from polypaca.core.errors import UserError
+from polypaca.core.errors import UserError, first_line
 from polypaca.core.tokens import Rendered
 
 # Some chat templates write today's date, which would give other numbers on another day.
@@ -152,7 +152,7 @@ def _rendered(
             pinned["polypaca_date"] = {code: date.strftime(code) for code in _DATE_CODES}
         text: str = tokenizer.apply_chat_template(messages, tokenize=False, **pinned)
     except Exception as error:  # template engines raise what they like
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
         raise UserError(f"the model's chat template cannot be rendered: {reason}") from error
     return text
 

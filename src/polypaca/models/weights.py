@@ -11,7 +11,7 @@ import pickle
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.errors import UserError
+from polypaca.core.errors import UserError, first_line
 from polypaca.core.files import write_json
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
         mapped = zipfile.is_zipfile(path)
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except (pickle.UnpicklingError, EOFError, RuntimeError, OSError) as error:
-        reason = str(error).strip().split("\n")[0]
+        reason = first_line(error)
         raise UserError(
             f"{path}: not read, since it is damaged or holds more than tensors, which could run "
             f"code: {reason}; use a checkpoint in safetensors"

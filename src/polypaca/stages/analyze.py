@@ -19,18 +19,10 @@ from polypaca.core.ledgers import cell_cost
 from polypaca.core.records import GateResult, PairVerdict, Prompt, Response, Verdict
 from polypaca.core.results import TOTAL_PROMPTS, Analysis, BudgetLedger, ScoredResponse
 from polypaca.core.work import INPUT, Context, SingleWork
-from polypaca.stats.answers import table_of
-from polypaca.stats.caveats import caveats
-from polypaca.stats.comparisons import compare, recipe_pairs, system_pairs
-from polypaca.stats.controls import control_notes, control_pairs
+from polypaca.data.prompts import in_languages
 from polypaca.stats.headline import sentences
-from polypaca.stats.intervals import BOOTSTRAP, GAFFKE, resampling
-from polypaca.stats.opinions import agreement
-from polypaca.stats.pairs import preferences
-from polypaca.stats.proportions import CLOPPER_PEARSON, WILSON
 from polypaca.stats.provenance import data_notes, dropped_notes, language_data
 from polypaca.stats.rows import rows_of
-from polypaca.stats.summary import scope_list, scores
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -118,19 +110,23 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
     def _joined(self) -> _Joined:
         """Every answer with its verdict and gate."""
         scale = _scale(self.verdicts.values())
-        asked = {
-            language: {p.id: p for p in read_jsonl(self.prompts.file(language), Prompt)}
-            for language in self.test_languages
-        }
+        prompts = in_languages(self.prompts.path, self.test_languages)
+        asked = {(prompt.id, prompt.language): prompt for prompt in prompts}
         scored = {
             system: list(_scores_of(folder, self.verdicts[system], self.gate[system], asked, scale))
             for system, folder in self.responses.items()
         }
-        ids = list(dict.fromkeys(i for by_id in asked.values() for i in by_id))
+        ids = list(dict.fromkeys(prompt.id for prompt in prompts))
         return _Joined(scored, ids, scale)
 
     def _found(self, joined: _Joined) -> _Found:
         """Totals, intervals, tests: all that is computed of the scores."""
+        from polypaca.stats.answers import table_of
+        from polypaca.stats.comparisons import compare, recipe_pairs, system_pairs
+        from polypaca.stats.controls import control_pairs
+        from polypaca.stats.intervals import resampling
+        from polypaca.stats.summary import scope_list, scores
+
         how, top, rated = self.statistics, joined.scale[1], joined.rated
         planned = BudgetLedger.model_validate_json(self.budgets.file.read_bytes())
         systems = _with_budgets(self.systems, planned)
@@ -156,6 +152,8 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
     def _preferences(
         self, joined: _Joined, scopes: Sequence[ScopeLanguages], drawn: Resampling
     ) -> list[Preferences]:
+        from polypaca.stats.pairs import preferences
+
         verdicts: dict[tuple[str, str], list[list[PairVerdict]]] = {}
         for name, folder in self.pairs.items():
             found = list(read_jsonl(folder.file, PairVerdict))
@@ -170,6 +168,8 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
         """How far judges agree, each on its own scale brought to 0..1."""
         if not self.opinions:
             return []
+        from polypaca.stats.opinions import agreement
+
         low, high = joined.scale
         opinions = {
             self.judges[0]: {
@@ -198,6 +198,9 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
 
     def _analysis(self, joined: _Joined, found: _Found) -> Analysis:
         """The numbers with what is said of them, and what made them."""
+        from polypaca.stats.caveats import caveats
+        from polypaca.stats.controls import control_notes
+
         rated, top = joined.rated, TOTAL_PROMPTS * joined.scale[1]
         budgets = {label.system: label.budgets or 0.0 for label in found.systems}
         costs = [
@@ -318,7 +321,7 @@ def _scores_of(
     responses: ResponsesFolder,
     verdicts: VerdictsFolder,
     gate: GateFolder,
-    asked: Mapping[str, Mapping[str, Prompt]],
+    asked: Mapping[tuple[str, str], Prompt],
     scale: tuple[float, float],
 ) -> Iterator[ScoredResponse]:
     """Every answer of a system with its verdict and gate."""
@@ -334,7 +337,7 @@ def _scores_of(
                 f"{rating:g}, beyond the scale of {scale[0]:g} to {scale[1]:g}; give the judge's "
                 "own scale"
             )
-        prompt = asked[answer.language][answer.prompt_id]
+        prompt = asked[answer.prompt_id, answer.language]
         yield ScoredResponse(
             system=answer.system,
             prompt_id=answer.prompt_id,
@@ -377,6 +380,9 @@ def _all_of(signatures: Iterator[str]) -> str:
 
 def _methods(how: Statistics) -> dict[str, str]:
     """How intervals and tests were made, in words."""
+    from polypaca.stats.intervals import BOOTSTRAP, GAFFKE
+    from polypaca.stats.proportions import CLOPPER_PEARSON, WILSON
+
     margin = "" if how.margin is None else f"; margin of {how.margin:g} points"
     return {
         "intervals": f"{BOOTSTRAP} over prompts, {how.resamples} resamples, "

@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca.core.errors import DataError, UserError
 from polypaca.core.files import atomic_write, read_jsonl, write_json, write_jsonl
@@ -121,6 +121,14 @@ class DrawMixture(SingleWork[MixtureFolder]):
     seed: int
     max_length: int | None = None
     kind: Kind | None = None
+
+    def decides(self) -> dict[str, Any]:
+        """What is not needed where rows alone are counted is left out."""
+        return {
+            name: value
+            for name, value in super().decides().items()
+            if value is not None or name not in ("max_length", "kind")
+        }
 
     def run(self, context: Context) -> MixtureFacts:
         """Sample it.

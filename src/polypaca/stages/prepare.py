@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from polypaca import builtin
-from polypaca.core.files import read_jsonl, to_line, write_jsonl
+from polypaca.core.files import to_line, write_jsonl
 from polypaca.core.folders import (
     BaseFacts,
     BaseFolder,
@@ -21,23 +21,23 @@ from polypaca.core.folders import (
     PromptFacts,
     PromptsFolder,
 )
-from polypaca.core.records import Prompt, Rejected
+from polypaca.core.records import Rejected
 from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
 from polypaca.data.contamination import index_prompts
 from polypaca.data.instructions import InstructionsRead, Item, without_entities
 from polypaca.data.matching import Matching, match
-from polypaca.data.prompts import limit_prompts
+from polypaca.data.prompts import in_languages, limit_prompts
 from polypaca.data.screening import dropped_sources, findings
 from polypaca.data.sources import read_instructions, read_prompts
 from polypaca.data.split import assign_split, validation_sources, validation_sources_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from polypaca.core.readers import OnBadRow
     from polypaca.core.records import Example, Repaired
     from polypaca.data.mixtures import Align
-    from polypaca.data.readers import OnBadRow
     from polypaca.data.screening import Finding, Kind, Policy
 
 _DEFECTS = ("rejected.jsonl", "repaired.jsonl")
@@ -92,7 +92,7 @@ class PrepareInstructions(SingleWork[InstructionsFolder]):
         items = {language: _sources(part, self.align) for language, part in read.items()}
         context.progress(0.7, "looking for test prompts, duplicates and cut outputs")
         policies = self._policies()
-        index = index_prompts(_prompts(self.prompts)) if self.prompts else None
+        index = index_prompts(in_languages(self.prompts.path)) if self.prompts else None
         noticed = list(findings(items, index, policies))
         dropped = dropped_sources(noticed, policies)
         flags = _flags(noticed)
@@ -266,12 +266,6 @@ def _held_out(items: Mapping[str, list[Item]], validation: int, align: Align) ->
     if align == "none":
         return validation_sources_apart(sources, validation, _SPLIT_SEED)
     return validation_sources(sources, validation, _SPLIT_SEED)
-
-
-def _prompts(folder: PromptsFolder) -> Iterator[Prompt]:
-    for file in sorted(folder.path.glob("*.jsonl")):
-        if file.name not in _DEFECTS:
-            yield from read_jsonl(file, Prompt)
 
 
 def _flags(noticed: Sequence[Finding]) -> dict[tuple[str, str], list[str]]:

@@ -37,17 +37,7 @@ from polypaca.models.templates import Template, load_template
 from polypaca.training import distributed, speed
 from polypaca.training.card import model_card
 from polypaca.training.checkpoints import last_checkpoint
-from polypaca.training.heldout import HeldOut, held_out
 from polypaca.training.settings import Hardware, Lora, Method
-from polypaca.training.tokenize import Tokenized, cached, tokenize
-from polypaca.training.trainer import (
-    Trained,
-    causal_model,
-    copy_weights,
-    fine_tune,
-    prepare,
-    with_adapter,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +45,9 @@ if TYPE_CHECKING:
 
     from polypaca.core.folders import BaseFolder, HeldOutFolder, MixtureFolder
     from polypaca.data.budgets import LossOn
+    from polypaca.training.heldout import HeldOut
+    from polypaca.training.tokenize import Tokenized
+    from polypaca.training.trainer import Trained
 
 _log = logging.getLogger(__name__)
 _NAMED = 10  # rows that a warning names
@@ -89,6 +82,8 @@ class TrainCell(SingleWork[CellFolder]):
             StageError: if training diverges.
         """
         import torch
+
+        from polypaca.training.trainer import causal_model, copy_weights, fine_tune
 
         torch.set_num_threads(context.threads)
         if torch.cuda.is_available():
@@ -166,6 +161,8 @@ class TrainCell(SingleWork[CellFolder]):
 
     def _model(self, checkpoints: Path, dtype: str) -> Any:
         """What is trained: the base with an adapter, or the base or its last checkpoint itself."""
+        from polypaca.training.trainer import with_adapter
+
         if isinstance(self.method, Lora):
             model = self._load(self.base.path, dtype)
             names = adapter_targets(model, model.config.model_type, self.method.targets)
@@ -182,6 +179,8 @@ class TrainCell(SingleWork[CellFolder]):
             weights = load_peft_weights(str(trained.checkpoint), device="cpu")
             set_peft_model_state_dict(model, weights)
             return model
+        from polypaca.training.trainer import prepare
+
         del model
         chosen = self._load(trained.checkpoint, dtype)
         # The same fast paths, in a model of its own.
@@ -190,6 +189,9 @@ class TrainCell(SingleWork[CellFolder]):
 
     def _held_out(self, model: Any, rows: _Rows, trained: Trained) -> dict[str, HeldOut]:
         """The loss on held-out responses, by language."""
+        from polypaca.training.heldout import held_out
+        from polypaca.training.trainer import causal_model
+
         files = sorted(self.heldout.path.glob("*.jsonl")) if self.heldout else []
         inner = causal_model(model)
         return {
@@ -225,6 +227,8 @@ class _Rows:
 
     def of(self, path: Path, loss_on: LossOn) -> Tokenized:
         """One file's rows."""
+        from polypaca.training.tokenize import cached, tokenize
+
         wording, max_length = self.wording, self.method.max_length
         key = {
             "format": _ROWS_FORMAT,

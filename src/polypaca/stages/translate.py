@@ -14,10 +14,11 @@ from polypaca.core.cache import cache_folder
 from polypaca.core.errors import DataError
 from polypaca.core.files import atomic_write, read_jsonl, to_line, write_jsonl
 from polypaca.core.folders import LanguageOfRows, TranslationFacts, TranslationFolder
-from polypaca.core.languages import is_language, matching
-from polypaca.core.records import Example, Prompt, Rejected
+from polypaca.core.languages import matching
+from polypaca.core.records import Example, Rejected
 from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
 from polypaca.data.contamination import find, index_prompts
+from polypaca.data.prompts import in_languages, languages_in
 from polypaca.data.screening import in_words
 from polypaca.langid import detectors
 from polypaca.translation import engines
@@ -165,9 +166,8 @@ class _Row:
 
 def _index(prompts: PromptsFolder, language: str) -> ContaminationIndex:
     """The test prompts in a language, whichever of its codes they were read by."""
-    files = [path for path in sorted(prompts.path.glob("*.jsonl")) if is_language(path.stem)]
-    code = matching(language, [path.stem for path in files])
-    return index_prompts(read_jsonl(prompts.file(code or language), Prompt))
+    code = matching(language, languages_in(prompts.path))
+    return index_prompts(in_languages(prompts.path, [code or language]))
 
 
 def _read(path: Path, language: str, policy: Policy, waiting: deque[_Row]) -> Iterator[Source]:

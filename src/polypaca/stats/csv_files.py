@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from polypaca.core.csv_rows import csv_rows, divided, read_text
 from polypaca.core.errors import DataError, Problem, UserError
 from polypaca.stats.decimals import Decimals
 
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 Value = str | float | None  # None: an empty field of an optional column
 
 _SHOWN = 20  # problems
-_DELIMITERS = (",", ";", "\t", "|")
-_SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\r?\n", re.IGNORECASE)  # what Excel reads first
 
 
 @dataclass(frozen=True)
@@ -63,31 +59,20 @@ def read_table(path: Path, columns: Sequence[str]) -> Table:
     Raises:
         DataError: if the file cannot be read.
     """
-    content = _content(path)
-    stated = _SEPARATOR_LINE.match(content)
-    body = content[stated.end() :] if stated else content
-    skipped_lines = 1 if stated else 0
-    delimiter = stated[1] if stated else _delimiter(body, columns)
-    reader = csv.reader(
-        io.StringIO(body, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
-    )
+    delimiter, body, above = divided(read_text(path), columns)
+    records = csv_rows(body, delimiter, path, above)
+    _, header = next(records, (1, []))
+    table = Table(path, delimiter, [name.strip() for name in header])
     blank = 0
-    begins = 1
-    try:
-        table = Table(path, delimiter, [name.strip() for name in next(reader, [])])
-        begins = reader.line_num + 1
-        for fields in reader:
-            line, begins = begins + skipped_lines, reader.line_num + 1
-            if not any(given.strip() for given in fields):
-                blank += bool(fields)
-            elif len(fields) != len(table.header):
-                what = f"has {len(fields)} fields, the header {len(table.header)}"
-                hint = f"quote fields that hold {_called(delimiter)}"
-                table.problems.append(Problem(f"{path}:{line}", what, hint))
-            else:
-                table.records.append((line, dict(zip(table.header, fields, strict=True))))
-    except csv.Error as error:
-        raise DataError(f"is no CSV: {error}", path=path, line=begins + skipped_lines) from None
+    for line, fields in records:
+        if not any(given.strip() for given in fields):
+            blank += bool(fields)
+        elif len(fields) != len(header):
+            what = f"has {len(fields)} fields, the header {len(header)}"
+            hint = f"quote fields that hold {_called(delimiter)}"
+            table.problems.append(Problem(f"{path}:{line}", what, hint))
+        else:
+            table.records.append((line, dict(zip(table.header, fields, strict=True))))
     if blank:
         rows = "1 row of empty fields was" if blank == 1 else f"{blank} rows of empty fields were"
         table.notes.append(f"{rows} skipped.")
@@ -149,38 +134,6 @@ def stop_at(problems: Sequence[Problem]) -> None:
 def _line(where: str) -> int:
     """The line of `file.csv:12, column score`."""
     return int(where.rsplit(", column", maxsplit=1)[0].rsplit(":", maxsplit=1)[1])
-
-
-def _content(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", path=path) from None
-    # Without a byte order mark the zero bytes of UTF-16 show.
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data.split(b"\n", 1)[0]:
-        what = "is UTF-16 from column 1 on, not UTF-8"
-        raise DataError(what, path=path, line=1, hint="save it as UTF-8")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = error.object[: error.start]
-        line = before.count(b"\n") + 1
-        place = len(before.rsplit(b"\n", 1)[-1].decode("utf-8", "replace")) + 1
-        what = f"is not UTF-8 at its character {place}"
-        raise DataError(what, path=path, line=line, hint="save it as UTF-8") from None
-
-
-def _delimiter(content: str, columns: Sequence[str]) -> str:
-    """What divides the header into the most of the columns; the comma, if nothing does better."""
-
-    def known(delimiter: str) -> int:
-        first = next(csv.reader(io.StringIO(content, newline=""), delimiter=delimiter), [])
-        return sum(name.strip().casefold() in columns for name in first)
-
-    try:
-        return max(_DELIMITERS, key=known)
-    except csv.Error:
-        return ","
 
 
 def _called(delimiter: str) -> str:

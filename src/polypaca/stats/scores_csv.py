@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from polypaca.stats.csv_files import Table
 
 _OWN = ("row", "scope", "language", "control", "gate", "gate_low")
+# What `agree` reads, and the columns that hold it.
+_AGREED = {"system": "row", "language": "language", "judge": "before", "human": "human"}
 _MEANT = {"after": "totals after the gate", "gate": "gate pass rates"}
 
 
@@ -31,23 +33,19 @@ def as_compared(table: Table) -> Table:
     places = [(line, fields) for line, fields in table.records if fields["scope"] == "language"]
     recipes = [(line, own) for line, own in places if own["recipe"] and own["control"] != "true"]
     rated = [(line, own) for line, own in recipes if own[measure].strip()]
-    left = [
-        f"{count} {what}"
-        for count, what in (
-            (len(table.records) - len(places), "averages over languages"),
-            (len(places) - len(recipes), "scores of controls and other systems"),
-            (len(recipes) - len(rated), "without a rating"),
-        )
-        if count
-    ]
-    note = f"Read as the report's scores.csv: {_MEANT[measure]}, recipe against recipe"
-    if left:
-        note += f"; left out: {', '.join(left)}"
+    note = _note(
+        f"{_MEANT[measure]}, recipe against recipe",
+        {
+            "averages over languages": len(table.records) - len(places),
+            "scores of controls and other systems": len(places) - len(recipes),
+            "without a rating": len(recipes) - len(rated),
+        },
+    )
     header = ["model", "language", "recipe", "score", "low", "high"]
     records = [
         (line, dict(zip(header, _compared(fields, measure), strict=True))) for line, fields in rated
     ]
-    return replace(table, header=header, records=records, notes=[*table.notes, f"{note}."])
+    return replace(table, header=header, records=records, notes=[*table.notes, note])
 
 
 def _compared(fields: Mapping[str, str], measure: str) -> list[str]:
@@ -75,23 +73,17 @@ def as_agreed(table: Table) -> Table:
         )
     places = [(line, fields) for line, fields in table.records if fields["scope"] == "language"]
     rated = [(line, own) for line, own in places if own["before"].strip() and own["human"].strip()]
-    header = ["system", "language", "judge", "human"]
-    records = [
-        (line, {name: own[at] for name, at in zip(header, _AGREED, strict=True)})
-        for line, own in rated
-    ]
-    left = [
-        f"{count} {what}"
-        for count, what in (
-            (len(table.records) - len(places), "averages over languages"),
-            (len(places) - len(rated), "without a total of both"),
-        )
-        if count
-    ]
-    note = "Read as the report's scores.csv: the judge's totals before the gate"
-    if left:
-        note += f"; left out: {', '.join(left)}"
-    return replace(table, header=header, records=records, notes=[*table.notes, f"{note}."])
+    records = [(line, {name: own[at] for name, at in _AGREED.items()}) for line, own in rated]
+    note = _note(
+        "the judge's totals before the gate",
+        {
+            "averages over languages": len(table.records) - len(places),
+            "without a total of both": len(places) - len(rated),
+        },
+    )
+    return replace(table, header=list(_AGREED), records=records, notes=[*table.notes, note])
 
 
-_AGREED = ("row", "language", "before", "human")
+def _note(what: str, left_out: Mapping[str, int]) -> str:
+    left = ", ".join(f"{count} {name}" for name, count in left_out.items() if count)
+    return f"Read as the report's scores.csv: {what}{f'; left out: {left}' if left else ''}."

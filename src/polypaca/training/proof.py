@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.errors import first_line
 from polypaca.training import attention, distributed
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _fault(
         packed = _hidden(model, line, layout, list(_LENGTHS))
         leaking = _hidden(model, line, layout, [sum(_LENGTHS)])
     except (ValueError, TypeError, RuntimeError, KeyError, AttributeError) as error:
-        return str(error).split("\n")[0]
+        return first_line(error)
     expected = torch.cat(own, dim=1)
     if _error(alone, expected) > tolerance:
         return "its attention is computed in another way"

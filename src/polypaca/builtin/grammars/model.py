@@ -1,14 +1,20 @@
-"""What a grammar of the built-in corpus is made of: words with forms, and sentence patterns."""
+"""What a grammar of the built-in corpus is made of: words with forms, and sentence patterns.
+
+Grammars are the YAML files beside this module.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LANGUAGES = ("en", "es", "de", "zh", "no")
 _SENTENCE_START = re.compile(r"((?:^|\n|[.!?] )[¿¡]?)(\w)")
 
 
@@ -56,3 +62,34 @@ class Grammar:
 
     def _word(self, kind: str, concept: str) -> Word:
         return self.words[kind][concept] if kind in self.words else Word(concept)
+
+
+@cache
+def grammar(language: str) -> Grammar:
+    """The grammar of one of `LANGUAGES`."""
+    from ruamel.yaml import YAML
+
+    text = (Path(__file__).parent / f"{language}.yaml").read_text(encoding="utf-8")
+    table = YAML(typ="safe", pure=True).load(text)
+    return Grammar(
+        words={
+            kind: {concept: _inflected(entry, table["classes"]) for concept, entry in words.items()}
+            for kind, words in table["words"].items()
+        },
+        tasks={
+            task: Patterns(**{**patterns, "requests": tuple(patterns["requests"])})
+            for task, patterns in table["tasks"].items()
+        },
+        phrases=table["phrases"],
+    )
+
+
+def _inflected(entry: str | list[Any], classes: Mapping[str, Mapping[str, str]]) -> Word:
+    """A word of a table: its text, or the name of its class, its text, and forms of its own."""
+    if isinstance(entry, str):
+        return Word(entry)
+    name, text, own = (*entry, {})[:3]
+    forms: dict[str, str] = {"text": text, **own}
+    for form, pattern in classes[name].items():
+        forms.setdefault(form, pattern.format(**forms))
+    return Word(text, forms.get("gender", ""), forms)

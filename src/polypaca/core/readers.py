@@ -59,7 +59,7 @@ class Defects:
     """What to do with the bad rows of one file, and the record of what was done."""
 
     file: str
-    on_bad_row: OnBadRow
+    on_bad_row: OnBadRow | None  # None: as `error`, where there is no such setting
     rejected: list[Rejected] = field(default_factory=list)
     repaired: list[Repaired] = field(default_factory=list)
 
@@ -75,8 +75,9 @@ class Defects:
         Raises:
             DataError: under `error`.
         """
-        if self.on_bad_row == "error":
-            raise DataError(reason, path=self.file, line=line, field=column, hint=HINT)
+        if self.on_bad_row in ("error", None):
+            hint = HINT if self.on_bad_row else ""
+            raise DataError(reason, path=self.file, line=line, field=column, hint=hint)
         reason = f"field {column}: {reason}" if column else reason
         self.rejected.append(Rejected(file=self.file, line=line, reason=reason, row=row))
 
@@ -109,7 +110,7 @@ class _BadLineError(Exception):
     """A line that is no row; the message is the reason."""
 
 
-def read_rows(path: Path, *, on_bad_row: OnBadRow) -> RowsRead:
+def read_rows(path: Path, *, on_bad_row: OnBadRow | None = None) -> RowsRead:
     """Read all rows of a JSON, JSONL or Parquet file.
 
     Line ends, a byte order mark, blank lines and a missing final newline never make a row bad;
@@ -118,7 +119,8 @@ def read_rows(path: Path, *, on_bad_row: OnBadRow) -> RowsRead:
     Args:
         path: the file; its suffix says the format.
         on_bad_row: `error` raises at the first bad row; `reject` keeps bad rows aside with their
-            reasons; `repair` first tries to mend them, on record.
+            reasons; `repair` first tries to mend them, on record. Without any it is `error`, and
+            messages do not speak of the setting.
 
     Raises:
         DataError: under `error` at a bad row; always for a file that cannot be read at all, and
@@ -130,13 +132,23 @@ def read_rows(path: Path, *, on_bad_row: OnBadRow) -> RowsRead:
         rows = _parquet_rows(path, defects)
     elif suffix in SUFFIXES:
         data = _text_bytes(path, defects)
-        array = suffix == ".json" and not _is_jsonl(data)
+        array = suffix == ".json" and not begins_with_object(data)
         rows = _array_rows(data, path, defects) if array else _line_rows(data, defects)
     else:
         raise DataError(
             f"has the unknown suffix {suffix!r}", path=path, hint="use .json, .jsonl or .parquet"
         )
     return RowsRead(list(rows), defects.rejected, defects.repaired)
+
+
+def json_rows(data: bytes, file: str, *, array: bool) -> list[Row]:
+    """The rows of UTF-8 text from elsewhere than a file with one of `SUFFIXES`, without a defect.
+
+    Raises:
+        DataError: at the first bad row, as `read_rows` does.
+    """
+    defects = Defects(file, None)
+    return list(_array_rows(data, file, defects) if array else _line_rows(data, defects))
 
 
 def row_text(fields: Mapping[str, Any]) -> str:
@@ -158,8 +170,8 @@ def _text_bytes(path: Path, defects: Defects) -> bytes:
     return data
 
 
-def _is_jsonl(data: bytes) -> bool:
-    # Many published `.json` files hold one object a line.
+def begins_with_object(data: bytes) -> bool:
+    """Whether the first line is a JSON object, as in many published `.json` files."""
     try:
         return isinstance(json.loads(data.lstrip().split(b"\n", 1)[0]), dict)
     except (ValueError, RecursionError):
@@ -293,7 +305,7 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), "a number")
 
 
-def _array_rows(data: bytes, path: Path, defects: Defects) -> Iterator[Row]:
+def _array_rows(data: bytes, path: Path | str, defects: Defects) -> Iterator[Row]:
     try:
         text = data.decode("utf-8")
         values = json.loads(text, object_pairs_hook=_object)
@@ -329,7 +341,7 @@ def _array_rows(data: bytes, path: Path, defects: Defects) -> Iterator[Row]:
         yield Row(number, number, fields)
 
 
-def _broken_array(path: Path, error: json.JSONDecodeError) -> NoReturn:
+def _broken_array(path: Path | str, error: json.JSONDecodeError) -> NoReturn:
     raise DataError(
         f"is a broken JSON array: {error.msg} at column {error.colno}",
         path=path,

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polypaca.core.errors import DataError
-from polypaca.data.readers import OnBadRow, RowsRead, read_rows
+from polypaca.core.readers import OnBadRow, RowsRead, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
