@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,16 +37,7 @@ class Finished(NamedTuple):
     said: str
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One of pytest-xdist's processes at a time."""
-    with (folder / "finished.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def _write(folder: Path, tokenizer: Path) -> Path:
-    folder.mkdir(exist_ok=True)
     write_data(folder)
     path = folder / STUDY_FILE
     path.write_text(study_text(STUDY, tokenizer))
@@ -63,20 +51,16 @@ def study(tmp_path: Path, tokenizer_file: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, tokenizer_file: Path) -> Finished:
-    """The same study once it has been run; only to be read or copied.
+def finished(once: Callable[[str, Callable[[Path], None]], Path], tokenizer_file: Path) -> Finished:
+    """The same study once it has been run; only to be read or copied."""
 
-    Processes of pytest-xdist have temporary folders beside each other, and share this one.
-    """
-    top = tmp_path_factory.getbasetemp()
-    top = top.parent if "PYTEST_XDIST_WORKER" in os.environ else top
-    said = top / "finished" / "said.txt"
-    with _alone(top):
-        if not said.exists():
-            result = polypaca(_write(said.parent, tokenizer_file))
-            assert result.returncode == 0, result.stdout + result.stderr
-            said.write_text(result.stdout)
-    return Finished(said.parent / STUDY_FILE, said.read_text())
+    def run(folder: Path) -> None:
+        result = polypaca(_write(folder, tokenizer_file))
+        assert result.returncode == 0, result.stdout + result.stderr
+        (folder / "said.txt").write_text(result.stdout)
+
+    folder = once("finished", run)
+    return Finished(folder / STUDY_FILE, (folder / "said.txt").read_text())
 
 
 @pytest.fixture

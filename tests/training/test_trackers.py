@@ -14,6 +14,8 @@ from polypaca.core.work import Context
 from polypaca.stages.train import TrainCell
 from polypaca.training.settings import Hardware, Lora
 
+pytestmark = pytest.mark.slow
+
 TRACKERS = ("tensorboard", "wandb", "trackio", "mlflow")
 
 

@@ -23,6 +23,8 @@ from polypaca.training.trainer import (
     with_adapter,
 )
 
+pytestmark = pytest.mark.slow
+
 # The paper's five, and current ones, all from files as a Hub id would bring them.
 FAMILIES = ["gpt_neox", "bloom", "llama", "openllama", "baichuan", "qwen3", "llama3", "gemma3"]
 Progress = Callable[[float, str], None]
