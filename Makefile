@@ -15,7 +15,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadfile --n
 help:
 	@echo "make demo        run studies/tiny.yaml: the whole pipeline, offline, CPU, minutes"
 	@echo "make test        run the test suite"
-	@echo "make test-quick  its tests that are quick: no training, whole runs, browser, real models"
+	@echo "make test-quick  without training, whole runs, a browser, real models and data"
 	@echo "make check       ruff (lint and format) and mypy --strict"
 	@echo "make real        run studies/real.yaml on the real data in ../shared/data"
 	@echo "make format      let ruff format the code"
@@ -46,7 +46,7 @@ test: install-dev
 	$(PYTEST)
 
 test-quick: install-dev
-	$(PYTEST) -m "not slow and not browser and not gpu"
+	$(PYTEST) -m "not (slow or browser or data or gpu)"
 
 check: install-dev
 	$(BIN)/ruff check $(SOURCES)

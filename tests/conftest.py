@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from filelock import FileLock
 
 from .models.tiny_families import FAMILIES, train_spm, write_baichuan, write_pickled
 from .translation.serving import chat_model, transformers_serve
@@ -33,12 +34,47 @@ TEXT = [
 ]
 
 
+# Trained and real models, their servers, and whole runs: what takes long to make or to start.
+SLOW_FIXTURES = {
+    "bergamot_model", "ctranslate2_model", "finished", "models_folder", "transformers_server"
+}  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that need such a thing as slow."""
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One cache for all tests but those that have their own: no test reads the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POLYPACA_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Gives a folder that is filled once, for all processes of pytest-xdist.
+
+    Their temporary folders lie beside each other.
+    """
+    top = tmp_path_factory.getbasetemp()
+    top = top.parent if "PYTEST_XDIST_WORKER" in os.environ else top
+
+    def folder(name: str, fill: Callable[[Path], None]) -> Path:
+        made, done = top / name, top / f"{name}.done"
+        with FileLock(top / f"{name}.lock"):
+            if not done.exists():
+                made.mkdir(exist_ok=True)
+                fill(made)
+                done.touch()
+        return made
+
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -21,16 +22,24 @@ methods:
 recipes: [monolingual, multilingual, downsampled, english]
 systems: [{base: tiny}, {shuffle: english}]
 generate: {max_new_tokens: 6, num_beams: 1}
-analyze: {resamples: 100}
+analyze: {resamples: 200}
 """
+STUDY_FILE = "small.yaml"
 # The folders of `out`, but for those of the base models and the data.
 AFTER_THE_MIXTURES = ("cells", "systems", "analysis", "report", "logs", ".run")
 AFTER_THE_DATA = ("translations", "lengths", "mixtures", *AFTER_THE_MIXTURES)
 
 
+class Finished(NamedTuple):
+    """A study that was run: its file, and what the run said."""
+
+    study: Path
+    said: str
+
+
 def _write(folder: Path, tokenizer: Path) -> Path:
-    write_data(folder, prompts=4)
-    path = folder / "small.yaml"
+    write_data(folder)
+    path = folder / STUDY_FILE
     path.write_text(study_text(STUDY, tokenizer))
     return path
 
@@ -42,17 +51,19 @@ def study(tmp_path: Path, tokenizer_file: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(
-    tmp_path_factory: pytest.TempPathFactory, tokenizer_file: Path
-) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The same study once it has been run, and what the run said; only to be read or copied."""
-    path = _write(tmp_path_factory.mktemp("finished"), tokenizer_file)
-    result = polypaca(path)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return path, result
+def finished(once: Callable[[str, Callable[[Path], None]], Path], tokenizer_file: Path) -> Finished:
+    """The same study once it has been run; only to be read or copied."""
+
+    def run(folder: Path) -> None:
+        result = polypaca(_write(folder, tokenizer_file))
+        assert result.returncode == 0, result.stdout + result.stderr
+        (folder / "said.txt").write_text(result.stdout)
+
+    folder = once("finished", run)
+    return Finished(folder / STUDY_FILE, (folder / "said.txt").read_text())
 
 
 @pytest.fixture
-def mixed(finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> Path:
+def mixed(finished: Finished, tmp_path: Path) -> Path:
     """The same study with its mixtures drawn, and nothing trained."""
-    return copied(finished[0], tmp_path, *AFTER_THE_MIXTURES)
+    return copied(finished.study, tmp_path, *AFTER_THE_MIXTURES)

@@ -16,6 +16,7 @@ WORDS = {
     "en": ("Name the animal number", "The animal is the old cat of the house number", "."),
     "es": ("Nombra el animal número", "El animal es el gato viejo de la casa número", "."),
 }
+PROMPTS = 24
 MODEL = """\
 models:
   - name: tiny
@@ -34,10 +35,10 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
-def write_data(folder: Path, prompts: int) -> None:
-    """28 instructions and some prompts in both languages, and given answers to the prompts."""
+def write_data(folder: Path) -> None:
+    """28 instructions and 24 prompts in both languages, and given answers to the prompts."""
     for code, (ask, say, end) in WORDS.items():
-        texts = [(n, f"{ask} {n}{end}", f"{say} {n}{end}") for n in range(100 + prompts)]
+        texts = [(n, f"{ask} {n}{end}", f"{say} {n}{end}") for n in range(100 + PROMPTS)]
         write_rows(
             folder / f"data.{code}.jsonl",
             [
@@ -83,9 +84,9 @@ def copied(study: Path, folder: Path, *left_out: str) -> Path:
     return folder / study.name
 
 
-def made(result: subprocess.CompletedProcess[str], kind: str = "done") -> set[str]:
+def made(said: str, kind: str = "done") -> set[str]:
     """The tasks that a run says it did, or found unchanged."""
-    lines = [line.split() for line in result.stdout.splitlines()]
+    lines = [line.split() for line in said.splitlines()]
     return {words[2].rstrip(":") for words in lines if len(words) > 2 and words[1] == kind}
 
 

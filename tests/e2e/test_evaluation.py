@@ -15,11 +15,11 @@ from polypaca.core.records import PairVerdict, Response, Verdict
 from polypaca.core.results import Analysis
 
 from ..llm.mock_server import Answer, MockServer, serve  # noqa: TID252
-from .studies import copied, polypaca, study_text, write_data
+from .conftest import Finished
+from .studies import PROMPTS, copied, polypaca, study_text, write_data
 
 pytestmark = pytest.mark.slow
 
-PROMPTS = 24
 STUDY = """\
 name: judged
 languages: {train: [en, es], test: [en, es]}
@@ -27,7 +27,7 @@ data: {instructions: "data.{language}.jsonl", validation: 4}
 prompts: "prompts.{language}.jsonl"
 MODELS
 methods:
-  lora: {learning_rate: 1e-2, batch_size: 8, epochs: 1, evaluations: 1}
+  lora: {learning_rate: 1e-2, batch_size: 8, epochs: 1, evaluations: 2}
 recipes: [multilingual, english]
 systems:
   - {base: tiny}
@@ -57,7 +57,7 @@ class Served:
     says: Says
 
     def write(self, folder: Path) -> Path:
-        write_data(folder, PROMPTS)
+        write_data(folder)
         path = folder / "judged.yaml"
         path.write_text(self.text)
         return path
@@ -75,9 +75,14 @@ def served(tokenizer_file: Path, tiny_model: Callable[[str], Path]) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def answered(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The study once all systems have answered; only to be copied."""
-    path = served.write(tmp_path_factory.mktemp("answered"))
+def answered(served: Served, finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study once all systems have answered; only to be copied.
+
+    Its cells are some of those of another study.
+    """
+    folder = tmp_path_factory.mktemp("answered")
+    copied(finished.study, folder, "analysis", "report")
+    path = served.write(folder)
     result = _run(path, "--yes", verb="generate")
     assert result.returncode == 0, result.stdout + result.stderr
     return path

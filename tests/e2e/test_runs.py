@@ -14,7 +14,7 @@ import pytest
 
 from polypaca.core.manifest import MANIFEST
 
-from .conftest import AFTER_THE_DATA
+from .conftest import AFTER_THE_DATA, Finished
 from .studies import command, copied, made, polypaca, wait_until, workers
 
 pytestmark = pytest.mark.slow
@@ -24,7 +24,6 @@ MEASURED = (
     "wall_seconds", "training_seconds", "tokens_per_second", "mfu", "matmul_flops_per_second",
     "peak_memory_bytes",
 )  # fmt: skip
-Finished = tuple[Path, subprocess.CompletedProcess[str]]
 
 
 def _numbers(study: Path) -> dict[str, Any]:
@@ -44,7 +43,7 @@ def test_run_again_change_and_repair(finished: Finished, tmp_path: Path) -> None
     path, first = finished
     out = path.parent / "out"
     assert (out / "report" / "index.html").is_file()
-    assert str(out / "report" / "index.html") in first.stdout.replace("\n", "")
+    assert str(out / "report" / "index.html") in first.replace("\n", "")
     assert (out / "cells/tiny.full.monolingual-en.s1/train/model/model.safetensors").is_file()
     assert len(made(first)) == len(list(out.rglob(MANIFEST)))
 
@@ -54,7 +53,7 @@ def test_run_again_change_and_repair(finished: Finished, tmp_path: Path) -> None
     again = polypaca(study)
     assert again.returncode == 0
     assert "nothing to do" in again.stdout
-    assert made(again) == set()
+    assert made(again.stdout) == set()
 
     plan = polypaca(study, "methods.full.learning_rate=2e-3", "--dry-run", "--json")
     full = "tiny.full.monolingual-en.s1"
@@ -71,8 +70,8 @@ def test_run_again_change_and_repair(finished: Finished, tmp_path: Path) -> None
     assert repaired.returncode == 0, repaired.stdout + repaired.stderr
     # The cell came out as before, and so did its answers: they need no judging again.
     follows = {f"systems/{cell}/verdicts", f"systems/{cell}/gate"}
-    assert made(repaired, "unchanged") == follows
-    assert made(repaired) == {
+    assert made(repaired.stdout, "unchanged") == follows
+    assert made(repaired.stdout) == {
         f"cells/{cell}/train", f"systems/{cell}/responses", "analysis", "report"
     }  # fmt: skip
     assert _numbers(study) == _numbers(path)
@@ -84,8 +83,9 @@ def test_run_again_change_and_repair(finished: Finished, tmp_path: Path) -> None
 
 
 def test_killed_runs_end_with_the_numbers_of_an_undisturbed_one(
-    study: Path, finished: Finished
+    finished: Finished, tmp_path: Path
 ) -> None:
+    study = copied(finished.study, tmp_path, "data", *AFTER_THE_DATA)
     out = study.parent / "out"
     # The first is killed among the data, the second while cells are trained.
     for done in ("data", "cells"):
@@ -98,8 +98,8 @@ def test_killed_runs_end_with_the_numbers_of_an_undisturbed_one(
     sealed = {str(path.relative_to(out)) for path in _sealed(out)}
     last = polypaca(study)
     assert last.returncode == 0, last.stdout + last.stderr
-    assert not sealed & made(last)
-    assert _numbers(study) == _numbers(finished[0])
+    assert not sealed & made(last.stdout)
+    assert _numbers(study) == _numbers(finished.study)
 
 
 def test_two_runs_on_one_folder_share_the_work(mixed: Path) -> None:
@@ -112,7 +112,7 @@ def test_two_runs_on_one_folder_share_the_work(mixed: Path) -> None:
     ]
     outputs = [process.communicate(timeout=400)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
-    done = [made(subprocess.CompletedProcess([], 0, output)) for output in outputs]
+    done = [made(output) for output in outputs]
     assert not done[0] & done[1]
     assert len(done[0] | done[1]) == len(_sealed(mixed.parent / "out")) - before
 
@@ -129,7 +129,7 @@ def test_a_failed_cell_leaves_the_others_going(mixed: Path) -> None:
     log = mixed.parent / "out" / "logs" / "cells.tiny.odd.multilingual.s1.train.log"
     assert str(log) in result.stdout.replace("\n", "")
     assert "UserError" in log.read_text()
-    done = made(result)
+    done = made(result.stdout)
     assert "cells/tiny.lora.multilingual.s1/train" in done
     assert "systems/tiny.full.monolingual-en.s1/verdicts" in done
     assert "analysis" not in done
@@ -137,7 +137,7 @@ def test_a_failed_cell_leaves_the_others_going(mixed: Path) -> None:
 
 
 def test_a_bad_row_stops_the_run_with_its_place(finished: Finished, tmp_path: Path) -> None:
-    study = copied(finished[0], tmp_path, "data", *AFTER_THE_DATA)
+    study = copied(finished.study, tmp_path, "data", *AFTER_THE_DATA)
     path = study.parent / "data.es.jsonl"
     lines = path.read_text().splitlines()
     lines[6] = lines[6][:-1]

@@ -43,6 +43,7 @@ def folders(
     return of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decoding", [GREEDY, PAPER])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_mixed_batch_answers_as_peft_does_each_adapter_alone(

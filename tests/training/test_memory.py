@@ -14,7 +14,7 @@ from polypaca.training import memory
 from polypaca.training.trainer import prepare
 
 CRAMPED = """
-import json, resource, sys
+import json, os, resource, sys
 import psutil, torch
 from pathlib import Path
 from transformers import AutoConfig, AutoModelForCausalLM
@@ -24,8 +24,17 @@ from polypaca.training.tokenize import Tokenized
 import numpy as np
 import polypaca.training.loop
 
-folder, spare, wanted = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
 torch.set_num_threads(1)
+# A process for each, which differs from the others in nothing but its limit.
+for job in json.loads(sys.argv[1]):
+    if not (child := os.fork()):
+        break
+    if os.waitpid(child, 0)[1]:
+        sys.exit(f"{job[0]} failed")
+else:
+    sys.exit()
+folder, spare, wanted = Path(job[0]), job[1], job[2]
+os.dup2(os.open(folder / "output", os.O_WRONLY | os.O_CREAT), 1)
 torch.manual_seed(1)
 config = AutoConfig.for_model("llama", hidden_size=256, num_hidden_layers=4, num_attention_heads=4,
                               intermediate_size=512, vocab_size=400)
@@ -48,31 +57,31 @@ Path(folder, "result.json").write_text(json.dumps(result))
 """
 
 
-def _cramped(folder: Path, spare: int, **wanted: Any) -> Any:
-    result = subprocess.run(
-        [sys.executable, "-c", CRAMPED, str(folder), str(spare), json.dumps(wanted)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stdout + result.stderr
-    return json.loads((folder / "result.json").read_text()), result.stdout
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the address space")
 def test_a_limit_on_memory_divides_passes(tmp_path: Path) -> None:
-    ample, _ = _cramped(tmp_path / "a", 8 << 30, micro_batch_tokens=5120)
-    assert ample["tokens"] == 5120
-    # Told to take more than fits: an allocation fails, the pass is divided, training goes on.
-    told, output = _cramped(
-        tmp_path / "b", 250 << 20, micro_batch_tokens=5120, activation_checkpointing="never"
+    jobs: dict[str, tuple[int, dict[str, Any]]] = {
+        "ample": (8 << 30, {"micro_batch_tokens": 5120}),
+        "told": (250 << 20, {"micro_batch_tokens": 5120, "activation_checkpointing": "never"}),
+        "found": (250 << 20, {}),
+    }
+    for name in jobs:
+        (tmp_path / name).mkdir()
+    told = json.dumps([(str(tmp_path / name), *job) for name, job in jobs.items()])
+    result = subprocess.run(
+        [sys.executable, "-c", CRAMPED, told], capture_output=True, text=True, check=False
     )
-    assert told["tokens"] < 5120
-    assert "memory did not suffice" in output
-    assert told["loss"] == pytest.approx(ample["loss"], rel=1e-4)
+    assert result.returncode == 0, result.stdout + result.stderr
+    results = {name: json.loads((tmp_path / name / "result.json").read_text()) for name in jobs}
+    output = {name: (tmp_path / name / "output").read_text() for name in jobs}
+    assert results["ample"]["tokens"] == 5120
+    # Told to take more than fits: an allocation fails, the pass is divided, training goes on.
+    assert results["told"]["tokens"] < 5120
+    assert "memory did not suffice" in output["told"]
     # Left to itself it takes what fits from the start.
-    found, output = _cramped(tmp_path / "c", 250 << 20)
-    assert "memory did not suffice" not in output
-    assert found["loss"] == pytest.approx(ample["loss"], rel=1e-4)
+    assert "memory did not suffice" not in output["found"]
+    for name in ("told", "found"):
+        assert results[name]["loss"] == pytest.approx(results["ample"]["loss"], rel=1e-4)
 
 
 def test_tokens_that_fit() -> None:

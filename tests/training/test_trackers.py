@@ -16,6 +16,8 @@ from polypaca.stages.train import TrainCell
 from polypaca.training.settings import Hardware, Lora
 from polypaca.training.trackers import TRACKERS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def cell(

@@ -50,7 +50,15 @@ ODD = {
 SECRET = "sk-contract-secret"  # not a key
 
 
-@pytest.fixture(params=sorted(ENGINES))
+TRAINED = ("bergamot", "ctranslate2")  # with a model of a few seconds' training
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow if name in TRAINED else ())
+        for name in sorted(ENGINES)
+    ]
+)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

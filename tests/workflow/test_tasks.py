@@ -10,7 +10,7 @@ from polypaca.core import folders
 from polypaca.core.manifest import seal
 from polypaca.core.work import SharedWork, SingleWork
 from polypaca.judging import judges
-from polypaca.langid import detectors, fasttext_models
+from polypaca.langid import detectors, lid176
 from polypaca.stages.analyze import AnalyzeStudy
 from polypaca.stages.gate import CheckLanguage
 from polypaca.stages.judge import JudgeAnswers
@@ -24,7 +24,7 @@ from polypaca.workflow.tasks import tasks_of
 
 STUDY = Path(__file__).parents[2] / "studies" / "tiny.yaml"
 SERVER = 'base_url: "http://127.0.0.1:9/v1", api_key_env: null'
-OWN_FILE = f"{{detector: openlid, model: {fasttext_models.packaged_lid176()}}}"
+OWN_FILE = f"{{detector: openlid, model: {lid176.packaged()}}}"
 
 VARIANTS: dict[str, list[str]] = {
     "as it is": [],
@@ -103,7 +103,7 @@ def test_what_a_detectors_own_file_holds_is_known_wherever_it_is_used(tmp_path: 
     for task in _tasks(tmp_path, *changes):
         if isinstance(task.work, using):
             assert "sha256" in str(task.pins), task.id
-            assert str(fasttext_models.packaged_lid176()) not in str(task.recorded_settings)
+            assert str(lid176.packaged()) not in str(task.recorded_settings)
 
 
 # What only says how to run: a study with it makes the same folders.
