@@ -65,7 +65,7 @@ def test_the_page_runs(
     monkeypatch.setenv("POLYPACA_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "studies").symlink_to(PAGE.parents[1] / "studies")
-    write_data(tmp_path, prompts=3)
+    write_data(tmp_path)
     (tmp_path / "small.yaml").write_text(study_text(SMALL, tokenizer_file))
     (tmp_path / "scores.csv").write_text(
         "model,language,recipe,score\nm,en,one,90\nm,en,two,80\nm,es,one,70\nm,es,two,75\n"
