@@ -246,13 +246,12 @@ def _figures(name: str, analysis: Analysis) -> list[dict[str, Any]]:
         return []
     groups: dict[str, list[dict[str, Any]]] = {}
     for number, panel in enumerate(panels):
-        label = f"{panel.group}, {panel.title}" if panel.title != panel.group else panel.title
+        is_whole_group = panel.title == panel.group
+        label = panel.title if is_whole_group else f"{panel.group}, {panel.title}"
         svg = _inline(panel, f"{label}. {panel.words}.", f"{name}{number}")
-        groups.setdefault(panel.group, []).append({"title": panel.title, "svg": svg})
-    shown = [
-        {"title": title, "panels": own, "titled": [p["title"] for p in own] != [title]}
-        for title, own in groups.items()
-    ]
+        heading = "" if is_whole_group else panel.group
+        groups.setdefault(heading, []).append({"title": panel.title, "svg": svg})
+    shown = [{"title": title, "panels": drawn} for title, drawn in groups.items()]
     caption = figure.caption(analysis)
     return [
         {
