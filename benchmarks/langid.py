@@ -16,7 +16,6 @@ import json
 import time
 import unicodedata
 from collections import Counter
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,15 +47,24 @@ def main() -> None:
     loaded = {name: detectors.load(name) for name in arguments.detectors}
     print(f"detectors: {', '.join(detector.signature for detector in loaded.values())}")
     if arguments.only != "speed":
-        remembered = {name: remembering(detector) for name, detector in loaded.items()}
+        remembered: dict[str, Detector] = {
+            name: Remembering(detector) for name, detector in loaded.items()
+        }
         accuracy(arguments.data, remembered, arguments.limit, arguments.other)
     if arguments.only != "accuracy":
         speed(arguments.data, loaded, arguments.limit)
 
 
-def remembering(detector: Detector) -> Detector:
-    """The same, asked once for each text."""
-    return replace(detector, scores=lru_cache(maxsize=None)(detector.scores))
+class Remembering:
+    """A detector that is asked once for each text."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.name, self.signature = detector.name, detector.signature
+        self._scores = lru_cache(maxsize=None)(detector.scores)
+
+    def scores(self, text: str, k: int) -> list[tuple[str, float]]:
+        """As the detector says."""
+        return self._scores(text, k)
 
 
 def accuracy(data: Path, loaded: dict[str, Detector], limit: int | None, other: list[str]) -> None:

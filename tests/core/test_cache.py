@@ -3,6 +3,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,9 @@ from polypaca.core.cache import (
     damaged,
     hub_file_is_whole,
     keep_hashes,
+    kept_folder,
+    locked,
+    private_folder,
     set_aside,
     with_hash,
     without_hash,
@@ -103,3 +109,87 @@ def test_files_of_the_hubs_cache_are_what_their_names_say(tmp_path: Path) -> Non
         assert not hub_file_is_whole(tmp_path / "file")
     (tmp_path / "own").write_text("x")
     assert hub_file_is_whole(tmp_path / "own")
+
+
+def test_who_finds_an_entry_locked_says_so_and_waits(tmp_path: Path) -> None:
+    entry = tmp_path / "shelf" / "entry"
+    told, done = threading.Event(), []
+
+    def second() -> None:
+        with locked(entry, told.set):
+            done.append("second")
+
+    with locked(entry, lambda: done.append("nobody has it")):
+        other = threading.Thread(target=second)
+        other.start()
+        assert told.wait(10)
+        done.append("first")
+    other.join()
+    assert done == ["first", "second"]
+
+
+def test_a_killed_process_holds_no_lock(tmp_path: Path) -> None:
+    entry = tmp_path / "entry"
+    program = (
+        "import sys, time; from pathlib import Path; from polypaca.core.cache import locked\n"
+        "with locked(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(entry)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        process.kill()
+    waited: list[bool] = []
+    with locked(entry, lambda: waited.append(True)):
+        assert not waited
+
+
+def test_a_folder_is_built_once_and_again_after_damage(tmp_path: Path) -> None:
+    entry = tmp_path / "shelf" / "entry"
+
+    def build(folder: Path) -> None:
+        (folder / "data").write_text("right")
+
+    def fail(folder: Path) -> None:
+        (folder / "data").write_text("half")
+        raise RuntimeError("died")
+
+    with (
+        pytest.raises(RuntimeError, match="died"),
+        kept_folder(entry, fail, again="it is built again"),
+    ):
+        pass
+    (tmp_path / "shelf" / "entry.building-killed").mkdir()
+    ways = []
+    for content in ("right", "wrong", "right"):
+        with kept_folder(entry, build, again="it is built again") as how:
+            ways.append(how)
+            assert (entry / "data").read_text() == "right"
+        (entry / "data").write_text(content)
+    assert ways == [
+        "built",
+        "taken from the cache",
+        "built again, since what the cache held was damaged",
+    ]
+    names = sorted(path.name for path in entry.parent.iterdir())
+    assert names == ["entry", "entry.damaged", "entry.lock"]
+
+
+def _mode(folder: Path) -> int:
+    return folder.stat().st_mode & 0o777
+
+
+def test_what_is_made_is_for_its_owner_and_what_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    shared.chmod(0o755)
+    before = os.umask(0)
+    try:
+        private_folder(shared / "a" / "b" / "c")
+        private_folder(shared / "a" / "b" / "c")
+    finally:
+        os.umask(before)
+    assert _mode(shared) == 0o755
+    for folder in ("a", "a/b", "a/b/c"):
+        assert _mode(shared / folder) == 0o700

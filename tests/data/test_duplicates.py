@@ -10,15 +10,14 @@ from polypaca.data.duplicates import find_duplicates
 
 def test_the_same_task_in_another_form() -> None:
     rows = [
-        ("7", "Name three animals.", "", "Cat, dog, horse."),
-        ("2", "Translate:", "Hello there", "Hola"),
-        ("9", "name  three ANIMALS", "", "Cow, hen, pig."),
-        ("1", "Name four animals.", "", "Cat, dog, horse, cow."),
-        ("3", "Translate: hello", "there!", "Hola."),
-        ("4", "Name three animals", "", "cat dog horse"),
+        ("7", "Name three animals.", ""),
+        ("2", "Translate:", "Hello there"),
+        ("9", "name  three ANIMALS", ""),
+        ("1", "Name four animals.", ""),
+        ("3", "Translate: hello", "there!"),
+        ("4", "Name three animals", ""),
     ]
     assert find_duplicates(rows) == {"9": "7", "3": "2", "4": "7"}
-    assert find_duplicates(rows, key="all") == {"3": "2", "4": "7"}
     # The first of the order in which rows come is kept.
     assert find_duplicates(reversed(rows)) == {"9": "4", "7": "4", "2": "3"}
 
@@ -35,11 +34,11 @@ def test_the_same_task_in_another_form() -> None:
     ],
 )
 def test_tasks_that_differ_in_a_sign(one: str, other: str) -> None:
-    assert find_duplicates([("1", one, "", ""), ("2", other, "", "")]) == {}
+    assert find_duplicates([("1", one, ""), ("2", other, "")]) == {}
 
 
 def test_inputs_of_punctuation_alone_differ() -> None:
-    rows = [("1", "Name this sign.", "!", ""), ("2", "Name this sign.", "?", "")]
+    rows = [("1", "Name this sign.", "!"), ("2", "Name this sign.", "?")]
     assert find_duplicates(rows) == {}
 
 
@@ -52,7 +51,7 @@ def test_no_rows() -> None:
 def test_real_duplicates(name: str, count: int, data_folder: Path) -> None:
     text = (data_folder / "instructions" / f"{name}.json").read_text("utf-8")
     rows = [
-        (str(number), row["instruction"], row["input"], row["output"])
+        (str(number), row["instruction"], row["input"])
         for number, row in enumerate(json.loads(text))
     ]
     found = find_duplicates(rows)

@@ -10,6 +10,7 @@ from polypaca.core.records import Verdict
 from polypaca.core.settings import Choice
 from polypaca.judging.contract import Item, Judge
 from polypaca.judging.judges import JUDGES, load
+from polypaca.judging.llm import LlmJudgeSettings, PairwiseSettings
 from polypaca.judging.none import NoJudgeSettings
 from polypaca.langid.settings import Gate
 
@@ -72,6 +73,21 @@ def test_prompts_without_references(judge: Judge, request: pytest.FixtureRequest
     else:
         (verdict,) = judge.judge(bare)
         assert isinstance(verdict, Verdict)
+
+
+@pytest.mark.parametrize("kind", sorted(JUDGES))
+def test_a_row_has_the_name_that_its_settings_have(kind: str) -> None:
+    settings = JUDGES[kind].settings
+    assert settings.model_fields["kind"].default == kind
+    assert settings.__doc__
+
+
+def test_prompts_are_looked_at_before_anything_runs() -> None:
+    check = JUDGES["llm"].check
+    check(LlmJudgeSettings(model="m", pairwise=PairwiseSettings()))
+    for wrong in ({"prompt": "gone"}, {"pairwise": PairwiseSettings(prompt="gone")}):
+        with pytest.raises(UserError, match="no judge's prompt 'gone'"):
+            check(LlmJudgeSettings(model="m").model_copy(update=wrong))
 
 
 def test_no_judge_leaves_every_answer_unrated() -> None:

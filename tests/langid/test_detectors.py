@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from polypaca.core import languages
 from polypaca.core.errors import MissingExtraError, UserError
-from polypaca.langid import detectors, fasttext_models
+from polypaca.langid import detectors, openlid
 from polypaca.langid.contract import Detector
 
 from .fasttext_format import write_model
@@ -43,7 +43,7 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(
         tmp_path_factory.mktemp("model") / "model.bin",
         {
-            LABELS[language]: f"{text} {fasttext_models.openlid_text(text)}"
+            LABELS[language]: f"{text} {openlid.prepared(text)}"
             for language, text in SENTENCES.items()
         }
         | {"nno_Latn": "eg veit ikkje", "zxx_Zxxx": "zzz"},
@@ -124,7 +124,7 @@ def test_a_file_may_be_given_for_the_bundled_detector(small_model: Path) -> None
 
 
 def test_openlid_3_is_asked_as_its_authors_ask(small_model: Path) -> None:
-    assert fasttext_models.openlid_text("Hei, VÆR 3 så snill! मेरी") == "hei vær  så snill मेरी"
+    assert openlid.prepared("Hei, VÆR 3 så snill! मेरी") == "hei vær  så snill मेरी"
     shouted = SENTENCES["es"].upper() + "!!!"
     (detected, probability), *_ = detectors.load("openlid-v3", small_model).scores(shouted, 1)
     assert (detected, probability > 0.9) == ("es", True)
@@ -214,7 +214,7 @@ def test_what_the_hub_has_in_its_cache_needs_no_network(
 ) -> None:
     from huggingface_hub import constants
 
-    file = detectors.OPENLID_V3
+    file = openlid.OPENLID_V3
     cached = (
         tmp_path / f"models--{file.repository.replace('/', '--')}" / "snapshots" / file.revision
     )
@@ -234,9 +234,13 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
             detectors.load("openlid", path)
 
 
-@pytest.mark.parametrize("name", ["lid176", "lingua"])
+KNOWN = sorted(name for name, row in detectors.DETECTORS.items() if row.languages)
+
+
+@pytest.mark.parametrize("name", KNOWN)
 def test_what_a_detector_knows_is_what_it_says(name: str) -> None:
     if name == "lingua":
         pytest.importorskip("lingua")
+    assert KNOWN == ["lid176", "lingua"]
     said = {language for language, _ in detectors.load(name).scores("a", 10_000)}
     assert set(detectors.known_languages(name) or ()) == said

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from polypaca.core.languages import scripts
 from polypaca.langid import detectors
 from polypaca.langid.forms import lowered
-from polypaca.langid.gate import Gate, best_among, check
+from polypaca.langid.gate import GateDecision, best_among, check
 
 if TYPE_CHECKING:
     from polypaca.langid.contract import Detector
@@ -63,12 +63,12 @@ def test_the_whole_answer_counts_not_its_beginning(detector: Detector) -> None:
 
 @pytest.mark.parametrize("answer", ["", "  \n ", "\n\t"])
 def test_empty_answers_are_stopped(detector: Detector, answer: str) -> None:
-    assert check(answer, "es", detector) == Gate(None, 0.0, 0, "empty")
+    assert check(answer, "es", detector) == GateDecision(None, 0.0, 0, "empty")
 
 
 @pytest.mark.parametrize("answer", ["...", "?! --", "😀😀", "```\n```", "$$", "- \n- \n- "])
 def test_answers_without_letter_or_digit_are_stopped(detector: Detector, answer: str) -> None:
-    assert check(answer, "es", detector) == Gate(None, 0.0, 0, "degenerate")
+    assert check(answer, "es", detector) == GateDecision(None, 0.0, 0, "degenerate")
 
 
 def test_answers_that_run_in_a_circle_are_stopped(detector: Detector) -> None:
@@ -83,7 +83,7 @@ def test_answers_that_run_in_a_circle_are_stopped(detector: Detector) -> None:
 def test_code_formulas_and_numbers_are_in_no_language_and_pass(
     detector: Detector, answer: str
 ) -> None:
-    assert check(answer, "es", detector) == Gate(None, 0.0, 1, "undetermined")
+    assert check(answer, "es", detector) == GateDecision(None, 0.0, 1, "undetermined")
 
 
 @pytest.mark.parametrize("target", ["fi", "ru", "zh", "hi"])
@@ -94,7 +94,7 @@ def test_code_formulas_and_numbers_are_in_no_language_and_pass(
 def test_names_alone_are_in_no_language_and_pass(
     detector: Detector, answer: str, target: str
 ) -> None:
-    assert check(answer, target, detector) == Gate(None, 0.0, 1, "undetermined")
+    assert check(answer, target, detector) == GateDecision(None, 0.0, 1, "undetermined")
 
 
 @pytest.mark.parametrize("target", ["fi", "ru", "zh"])

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from polypaca.langid import detectors
 from polypaca.langid.content import without_names
-from polypaca.langid.gate import Gate, check
+from polypaca.langid.gate import GateDecision, check
 from polypaca.langid.neutral import has_words, without_neutral
 
 NEUTRAL = [
@@ -36,7 +36,7 @@ TARGETS = [
 def test_what_is_in_no_language_is_undetermined_whatever_the_target(answer: str) -> None:
     detector = detectors.load("lid176")
     found = {check(answer, target, detector) for target in TARGETS}
-    assert found == {Gate(None, 0.0, 1, "undetermined")}
+    assert found == {GateDecision(None, 0.0, 1, "undetermined")}
 
 
 @given(

@@ -9,7 +9,7 @@ from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.folders import PromptsFolder, ResponsesFolder
 from polypaca.core.records import GateResult, Prompt, Response
 from polypaca.core.work import Context
-from polypaca.langid import detectors, fasttext_models
+from polypaca.langid import detectors, lid176
 from polypaca.langid.settings import Gate
 from polypaca.stages.gate import CheckLanguage
 
@@ -76,7 +76,7 @@ def test_every_answer_has_its_gate_its_reason_and_its_confusion(folder: Path) ->
 
 
 def test_a_model_file_can_be_given(folder: Path) -> None:
-    path = fasttext_models.packaged_lid176()
+    path = lid176.packaged()
     facts = _gate(folder, detector="openlid", model=str(path))
     assert facts["detector"] == detectors.signature("openlid", path)
     assert facts["passed"] == 6

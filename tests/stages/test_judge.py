@@ -12,7 +12,7 @@ from polypaca.core.settings import Choice
 from polypaca.core.work import Context
 from polypaca.judging.llm import LlmJudgeSettings
 from polypaca.judging.reference import ReferenceJudgeSettings
-from polypaca.langid import fasttext_models
+from polypaca.langid import lid176
 from polypaca.langid.settings import Gate
 from polypaca.stages.gate import CheckLanguage
 from polypaca.stages.judge import JudgeAnswers
@@ -71,7 +71,7 @@ def test_quality_and_language_stay_separate(folders: tuple[Path, Path], tmp_path
 def test_the_gates_own_model_file_serves_the_reference_judge_too(
     folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    gate = Gate(detector="openlid", model=str(fasttext_models.packaged_lid176()))
+    gate = Gate(detector="openlid", model=str(lid176.packaged()))
     verdicts = _judge(tmp_path / "v", folders, ReferenceJudgeSettings(), gate)
     assert "openlid-" in verdicts[0].judge
 

@@ -82,6 +82,15 @@ def test_pairs_are_of_who_answers_in_each_language(tmp_path: Path) -> None:
         (FIRST.replace("PAIRS", "{prompt: gone.txt}"), "", "judge.pairwise.prompt: no such file"),
         ("{kind: llm, model: m, prompt: gone.yaml}", "", "judge.prompt: no such file"),
         ("{kind: none}", "gate: {model: gone.bin}", "gate.model: no such file"),
+        (
+            FIRST.replace("PAIRS", "{pars: all}"),
+            "",
+            "pairwise.pars: unknown key; did you mean pairs?",
+        ),
+        ("{kind: reference, modl: m}", "", "judge.modl: unknown key; there are: kind"),
+        ("{model: m}", "", "judge: needs `kind:`, one of reference, llm, none"),
+        ("{kind: [a]}", "", "judge: unknown kind \"['a']\"; there are: reference, llm, none"),
+        ("llm", "", "judge: input should be a valid dictionary or object"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, judge: str, rest: str, message: str) -> None:

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polypaca.core.disk import writing
-from polypaca.core.files import sha256_once, sha256_text, write_json
+from polypaca.core.files import read_json, sha256_once, sha256_text, write_json
 from polypaca.core.notices import notice
-from polypaca.core.private import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +33,22 @@ def cache_folder() -> Path:
     """The folder that studies share (`POLYPACA_CACHE`, else `~/.cache/polypaca`)."""
     given = os.environ.get(CACHE_VARIABLE)
     return Path(given).expanduser() if given else Path.home() / ".cache" / "polypaca"
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are not there, with mode 0700.
+
+    A cache holds prompts, answers and data of any study, which are its owner's alone. A folder that
+    is there keeps its mode: who shares a cache on purpose has made it so.
+
+    Raises:
+        OSError: if it cannot be made.
+    """
+    above = [folder]
+    while not above[-1].parent.exists():
+        above.append(above[-1].parent)
+    for each in reversed(above):
+        each.mkdir(mode=0o700, exist_ok=True)
 
 
 @contextmanager
@@ -84,7 +99,7 @@ def damaged(folder: Path) -> list[str]:
     Hidden ones that are more do not count: systems leave them everywhere.
     """
     try:
-        kept = json.loads((folder / HASHES).read_text(encoding="utf-8"))
+        kept = read_json(folder / HASHES)
         found = _hashes(folder)
     except (OSError, ValueError):
         return [HASHES]

@@ -59,6 +59,16 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is no JSON.
+    """
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def sha256_text(text: str) -> str:
     """Hex SHA-256 of a text's UTF-8 bytes; lone surrogates are kept apart, not refused."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.files import read_json
 from polypaca.core.results import CellCost, HeldOutLoss
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def cell_cost(cell: str, folder: Path, *, budgets: float) -> CellCost:
         OSError: if there is no ledger.
         pydantic.ValidationError: if the ledger lacks what every ledger has.
     """
-    ledger = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
+    ledger = read_json(folder / "ledger.json")
     recorded = {
         key: ledger[key]
         for key in CellCost.model_fields
@@ -36,7 +36,7 @@ def _heldout(folder: Path) -> dict[str, HeldOutLoss]:
     path = folder / "heldout.json"
     if not path.exists():
         return {}
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = read_json(path)
     return {language: _loss(own) for language, own in found.items()}
 
 

@@ -16,6 +16,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from pydantic import AfterValidator
 from pydantic_core import PydanticKnownError
 
 from polypaca.core.errors import UserError
@@ -49,6 +50,9 @@ class Table(Mapping[str, Row]):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
+    def __contains__(self, name: object) -> bool:
+        return name in list(self)
+
     def __getitem__(self, name: str) -> Row:
         point = self._point(name)
         if point is None:
@@ -74,8 +78,8 @@ class Table(Mapping[str, Row]):
             UserError: if there is none, the package that has it cannot be imported, or several
                 want the name.
         """
-        if name not in list(self):
-            raise UserError(f"no {self._what} is called {name!r}{nearest(name, list(self))}")
+        if name not in self:
+            raise UserError(f"no {self._what} is called {name!r}{nearest(name, self)}")
         return self[name]
 
     def version_of(self, name: str) -> str | None:
@@ -112,6 +116,17 @@ def installed(group: str) -> EntryPoints:
 
 def _package(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.module
+
+
+def name_in(rows: Mapping[str, Any], what: str) -> AfterValidator:
+    """The check of a setting that is the name of a row."""
+
+    def known(name: str) -> str:
+        if name not in rows:
+            raise ValueError(f"unknown {what} {name!r}{nearest(name, rows)}")
+        return name
+
+    return AfterValidator(known)
 
 
 class HasSettings(Protocol):

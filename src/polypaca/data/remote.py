@@ -15,11 +15,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
-from polypaca.core.cache import locked, set_aside
+from polypaca.core.cache import locked, private_folder, set_aside
 from polypaca.core.disk import writing
 from polypaca.core.errors import DataError, StageError, UserError, first_line
 from polypaca.core.files import sha256_file
-from polypaca.core.private import private_folder
 from polypaca.data.patterns import PLACEHOLDER
 
 if TYPE_CHECKING:

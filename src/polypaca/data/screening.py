@@ -51,7 +51,7 @@ def findings(
         if "contaminated" in looked_for and prompts is not None:
             yield from _contaminated(rows, language, prompts)
         if "duplicate" in looked_for:
-            asked = ((row.source, row.instruction, row.input, row.output) for row in rows)
+            asked = ((row.source, row.instruction, row.input) for row in rows)
             for source, first in find_duplicates(asked).items():
                 yield Finding(source, language, "duplicate", f"asks what {first} asks")
         for row in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,13 +10,14 @@ from polypaca.core.files import sha256_text
 from polypaca.core.records import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from polypaca.core.records import PairVerdict, VerdictStatus
     from polypaca.langid.settings import Gate
 
-    Progress = Callable[[int], None]  # told how many items are done so far
+
+Progress = Callable[[int], None]  # told how many items are done so far
 
 
 @dataclass(frozen=True)

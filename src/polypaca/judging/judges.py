@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, SerializeAsAny
 from polypaca.core.rows import Table, read_choice
 from polypaca.core.settings import Choice
 from polypaca.judging.contract import JudgeContext, ignore
-from polypaca.judging.llm import LlmJudge, LlmJudgeSettings
+from polypaca.judging.llm import LlmJudge, LlmJudgeSettings, check_prompts
 from polypaca.judging.none import NoJudge, NoJudgeSettings
 from polypaca.judging.reference import ReferenceJudge, ReferenceJudgeSettings
 
@@ -34,12 +34,15 @@ class JudgeRow:
     Attributes:
         settings: the class of the judge's settings.
         make: `make(settings, context)` gives the judge.
+        check: `check(settings)` looks at what can be looked at before anything runs, and raises
+            UserError.
         needs_references: whether every prompt must come with a reference.
         uses_gate: whether verdicts depend on the gate's detector.
     """
 
     settings: type[Choice]
     make: Callable[[Any, JudgeContext], Judge]
+    check: Callable[[Any], object] = lambda settings: None
     needs_references: bool = False
     uses_gate: bool = False
 
@@ -52,7 +55,7 @@ JUDGES: Table[JudgeRow] = Table(
         "reference": JudgeRow(
             ReferenceJudgeSettings, ReferenceJudge, needs_references=True, uses_gate=True
         ),
-        "llm": JudgeRow(LlmJudgeSettings, LlmJudge),
+        "llm": JudgeRow(LlmJudgeSettings, LlmJudge, check_prompts),
         "none": JudgeRow(NoJudgeSettings, NoJudge),
     },
 )

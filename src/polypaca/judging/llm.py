@@ -12,7 +12,7 @@ from polypaca.core.errors import UserError
 from polypaca.core.files import sha256_text
 from polypaca.core.settings import RUN_ONLY, USER_PATH, Choice, Name, Settings
 from polypaca.judging.contract import ignore, verdict
-from polypaca.judging.prompts import fill, load_prompt
+from polypaca.judging.prompts import fill, load_pair_prompt, load_prompt
 from polypaca.judging.ratings import Reading, read_rating
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete, require_key
@@ -176,6 +176,17 @@ class LlmJudge:
             temperature=temperature,
             prompt_sha256=sha256_text(self._prompt.text(item.language)),
         )
+
+
+def check_prompts(settings: LlmJudgeSettings) -> None:
+    """Read the prompts for ratings and pairs.
+
+    Raises:
+        UserError: if one cannot be used.
+    """
+    load_prompt(settings.prompt)
+    if settings.pairwise:
+        load_pair_prompt(settings.pairwise.prompt)
 
 
 def slots(item: Item | PairItem, asked: JudgePrompt) -> dict[str, str]:

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Protocol
 
 # What detectors that have a class for text in no language (numbers, noise) call it here: the code
 # of ISO 639-2 for "no linguistic content".
 NO_LANGUAGE = "zxx"
 
 
-@dataclass(frozen=True)
-class Detector:
-    """A loaded detector.
+class Detector(Protocol):
+    """A loaded detector."""
 
-    Attributes:
-        name: the row of the table that loaded it.
-        signature: name and hash of the model, enough to know what made a result.
-        scores: `scores(text, k)` gives at most `k` pairs of canonical language code and
-            probability (0..1), most probable first, each language once. Any string is allowed;
-            what it says of a text without letters means nothing, and it may know nothing of a
-            text and give no pair. A small `k` is faster.
-    """
+    @property
+    def name(self) -> str:
+        """The row of the table that loaded it."""
 
-    name: str
-    signature: str
-    scores: Callable[[str, int], list[tuple[str, float]]]
+    @property
+    def signature(self) -> str:
+        """Name and hash or version of the model, enough to know what made a result."""
+
+    def scores(self, text: str, k: int) -> list[tuple[str, float]]:
+        """At most `k` pairs of canonical language code and probability (0..1).
+
+        The most probable comes first, each language once. Any string is allowed; what is said of a
+        text without letters means nothing, and a detector may know nothing of a text and give no
+        pair. A small `k` is faster.
+        """

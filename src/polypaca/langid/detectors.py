@@ -1,21 +1,20 @@
 """The table of language detectors.
 
-To add one, write a loader in a file of its own and give it a row; the contract test in
-`tests/langid/test_detectors.py` then covers it.
+To add one, write its class in a file of its own and give it a row; the contract test in
+`tests/langid/test_detectors.py` then covers it. A fastText model needs a row alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polypaca.core import languages
 from polypaca.core.errors import UserError
-from polypaca.core.files import sha256_file
-from polypaca.core.names import nearest
-from polypaca.langid import fasttext_models, lingua_models
+from polypaca.core.rows import Table
+from polypaca.langid import fasttext_models, lid176, lingua_models, openlid
 from polypaca.langid.hub_files import HubFile, fetch
 
 if TYPE_CHECKING:
@@ -25,57 +24,67 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DetectorSpec:
+class DetectorRow:
     """A row: what the detector is, and where it comes from.
 
     Attributes:
-        summary: one line for users.
-        file: finds or downloads the fastText model; None where a package has all.
-        labels: language codes for those of its labels that are not language codes.
-        prepare: what is done to a line before the model is asked.
-        load: for a detector that is no fastText model.
+        load: `load(file)` gives the detector.
+        signature: `signature(file)` is the loaded detector's, without loading it.
+        file: finds or downloads the model file; None where the detector takes none.
+        languages: the canonical codes that it may say; None where that takes a large file to know.
+        any_script: whether it has labels for languages in scripts that they are not usually
+            written in.
     """
 
-    summary: str
+    load: Callable[[Path | None], Detector]
+    signature: Callable[[Path | None], str]
     file: Callable[[], Path] | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    prepare: Callable[[str], str] | None = None
-    load: Callable[[], Detector] | None = None
+    languages: frozenset[str] | None = None
+    any_script: bool = False
 
 
-def _on_hub(name: str, file: HubFile) -> Callable[[], Path]:
-    return lambda: fetch(file, name)
+def _fasttext(
+    name: str,
+    file: HubFile | Callable[[], Path],
+    *,
+    labels: Mapping[str, str] | None = None,
+    prepare: Callable[[str], str] | None = None,
+    known: frozenset[str] | None = None,
+    any_script: bool = False,
+) -> DetectorRow:
+    """The row of a fastText model; see `FastTextDetector` for labels and preparation."""
+
+    def load(path: Path | None) -> Detector:
+        assert path is not None
+        return fasttext_models.FastTextDetector(name, path, labels or {}, prepare)
+
+    where = partial(fetch, file, name) if isinstance(file, HubFile) else file
+    signature = partial(fasttext_models.signature, name)
+    return DetectorRow(load, signature, where, known, any_script)
 
 
-OPENLID = HubFile("laurievb/OpenLID", "model.bin", "c3f6774ac2e2f7e15d643c653d0d0b5021c26685")
-OPENLID_V3 = HubFile(
-    "HPLT/OpenLID-v3", "openlid-v3.bin", "efea51d63fa6fbac23eb5ca7ae23dc601346ad8a"
+_GLOTLID = HubFile("cis-lmu/glotlid", "model_v3.bin", "74cb50b709c9eefe0f790030c6c95c461b4e3b77")
+
+DETECTORS: Table[DetectorRow] = Table(
+    "language detector",
+    "polypaca.detectors",
+    DetectorRow,
+    {
+        "lid176": _fasttext(
+            "lid176", lid176.packaged, labels=lid176.LABELS, known=lid176.LANGUAGES
+        ),
+        # The paper's; 1.2 GB from the Hub, as is its successor with a class for noise.
+        "openlid": _fasttext("openlid", openlid.OPENLID),
+        "openlid-v3": _fasttext("openlid-v3", openlid.OPENLID_V3, prepare=openlid.prepared),
+        # 2,102 languages and scripts; 1.7 GB.
+        "glotlid": _fasttext("glotlid", _GLOTLID, any_script=True),
+        "lingua": DetectorRow(
+            lambda file: lingua_models.LinguaDetector(),
+            lambda file: lingua_models.signature(),
+            languages=lingua_models.LANGUAGES,
+        ),
+    },
 )
-GLOTLID = HubFile("cis-lmu/glotlid", "model_v3.bin", "74cb50b709c9eefe0f790030c6c95c461b4e3b77")
-
-DETECTORS: dict[str, DetectorSpec] = {
-    "lid176": DetectorSpec(
-        "fastText lid.176 (compressed), 176 languages, offline",
-        file=fasttext_models.packaged_lid176,
-        labels=fasttext_models.LID176_LABELS,
-    ),
-    "openlid": DetectorSpec(
-        "OpenLID, 201 languages, the paper's; 1.2 GB from the Hub",
-        file=_on_hub("openlid", OPENLID),
-    ),
-    "openlid-v3": DetectorSpec(
-        "OpenLID-v3, with a class for noise; 1.2 GB from the Hub",
-        file=_on_hub("openlid-v3", OPENLID_V3),
-        prepare=fasttext_models.openlid_text,
-    ),
-    "glotlid": DetectorSpec(
-        "GlotLID v3, 2,102 languages and scripts; 1.7 GB from the Hub",
-        file=_on_hub("glotlid", GLOTLID),
-    ),
-    "lingua": DetectorSpec(
-        "lingua, 75 languages, slow; extra `lingua`", load=lingua_models.load_lingua
-    ),
-}
 
 
 def load(name: str, model: Path | str | None = None) -> Detector:
@@ -83,7 +92,7 @@ def load(name: str, model: Path | str | None = None) -> Detector:
 
     Args:
         name: a row of the table.
-        model: the fastText file to use for it, instead of the one that comes with it or is
+        model: the model file to use for it, instead of the one that comes with it or is
             downloaded; `ensure` gives one.
 
     Raises:
@@ -99,20 +108,20 @@ def ensure(name: str, model: Path | str | None = None) -> Path | None:
     To be called while the network may be used; `load` then works without it.
 
     Returns:
-        The fastText file; None for a detector that needs none.
+        The model file; None for a detector that needs none.
 
     Raises:
         UserError: if there is no such detector, or no file; says where to get it.
         MissingExtraError: if its package is not installed.
     """
-    spec = _row(name)
-    if spec.file is None:
+    row = DETECTORS.row(name)
+    if row.file is None:
         if model is not None:
             raise UserError(f"the language detector {name} takes no `model` file: leave it out")
-        signature(name)
+        row.signature(None)
         return None
     if model is None:
-        return spec.file()
+        return row.file()
     if not Path(model).is_file():
         raise UserError(f"no model file for the language detector {name}: {model} is not a file")
     return Path(model)
@@ -121,48 +130,54 @@ def ensure(name: str, model: Path | str | None = None) -> Path | None:
 def signature(name: str, model: Path | str | None = None) -> str:
     """What makes the detector's results: its name and the hash of its file, or its version.
 
-    The same as that of the loaded detector, without loading it. `model` is what `ensure` gave.
+    The same as that of the loaded detector, without loading it.
 
     Raises:
         UserError: as `ensure` does.
         MissingExtraError: if its package is not installed.
     """
-    if _row(name).file is None:
-        return lingua_models.signature()
-    path = ensure(name, model)
-    return f"{name}-{sha256_file(path)[:12]}" if path else name
+    return _signed(name, DETECTORS.row(name).signature(ensure(name, model)))
+
+
+def decided(name: str) -> str:
+    """What of the choice of a detector decides results: its name, and the package it comes from."""
+    package = DETECTORS.version_of(name)
+    return f"{name} of {package}" if package else name
 
 
 def known_languages(name: str) -> frozenset[str] | None:
     """The canonical codes that a detector may say; None where that takes a large file to know."""
-    if name == "lid176":
-        return fasttext_models.LID176_LANGUAGES
-    return lingua_models.LANGUAGES if name == "lingua" else None
+    return DETECTORS.row(name).languages
 
 
 def unknown_script(name: str, code: str) -> str | None:
     """The script of a code such as `hi_Latn` that no label of a detector stands for; else None."""
     (script, *others) = languages.scripts(code) or ("",)
     usual = languages.scripts(languages.canonical(code))
-    if others or script in usual or name in _OF_ANY_SCRIPT:
+    if others or script in usual or DETECTORS.row(name).any_script:
         return None
     return script
 
 
-# Detectors that have labels for languages in scripts that they are not usually written in.
-_OF_ANY_SCRIPT = frozenset({"glotlid"})
-
-
 @lru_cache(maxsize=4)
 def _loaded(name: str, path: Path | None) -> Detector:
-    spec = _row(name)
-    if spec.load is not None:
-        return spec.load()
-    assert path is not None
-    return fasttext_models.load_model(name, path, spec.labels, spec.prepare)
+    detector = DETECTORS.row(name).load(path)
+    signed = _signed(name, detector.signature)
+    return detector if signed == detector.signature else _OfPackage(detector, signed)
 
 
-def _row(name: str) -> DetectorSpec:
-    if name not in DETECTORS:
-        raise UserError(f"no language detector is called {name!r}{nearest(name, DETECTORS)}")
-    return DETECTORS[name]
+def _signed(name: str, signature: str) -> str:
+    """A detector's signature, with the package that it comes from."""
+    package = DETECTORS.version_of(name)
+    return f"{signature}|package:{package}" if package else signature
+
+
+class _OfPackage:
+    """A detector of another package, which signs with that package's version as well."""
+
+    def __init__(self, detector: Detector, signature: str) -> None:
+        self._detector = detector
+        self.name, self.signature = detector.name, signature
+
+    def scores(self, text: str, k: int) -> list[tuple[str, float]]:
+        return self._detector.scores(text, k)

@@ -63,7 +63,7 @@ class Told(NamedTuple):
 _NOTHING = Told(None, 0.0, "undetermined")
 
 
-class Gate(NamedTuple):
+class GateDecision(NamedTuple):
     """What the gate says of one answer.
 
     `detected` is a canonical language code, or None where nothing could be detected;
@@ -84,7 +84,7 @@ def check(
     *,
     prompt: str | None = None,
     required: bool = True,
-) -> Gate:
+) -> GateDecision:
     """Gate one answer: 1 if it is in the expected language, or in none; else 0.
 
     What decides, in this order (docs/language-gate.md has the definitions and their cost):
@@ -113,13 +113,13 @@ def check(
     read = without_code(plain(response_text))
     text = prose(read)
     if not required:
-        return Gate(*detect(text, detector), 1, "exempt")
+        return GateDecision(*detect(text, detector), 1, "exempt")
     no_answer = _no_answer(response_text, text)
     if no_answer is not None:
-        return Gate(*detect(text, detector), 0, no_answer)
+        return GateDecision(*detect(text, detector), 0, no_answer)
     told = tell(own_words(read, text, prompt), expected_language, detector)
     reason: GateReason = "undetermined" if told.verdict == "undetermined" else "language"
-    return Gate(told.detected, told.confidence, 0 if told.verdict == "other" else 1, reason)
+    return GateDecision(told.detected, told.confidence, 0 if told.verdict == "other" else 1, reason)
 
 
 def tell(cleaned: str, expected_language: str, detector: Detector) -> Told:

@@ -6,7 +6,6 @@ from importlib import metadata
 
 from polypaca.core import languages
 from polypaca.core.errors import MissingExtraError
-from polypaca.langid.contract import Detector
 
 _PACKAGE = "lingua-language-detector"
 
@@ -31,29 +30,34 @@ def signature() -> str:
         raise MissingExtraError("the language detector lingua", "lingua") from error
 
 
-def load_lingua() -> Detector:
-    """Load lingua with all of its 75 languages (about 1 GB of memory).
+class LinguaDetector:
+    """lingua with all of its 75 languages (about 1 GB of memory).
 
     A detector that knows the study's languages alone would have to take an answer in any other
     language for one of them.
-
-    Raises:
-        MissingExtraError: if lingua is not installed.
     """
-    name_and_version = signature()
-    from lingua import LanguageDetectorBuilder
 
-    detector = LanguageDetectorBuilder.from_all_languages().build()
+    name = "lingua"
 
-    def scores(text: str, k: int) -> list[tuple[str, float]]:
+    def __init__(self) -> None:
+        """Load it.
+
+        Raises:
+            MissingExtraError: if lingua is not installed.
+        """
+        self.signature = signature()
+        from lingua import LanguageDetectorBuilder
+
+        self._detector = LanguageDetectorBuilder.from_all_languages().build()
+
+    def scores(self, text: str, k: int) -> list[tuple[str, float]]:
+        """At most `k` languages and their probabilities."""
         found: dict[str, float] = {}
         # Lone surrogates are refused.
         line = text.encode("utf-8", "replace").decode()
-        for value in detector.compute_language_confidence_values(line):
+        for value in self._detector.compute_language_confidence_values(line):
             language = languages.canonical(value.language.iso_code_639_1.name.lower())
             found[language] = found.get(language, 0.0) + value.value
         ranked = sorted(found.items(), key=lambda item: -item[1])
         # It adds up in no fixed order, so that the last digits differ from run to run.
         return [(language, min(round(value, 9), 1.0)) for language, value in ranked[:k]]
-
-    return Detector(name="lingua", signature=name_and_version, scores=scores)

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from polypaca.core.names import nearest
+from polypaca.core.rows import name_in
 from polypaca.core.settings import USER_PATH, Settings
-
-
-def _known(name: str) -> str:
-    from polypaca.langid.detectors import DETECTORS
-
-    if name not in DETECTORS:
-        raise ValueError(f"unknown detector {name!r}{nearest(name, DETECTORS)}")
-    return name
+from polypaca.langid.detectors import DETECTORS
 
 
 class Gate(Settings):
     """The language check: which detector, and its own model file if it is not the usual one."""
 
-    detector: Annotated[str, AfterValidator(_known)] = "lid176"
+    detector: Annotated[str, name_in(DETECTORS, "detector")] = "lid176"
     model: Annotated[str | None, USER_PATH] = Field(
         default=None, description="a model file of the detector's kind"
     )

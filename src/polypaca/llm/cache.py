@@ -11,9 +11,8 @@ import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.cache import set_aside
+from polypaca.core.cache import private_folder, set_aside
 from polypaca.core.files import atomic_write
-from polypaca.core.private import private_folder
 from polypaca.llm.records import Reply, Request
 
 if TYPE_CHECKING:

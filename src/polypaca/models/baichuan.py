@@ -8,11 +8,10 @@ then free, as LLaMA's is, where Baichuan-2 would normalise it again at every ste
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import UserError
-from polypaca.core.files import write_json
+from polypaca.core.files import read_json, write_json
 from polypaca.models import spm
 from polypaca.models.weights import SHARD_BYTES, read_tensors, write_shards
 
@@ -43,7 +42,7 @@ def convert_baichuan(
     Raises:
         UserError: if the checkpoint is no Baichuan-2 7B, or a part of it is missing.
     """
-    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    config = read_json(source / "config.json")
     llama = llama_config(config, str(source))
     if not (source / spm.MODEL_FILE).is_file() or not spm.write_fast_tokenizer(
         folder, source, add_bos=False

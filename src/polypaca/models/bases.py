@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from polypaca.core.cache import HASHES, cache_folder, hub_file_is_whole, kept_folder
 from polypaca.core.errors import UserError, first_line
-from polypaca.core.files import sha256_once, sha256_text, write_json
+from polypaca.core.files import read_json, sha256_once, sha256_text, write_json
 from polypaca.models import spm
 from polypaca.models.weights import (
     PICKLED,
@@ -166,7 +166,7 @@ def _config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        config: dict[str, Any] = read_json(path)
     except ValueError as error:
         raise UserError(f"{path}: no valid JSON: {error}") from error
     return config
@@ -265,7 +265,7 @@ def cached(
         progress(0.0, "waiting for another run that builds it")
 
     with kept_folder(ready, fill, again="it is built again", waiting=waiting) as how:
-        facts = json.loads((ready / "facts.json").read_text(encoding="utf-8"))
+        facts = read_json(ready / "facts.json")
     facts = {**link(folder, ready), **facts, "summary": how}
     for name in ("facts.json", HASHES):
         (folder / name).unlink()

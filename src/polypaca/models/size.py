@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from polypaca.core.files import read_json
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -168,7 +170,7 @@ def parameter_count(folder: Path) -> int | None:
         return None
     config = folder / "config.json"
     if config.is_file():
-        known = parameters_of(json.loads(config.read_text(encoding="utf-8")))
+        known = parameters_of(read_json(config))
         if known is not None:
             return known
     total = 0

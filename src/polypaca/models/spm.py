@@ -8,9 +8,10 @@ https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.prot
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
+
+from polypaca.core.files import read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,7 +119,7 @@ def _said(source: Path) -> dict[str, Any]:
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         path = source / name
         if path.is_file():
-            said |= json.loads(path.read_text(encoding="utf-8"))
+            said |= read_json(path)
     return {
         key: v["content"] if isinstance(v, dict) and "content" in v else v
         for key, v in said.items()

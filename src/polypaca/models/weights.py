@@ -6,13 +6,12 @@ nothing else (https://docs.pytorch.org/docs/stable/generated/torch.load.html).
 
 from __future__ import annotations
 
-import json
 import pickle
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import UserError, first_line
-from polypaca.core.files import write_json
+from polypaca.core.files import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,7 +37,7 @@ def weight_files(folder: Path, name: str) -> list[Path]:
     index = folder / f"{name}.index.json"
     if not index.is_file():
         return []
-    shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    shards = sorted(set(read_json(index)["weight_map"].values()))
     missing = [shard for shard in shards if not (folder / shard).is_file()]
     if missing:
         raise UserError(

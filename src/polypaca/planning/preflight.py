@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polypaca.judging.judges import JUDGES
-from polypaca.judging.llm import LlmJudgeSettings
 from polypaca.llm.served import Served
 from polypaca.planning.at_hand import tokenizer_file
 from polypaca.stages.answers import AskServer
@@ -40,7 +39,8 @@ def check(study: Study, pending: Sequence[Task], out: Path | None = None) -> Non
         require_key(served)
     works = [task.work for task in pending]
     if any(isinstance(work, (JudgeAnswers, ComparePairs)) for work in works):
-        _check_prompts(study)
+        for judge in judges(study).values():
+            JUDGES.row(judge.kind).check(judge)
         if any(JUDGES.row(judge.kind).needs_references for judge in judges(study).values()):
             _check_references(study)
     asks_cells = any(isinstance(work, AnswerPrompts) for work in works)
@@ -95,16 +95,6 @@ def _who(served: Served) -> str:
 def _limit(served: Served) -> str:
     limit = served.money_limit
     return f", spending {limit:g} at most," if limit is not None else ""
-
-
-def _check_prompts(study: Study) -> None:
-    for judge in judges(study).values():
-        if isinstance(judge, LlmJudgeSettings):
-            from polypaca.judging.prompts import load_pair_prompt, load_prompt
-
-            load_prompt(judge.prompt)
-            if judge.pairwise:
-                load_pair_prompt(judge.pairwise.prompt)
 
 
 def _prompts(study: Study) -> list[Prompt]:

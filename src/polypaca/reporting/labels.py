@@ -34,9 +34,9 @@ def label_lines(name: str) -> list[str]:
     return lines
 
 
-def text_width(text: str, size: float = 12.0) -> float:
-    """About the most pixels that a text takes in a sans-serif font of a size."""
-    return sum(size * _em(character) for character in text)
+def text_width(text: str) -> float:
+    """About the most pixels that a text takes in a sans-serif font of 12 pixels."""
+    return sum(12 * _em(character) for character in text)
 
 
 def label_space(labels: Sequence[Sequence[str]]) -> float:

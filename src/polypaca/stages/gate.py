@@ -42,7 +42,7 @@ class CheckLanguage(SingleWork[GateFolder]):
 
     def decides(self) -> dict[str, Any]:
         """The detector; its own model file is known by what it holds."""
-        return {"detector": self.gate.detector}
+        return {"detector": detectors.decided(self.gate.detector)}
 
     def run(self, context: Context) -> GateFacts:
         """Detect the language of every answer and compare it with the prompt's.

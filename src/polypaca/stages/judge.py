@@ -23,6 +23,7 @@ from polypaca.data.prompts import by_id, references
 from polypaca.judging import judges
 from polypaca.judging.contract import Item
 from polypaca.judging.judges import JUDGES
+from polypaca.langid import detectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,7 +55,7 @@ class JudgeAnswers(SharedWork[VerdictsFolder]):
         """The judge's settings, and the detector if it asks one."""
         settings = JUDGES.decided(self.judge)
         if JUDGES.row(self.judge.kind).uses_gate:
-            settings["detector"] = self.gate.detector
+            settings["detector"] = detectors.decided(self.gate.detector)
         return {"judge": settings}
 
     @classmethod

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import time
 from dataclasses import asdict, dataclass, field
@@ -38,6 +37,7 @@ from polypaca.training import distributed, speed
 from polypaca.training.card import model_card
 from polypaca.training.checkpoints import last_checkpoint
 from polypaca.training.settings import Hardware, Lora, Method
+from polypaca.training.trackers import TRACKERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,8 +89,8 @@ class TrainCell(SingleWork[CellFolder]):
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
         folder, method = context.folder, self.method
-        if "tensorboard" in self.hardware.report_to:
-            os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
+        for name in self.hardware.report_to:
+            TRACKERS[name].begin(folder)
         started = time.monotonic()
         checkpoints = folder / "checkpoints"
         if distributed.broadcast((folder / _LEDGER).exists()):

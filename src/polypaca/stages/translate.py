@@ -53,7 +53,7 @@ class PassOn(SingleWork[TranslationFolder]):
 
     def decides(self) -> dict[str, Any]:
         """The detector; its own model file is known by what it holds."""
-        return {"language": self.language, "detector": self.gate.detector}
+        return {"language": self.language, "detector": detectors.decided(self.gate.detector)}
 
     def run(self, context: Context) -> TranslationFacts:
         """Pass them on, and say if they are in another language."""
@@ -97,7 +97,7 @@ class TranslateRows(SingleWork[TranslationFolder]):
         found = super().decides()
         del found["gate"]
         engine = engines.ENGINES.decided(self.engine)
-        return {**found, "engine": engine, "detector": self.gate.detector}
+        return {**found, "engine": engine, "detector": detectors.decided(self.gate.detector)}
 
     def run(self, context: Context) -> TranslationFacts:
         """Translate, and reject what came out wrong.

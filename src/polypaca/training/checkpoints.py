@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from polypaca.core.cache import damaged
+from polypaca.core.files import read_json
 from polypaca.core.notices import notice
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def last_checkpoint(folder: Path) -> Path | None:
     whole = {path.name: path for path in folder.glob("checkpoint-*") if not damaged(path)}
     usable = []
     for path in whole.values():
-        state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+        state = read_json(path / "trainer_state.json")
         best = PurePath(state.get("best_model_checkpoint") or path).name
         if best in whole:
             usable.append((state["global_step"], path))

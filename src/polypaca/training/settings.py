@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from polypaca.core.rows import name_in
 from polypaca.core.settings import RUN_ONLY, Settings
+from polypaca.training.trackers import TRACKERS
 
 # Of these at most one may be given.
 RIVALS = (("warmup_steps", "warmup_ratio"), ("evaluations", "evaluate_every"))
@@ -98,8 +100,8 @@ class Hardware(Settings):
     cpu_offload: Annotated[bool, RUN_ONLY] = Field(
         default=False, description="with fsdp: parameters wait in the CPU's memory"
     )
-    report_to: Annotated[list[Literal["tensorboard", "wandb", "trackio", "mlflow"]], RUN_ONLY] = (
-        Field(default_factory=list, description="where metrics go beside metrics.jsonl")
+    report_to: Annotated[list[Annotated[str, name_in(TRACKERS, "tracker")]], RUN_ONLY] = Field(
+        default_factory=list, description="where metrics go beside metrics.jsonl"
     )
 
     @model_validator(mode="after")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from polypaca.core.cache import kept_folder
-from polypaca.core.files import write_json
+from polypaca.core.files import read_json, write_json
 from polypaca.core.tokens import encoder_of
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ def cached(folder: Path, make: Callable[[], Tokenized]) -> Tokenized:
     with kept_folder(
         folder, lambda target: _save(target, make()), again="its rows are tokenized again"
     ):
-        counts = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
+        counts = read_json(folder / "counts.json")
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
     return Tokenized(**arrays, **counts)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.errors import MissingExtraError, StageError
-from polypaca.core.files import write_json
-from polypaca.training import adapters, distributed, loss, memory, proof, sharding
+from polypaca.core.errors import StageError
+from polypaca.core.files import read_json, write_json
+from polypaca.training import adapters, distributed, loss, memory, proof, sharding, trackers
 from polypaca.training.batching import Schedule
 from polypaca.training.checkpoints import drop_unusable, last_checkpoint
 from polypaca.training.memory import too_long
@@ -18,7 +17,6 @@ from polypaca.training.settings import Hardware
 from polypaca.training.steps import evaluation_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from polypaca.core.work import Progress
@@ -161,7 +159,7 @@ def fine_tune(
     from polypaca.training.loop import Clock, Passes, StepTrainer
 
     hardware = hardware or Hardware()
-    _need(hardware.report_to)
+    trackers.need(hardware.report_to)
     plan = Schedule(train.lengths, method.batch_size, method.epochs, seed, method.group_by_length)
     steps = plan.steps
     every = evaluation_interval(steps, method.evaluations, method.evaluate_every)
@@ -240,10 +238,8 @@ def fine_tune(
     # Each device its own dropout.
     torch.manual_seed(seed + distributed.rank())
     trainer.train(resume_from_checkpoint=str(last) if last else None)
-    if "wandb" in hardware.report_to and distributed.is_main():
-        import wandb
-
-        wandb.finish()  # or the next cell of this process would go on in this one's run
+    for name in hardware.report_to if distributed.is_main() else ():
+        trackers.TRACKERS[name].end()
     distributed.barrier()
     losses = {
         int(entry["step"]): float(entry["eval_loss"])
@@ -267,16 +263,6 @@ def fine_tune(
         checkpointing,
         passes,
     )
-
-
-def _need(trackers: Sequence[str]) -> None:
-    """Stop where a tracker is not installed: Trainer would find out late, and in other words."""
-    from transformers import integrations
-
-    available: list[str] = integrations.get_available_reporting_integrations() if trackers else []  # type: ignore[attr-defined, no-untyped-call]
-    for name in trackers:
-        if name not in available:
-            raise MissingExtraError(f"report_to: {name}", name)
 
 
 def _fit(
@@ -339,7 +325,7 @@ def _remember_limit(folder: Path, tokens: int) -> None:
 
 def _learned_limit(folder: Path) -> int | None:
     try:
-        return int(json.loads((folder / _LIMIT).read_text(encoding="utf-8"))["tokens"])
+        return int(read_json(folder / _LIMIT)["tokens"])
     except (OSError, ValueError, KeyError):
         return None
 
@@ -348,7 +334,7 @@ def _clock(checkpoint: Path | None) -> dict[str, Any]:
     """The seconds and tokens that earlier runs took up to a checkpoint."""
     if checkpoint is None:
         return {}
-    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    state = read_json(checkpoint / "trainer_state.json")
     kept = state.get("stateful_callbacks", {}).get("Clock", {}).get("args", {})
     return {key: kept[key] for key in ("seconds", "tokens") if key in kept}
 

@@ -12,9 +12,8 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
-from polypaca.core.cache import set_aside, with_hash, without_hash
+from polypaca.core.cache import private_folder, set_aside, with_hash, without_hash
 from polypaca.core.files import write_text
-from polypaca.core.private import private_folder
 from polypaca.translation.texts import translate_texts
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from polypaca.translation.words import SENTENCE, WORD, letters
 
 if TYPE_CHECKING:
     from polypaca.langid.contract import Detector
-    from polypaca.langid.gate import Gate
+    from polypaca.langid.gate import GateDecision
     from polypaca.translation.filters import Limits
 
 # The detector reads no more of a text than this: enough to be sure of any language.
@@ -29,7 +29,7 @@ class _Asked:
     detector: Detector
     limits: Limits
 
-    def check(self, text: str) -> Gate:
+    def check(self, text: str) -> GateDecision:
         return check(text, self.language, self.detector)
 
     def size(self, text: str) -> float:
@@ -82,13 +82,13 @@ def _script(text: str, asked: _Asked) -> str | None:
     return f"hardly any letter of {languages.name(asked.language)}'s script"
 
 
-def _counts(part: str, found: Gate, asked: _Asked) -> bool:
+def _counts(part: str, found: GateDecision, asked: _Asked) -> bool:
     if found.gate or found.confidence < asked.limits.very_sure:
         return False
     return asked.size(part) >= asked.limits.part_size and _is_plausible(part, found, asked)
 
 
-def _is_plausible(text: str, found: Gate, asked: _Asked) -> bool:
+def _is_plausible(text: str, found: GateDecision, asked: _Asked) -> bool:
     """Whether a text can be in the language it is taken for, which is another one.
 
     Detectors guess wildly at what is in another script, and at lists of names.
@@ -102,7 +102,7 @@ def _is_plausible(text: str, found: Gate, asked: _Asked) -> bool:
     return found.confidence >= asked.limits.very_sure or names <= _NAMES * len(words)
 
 
-def _taken(what: str, found: Gate, asked: _Asked) -> str:
+def _taken(what: str, found: GateDecision, asked: _Asked) -> str:
     assert found.detected is not None
     return (
         f"{what}taken for {languages.name(found.detected)} by {asked.detector.name} "

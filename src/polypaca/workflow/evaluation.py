@@ -198,9 +198,7 @@ def _pair(
 ) -> PairsFolder:
     judge = tasks.study.judge
     assert isinstance(judge, LlmJudgeSettings)
-    assert judge.pairwise is not None
-    # It is asked one question an order, once, in words of its own.
-    asked = judge.model_copy(update={"votes": 1, "prompt": judge.pairwise.prompt})
+    asked = judge.for_pairs
     answering = sorted({system for both in pair.systems.values() for system in both})
     work = ComparePairs(
         prompts=prompts,

@@ -6,10 +6,9 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from polypaca.core.cache import CACHE_VARIABLE, cache_folder
+from polypaca.core.cache import CACHE_VARIABLE, cache_folder, private_folder
 from polypaca.core.disk import full_disk
 from polypaca.core.errors import StageError, UserError
-from polypaca.core.private import private_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

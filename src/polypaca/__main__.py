@@ -1,0 +1,5 @@
+"""`python -m polypaca` is the command `polypaca`."""
+
+from polypaca.cli import main
+
+main()
