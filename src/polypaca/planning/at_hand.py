@@ -16,12 +16,13 @@ from polypaca.core.manifest import State, state_of
 from polypaca.core.records import Example
 from polypaca.planning.assumptions import DATA_SETS, estimated_tokens, family_of, growth
 from polypaca.study.grid import given, systems, translated
+from polypaca.translation.given_language import look, notice
 from polypaca.workflow import layout
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.tasks import tasks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from polypaca.models.templates import Template
     from polypaca.planning.assumptions import DataSet
@@ -81,7 +82,19 @@ def rows_at_hand(study: Study, out: Path, notes: list[str]) -> Rows:
         whole = min(len(own) for own in sources.values())
     else:
         whole = len(set.intersection(*(set(own) for own in sources.values())))
+    if not source.startswith("builtin:"):
+        notes += _in_other_languages(sample)
     return Rows(whole, sample)
+
+
+def _in_other_languages(sample: Mapping[str, list[Any]]) -> list[str]:
+    """What to say of rows that are not in the language that they are given for."""
+    from polypaca.langid import detectors
+
+    # The one that needs no download: a plan fetches nothing.
+    detector = detectors.load("lid176")
+    found = [notice(look(rows, code, detector), code) for code, rows in sample.items()]
+    return [f"of {_SAMPLE} rows a language that were looked at, {said}" for said in found if said]
 
 
 def noticed(study: Study, out: Path) -> list[str]:
