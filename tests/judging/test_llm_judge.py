@@ -297,7 +297,7 @@ def test_of_several_votes_only_the_failed_are_asked_for_again(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"votes": 3}, "`votes` need `temperature` > 0"),
+        ({"votes": 3}, "`votes` above 1 need a `temperature` above 0"),
         ({"votes": 0}, "greater than or equal to 1"),
         ({"cuncurrency": 3}, r"cuncurrency\n.* not permitted"),
         ({"money_limit": 3.0}, "needs `price_input`"),

@@ -50,11 +50,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"base_url": "http://h:sk-a-secret/v1"}, "as its port"),
     ({"api_key_env": "gsk_Ab0123456789"}, "not the name of an environment variable"),
     ({"api_key_env": "Ab0123456789Ab0123456789"}, "not the name of an environment variable"),
-    ({"votes": 3}, "`votes` need `temperature` > 0"),
+    ({"votes": 3}, "`votes` above 1 need a `temperature` above 0"),
     ({"votes": 0, "temperature": 1}, "greater than or equal to 1"),
     ({"name": "a/b"}, "cannot name a folder"),
     ({"pairwise": {"pairs": [["english"]]}}, "pairs"),
-    ({"pairwise": {"pairs": [["english", "english"]]}}, "paired with itself"),
+    ({"pairwise": {"pairs": [["english", "english"]]}}, "compared with itself"),
     ({"prompts": "x"}, "Extra inputs"),
 ]
 

@@ -134,10 +134,10 @@ def _check_prompt_lengths(study: Study, out: Path) -> None:
 
 
 def _check_references(study: Study) -> None:
-    from polypaca.judging.reference import without_references
+    from polypaca.judging.reference import missing_references_error
 
     prompts = _prompts(study)
     with_reference = {prompt.id for prompt in prompts if (prompt.reference or "").strip()}
     lacking = [prompt.id for prompt in prompts if prompt.id not in with_reference]
     if lacking:
-        raise without_references(lacking)
+        raise missing_references_error(lacking)

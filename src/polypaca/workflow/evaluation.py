@@ -198,7 +198,7 @@ def _pair(
 ) -> PairsFolder:
     judge = tasks.study.judge
     assert isinstance(judge, LlmJudgeSettings)
-    asked = judge.for_pairs
+    asked = judge.pairwise_settings
     answering = sorted({system for both in pair.systems.values() for system in both})
     work = ComparePairs(
         prompts=prompts,
