@@ -50,7 +50,12 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-@pytest.fixture(params=sorted(detectors.DETECTORS))
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow if name == "lingua" else ())
+        for name in sorted(detectors.DETECTORS)
+    ]
+)
 def detector(request: pytest.FixtureRequest, small_model: Path) -> Detector:
     return _load(request.param, small_model)
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from polypaca.reporting import figures, labels
+from polypaca.reporting.bars import to_svg
+from polypaca.reporting.figure import chart_of
+from polypaca.reporting.score_figure import score_panels
 
 from .conftest import LONG_NAMES, with_long_names
 
@@ -23,6 +26,23 @@ def texts(svg: str) -> list[str]:
         for element in root.iter()
         if element.tag.rpartition("}")[2] in ("text", "tspan")
     ]
+
+
+def _chart(name: str, analysis: Analysis) -> Any:
+    return chart_of(figures.FIGURES[name], analysis)
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_every_figure_has_words_for_each_panel_and_a_caption(name: str, analysis: Analysis) -> None:
+    figure = figures.FIGURES[name]
+    panels = figure.panels(analysis)
+    assert panels
+    for panel in panels:
+        assert panel.words
+        assert to_svg(panel.chart).startswith("<svg")
+    caption = figure.caption(analysis)
+    assert caption.lines
+    assert bool(caption.keys) != bool(caption.text)
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +69,8 @@ def test_score_figure_is_svg_with_languages_recipes_and_values(
 
 
 def test_a_row_that_was_not_tested_is_a_dash_in_its_place(analysis: Analysis) -> None:
-    panel = next(p for p in figures.score_panels(analysis) if p.title == "Norwegian (unseen)")
-    found = texts(figures.to_svg(panel.chart))
+    panel = next(p for p in score_panels(analysis) if p.title == "Norwegian (unseen)")
+    found = texts(to_svg(panel.chart))
     assert "monolingual" in found
     assert "–" in found
     assert "monolingual: no score" in panel.words
@@ -73,7 +93,7 @@ def test_robustness_figure_shows_points_lost_over_seen_languages(
 def test_unrated_figures_are_of_the_gate_alone(
     unrated: Analysis, unrated_files: dict[str, bytes]
 ) -> None:
-    assert figures.robustness_figure(unrated) is None
+    assert _chart("robustness", unrated) is None
     found = texts(unrated_files["scores.svg"].decode())
     assert "Share of answers that pass the gate, in percent" in found
     assert "7\u00a0%" in found
@@ -82,7 +102,7 @@ def test_unrated_figures_are_of_the_gate_alone(
 def test_names_cannot_become_markup(analysis: Analysis) -> None:
     names = {**analysis.language_names, "es": "</svg><script>alert(1)</script>"}
     hostile = analysis.model_copy(update={"language_names": names})
-    svg = figures.to_svg(figures.score_figure(hostile))
+    svg = to_svg(_chart("scores", hostile))
     assert "<script" not in svg
     assert names["es"] in texts(svg)
 
@@ -96,8 +116,8 @@ def test_figure_files(files: dict[str, bytes], unrated_files: dict[str, bytes]) 
 
 def test_an_analysis_without_scores_still_has_a_figure(analysis: Analysis) -> None:
     nothing = analysis.model_copy(update={"scores": []})
-    assert "No scores" in texts(figures.to_svg(figures.score_figure(nothing)))
-    assert figures.robustness_figure(nothing) is None
+    assert "No scores" in texts(to_svg(_chart("scores", nothing)))
+    assert _chart("robustness", nothing) is None
 
 
 @pytest.mark.parametrize("name", [*LONG_NAMES.values(), "downsampled", "m", "x" * 300])
@@ -112,8 +132,8 @@ def test_a_name_is_on_as_many_lines_as_it_needs(name: str) -> None:
 
 
 def test_long_names_are_drawn_whole(analysis: Analysis) -> None:
-    panel = figures.score_panels(with_long_names(analysis))[0]
-    found = " ".join(texts(figures.to_svg(panel.chart)))
+    panel = score_panels(with_long_names(analysis))[0]
+    found = " ".join(texts(to_svg(panel.chart)))
     assert "…" not in found
     for word in ("shuffled", "tiny-neox", "дообучения", "downsampled"):
         assert word in found
@@ -125,6 +145,6 @@ def test_rows_whose_lines_are_alike_stay_two(analysis: Analysis) -> None:
         "shuffled answers": "a" * 200 + "2" + "b" * 200,
     }
     rows = [r.model_copy(update={"name": names.get(r.name, r.name)}) for r in analysis.rows]
-    panel = figures.score_panels(analysis.model_copy(update={"rows": rows}))[0]
-    found = texts(figures.to_svg(panel.chart))
+    panel = score_panels(analysis.model_copy(update={"rows": rows}))[0]
+    found = texts(to_svg(panel.chart))
     assert {"16.1", "64.6"} <= set(found)

@@ -21,6 +21,8 @@ from polypaca.translation.bergamot import BergamotSettings
 from polypaca.translation.contract import Engine
 from polypaca.translation.texts import translate_texts
 
+pytestmark = pytest.mark.slow
+
 ROWS = 40
 
 
@@ -87,7 +89,6 @@ def test_what_must_survive_survives(models: Path, text: str) -> None:
 
 
 @pytest.mark.data
-@pytest.mark.slow
 def test_instruction_data_comes_through(
     models: Path, data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

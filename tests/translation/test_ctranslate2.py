@@ -104,6 +104,7 @@ def test_greedy_float_output_is_what_transformers_generates(
     assert len(set(expected)) > 8
 
 
+@pytest.mark.slow
 def test_nllb_is_given_both_languages_as_transformers_does(nllb_model: Path) -> None:
     from transformers import M2M100ForConditionalGeneration, NllbTokenizer
 

@@ -9,15 +9,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polypaca.reporting.bars import to_svg
 from polypaca.reporting.costs import data_table, ledger_table
 from polypaca.reporting.differences import difference_tables
-from polypaca.reporting.figures import (
-    Panel,
-    needs_ghost_note,
-    robustness_panels,
-    score_panels,
-    to_svg,
-)
+from polypaca.reporting.figures import FIGURES
 from polypaca.reporting.heldout import heldout_table
 from polypaca.reporting.layout import (
     DASH,
@@ -44,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from polypaca.core.results import Analysis, RowLabel, Score, ScoredResponse
+    from polypaca.reporting.bars import Panel
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -120,9 +116,7 @@ def render_page(
         differences=difference_tables(analysis),
         preferences=preference_table(analysis),
         judges=judges_table(analysis),
-        score_groups=_figure(score_panels(analysis)),
-        robustness=_figure(robustness_panels(analysis)),
-        ghost=needs_ghost_note(analysis),
+        figures=[shown for name in FIGURES for shown in _figures(name, analysis)],
         heldout=heldout_table(analysis),
         ledger=ledger_table(analysis),
         training_data=data_table(analysis),
@@ -244,18 +238,33 @@ def _best(analysis: Analysis, rows: tuple[RowLabel, ...], measure: Measure) -> d
     return best
 
 
-def _figure(panels: list[Panel]) -> list[dict[str, Any]]:
-    """Panels by group, each drawn for inlining."""
+def _figures(name: str, analysis: Analysis) -> list[dict[str, Any]]:
+    """A figure for the page, its panels by group, each drawn for inlining; none without panels."""
+    figure = FIGURES[name]
+    panels = figure.panels(analysis)
+    if not panels and figure.optional:
+        return []
     groups: dict[str, list[dict[str, Any]]] = {}
     for number, panel in enumerate(panels):
-        label = f"{panel.group}, {panel.title}" if panel.title != panel.group else panel.title
-        groups.setdefault(panel.group, []).append(
-            {"title": panel.title, "svg": _inline(panel, f"{label}. {panel.words}.", number)}
-        )
-    return [{"title": title, "panels": inlined} for title, inlined in groups.items()]
+        is_whole_group = panel.title == panel.group
+        label = panel.title if is_whole_group else f"{panel.group}, {panel.title}"
+        svg = _inline(panel, f"{label}. {panel.words}.", f"{name}{number}")
+        heading = "" if is_whole_group else panel.group
+        groups.setdefault(heading, []).append({"title": panel.title, "svg": svg})
+    shown = [{"title": title, "panels": drawn} for title, drawn in groups.items()]
+    caption = figure.caption(analysis)
+    return [
+        {
+            "section": figure.section,
+            "heading": figure.heading,
+            "link": figure.link,
+            "caption": caption,
+            "groups": shown,
+        }
+    ]
 
 
-def _inline(panel: Panel, label: str, number: int) -> Any:
+def _inline(panel: Panel, label: str, prefix: str) -> Any:
     """A panel's SVG as part of the page: scales with its place, speaks its content."""
     from markupsafe import Markup, escape
 
@@ -263,7 +272,7 @@ def _inline(panel: Panel, label: str, number: int) -> Any:
     head, body = svg.split(">", 1)
     box = re.search(r'viewBox="[\d. ]+"', head)
     # Identifiers are one name space for the whole page.
-    body = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>p{number}-", body)
+    body = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", body)
     view = box[0] if box else ""
     # Vega escapes every text that it puts into an SVG.
     return Markup(f'<svg {view} role="img" aria-label="{escape(label)}">{body}')  # noqa: S704

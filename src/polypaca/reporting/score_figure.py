@@ -1,0 +1,80 @@
+"""Totals by language: what a row scores after the gate, paler what it was before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from polypaca.core.results import TOTAL_PROMPTS
+from polypaca.reporting.bars import Panel, bars, filled, values_of, words_of
+from polypaca.reporting.figure import Caption, Figure
+from polypaca.reporting.layout import DASH, columns_of, index_of, level_of, names_of, panels_of
+
+if TYPE_CHECKING:
+    from polypaca.core.results import Analysis
+    from polypaca.reporting.figure import Mark
+
+_PERCENT = (0, 25, 50, 75, 100)
+
+
+def score_panels(analysis: Analysis) -> list[Panel]:
+    """Per group and language: each row's total after the gate, paler what it was before.
+
+    Without ratings: the share of answers that pass the gate.
+    """
+    scores = index_of(analysis)
+    top, ticks = (analysis.top, _totals(analysis.top)) if analysis.rated else (100.0, _PERCENT)
+    panels = []
+    for group in panels_of(analysis):
+        form = bars(names_of(group.rows), top, ticks, ghost=analysis.rated)
+        for column in columns_of(analysis):
+            if column.average:
+                continue
+            title = column.title if column.seen else f"{column.title} (unseen)"
+            values = values_of(analysis, group, scores, column.scope, column.language)
+            if any(value["value"] is not None for value in values):
+                panels.append(
+                    Panel(
+                        group.title,
+                        title,
+                        filled(form, values),
+                        words_of(values, level_of(analysis)),
+                    )
+                )
+    return panels
+
+
+def _has_ghosts(analysis: Analysis) -> bool:
+    """Whether any bar of the per-language figure has a visible paler part."""
+    return analysis.rated and any(
+        score.robustness is not None and score.robustness.value > 0.05 for score in analysis.scores
+    )
+
+
+def _totals(top: float) -> tuple[float, ...]:
+    """Ticks of a scale of totals: whole points of the judge's scale, not more than five of them."""
+    points = round(top / TOTAL_PROMPTS)
+    each = -(-points // 5)
+    return tuple(float(TOTAL_PROMPTS * point) for point in range(0, points + 1, each))
+
+
+def _caption(analysis: Analysis) -> Caption:
+    level = level_of(analysis)
+    if not analysis.rated:
+        passes = "share of answers that pass the gate, in percent"
+        keys: list[tuple[Mark, str]] = [("solid", passes), ("whisker", f"{level} interval")]
+        lines = [passes.capitalize(), f"Whiskers: {level} intervals"]
+        return Caption("scores by language", lines, [*keys, ("", f"{DASH} not tested")])
+    before = "what the gate takes: the bar ends at the total before it"
+    keys = [("solid", "total after the gate")]
+    keys += [("ghost", before)] if _has_ghosts(analysis) else []
+    keys += [("whisker", f"{level} interval"), ("", f"{DASH} no score")]
+    lines = [
+        f"Total after the gate (solid) and before it (pale), 0 to {analysis.top:g}",
+        f"Whiskers: {level} intervals",
+    ]
+    return Caption("scores by language", lines, keys)
+
+
+FIGURE = Figure(
+    "languages", "Language by language", "By language", score_panels, _caption, optional=False
+)
