@@ -85,7 +85,9 @@ def run(
         pending = [task for task in planned.tasks if task.id in planned.reasons]
         preflight.check(study, pending, folder)
         if (spending := preflight.spending(pending)) and not spend:
-            raise UserError(f"{' and '.join(spending)}, which may cost money: say spend=True")
+            raise UserError(
+                f"{' and '.join(spending)}, which may cost money: pass spend=True to allow it"
+            )
         with display(planned, Console()) as shown:
             outcome = execute(study, planned, fingerprints, show or shown)
         if outcome.failed:

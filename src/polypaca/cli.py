@@ -37,28 +37,37 @@ app = typer.Typer(
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (YAML).")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, such as methods.lora.rank=16."),
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        help="Values that override the study file's, such as methods.lora.rank=16.",
+    ),
 ]
 Out = Annotated[
-    Path | None, typer.Option("--out", help="Output folder; default: out/<name of the study>.")
+    Path | None, typer.Option("--out", help="Output folder [default: out/<name of the study>].")
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", "-j", min=1, help="Jobs at once; default: one a core, one on a GPU."),
+    typer.Option(
+        "--jobs", "-j", min=1, help="Jobs to run in parallel [default: one per core; 1 on a GPU]."
+    ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run and why, then stop.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would run and why, without running it.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
 Launch = Annotated[
     str,
     typer.Option(
         "--launch",
         metavar="COMMAND",
-        help="Train on several devices: 'torchrun --nproc-per-node 8', or whatever starts a module "
-        "on them.",
+        help="Train on several devices with this launcher, such as 'torchrun --nproc-per-node 8'.",
     ),
 ]
 Yes = Annotated[
-    bool, typer.Option("--yes", help="Spend money on a served model without being asked.")
+    bool,
+    typer.Option(
+        "--yes", help="Do not ask before requests to served models, which may cost money."
+    ),
 ]
 
 
@@ -73,7 +82,7 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
 ) -> None:
     del version
     if debug:
@@ -81,7 +90,7 @@ def _options(
 
 
 def _run_command(verb: str, stage: str, help_text: str) -> None:
-    """A verb that runs a study up to and including one stage."""
+    """Add a command that runs a study up to and including one stage."""
 
     @app.command(name=verb, help=help_text)
     def command(
@@ -110,19 +119,19 @@ def _run_command(verb: str, stage: str, help_text: str) -> None:
 _run_command(
     "run",
     "report",
-    "Run a study from its data to its report; what is done already is not done again.",
+    "Run a study from its data to its report, skipping finished work.",
 )
 for _stage, _help in (
-    ("prepare", "Read the data and prompts, fix the splits, make base models ready."),
-    ("translate", "Bring the instruction data into every training language."),
+    ("prepare", "Prepare the data, the prompts and the base models."),
+    ("translate", "Translate the instruction data into every training language."),
     ("mix", "Sample the training rows of every recipe."),
-    ("train", "Train the cells."),
-    ("generate", "Let every system answer the test prompts."),
-    ("judge", "Judge the answers and check their language."),
+    ("train", "Train the models."),
+    ("generate", "Generate every system's responses to the test prompts."),
+    ("judge", "Rate the responses and check their language."),
     ("analyze", "Compute scores, intervals and differences."),
-    ("report", "Write the page; like `run`."),
+    ("report", "Write the report; the same as `run`."),
 ):
-    _run_command(_stage, _stage, f"{_help} Runs earlier stages first where they are not done.")
+    _run_command(_stage, _stage, f"{_help} Earlier stages run first where needed.")
 
 
 @app.command()
@@ -131,26 +140,28 @@ def plan(
     overrides: Overrides = None,
     out: Out = None,
     gpu: Annotated[
-        str | None, typer.Option("--gpu", help="Tell hours and memory for it, such as a100-80gb.")
+        str | None,
+        typer.Option("--gpu", help="GPU to estimate hours and memory for, such as a100-80gb."),
     ] = None,
     price: Annotated[
-        float | None, typer.Option("--price", min=0, help="Of an hour of one such GPU.")
+        float | None,
+        typer.Option("--price", min=0, help="Price of one GPU-hour, to estimate the total cost."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the cells of a study with what they cost: budgets, tokens, FLOPs, GPU-hours, money."""
+    """Estimate what a study will cost: budgets, tokens, FLOPs, GPU-hours and money per model."""
     from polypaca.planning.estimate import estimate
     from polypaca.planning.hardware import gpu_named
 
     chosen = gpu_named(gpu) if gpu is not None else None
     loaded = _load(study, overrides)
-    found = estimate(loaded, _out(loaded, out), chosen, price)
+    costs = estimate(loaded, _out(loaded, out), chosen, price)
     if as_json:
-        typer.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(costs.to_dict(), indent=1, ensure_ascii=False))
         return
     from polypaca.planning.plan_text import print_estimate
 
-    print_estimate(found, _console())
+    print_estimate(costs, _console())
 
 
 @app.command()
@@ -175,54 +186,60 @@ def validate(study: StudyFile, overrides: Overrides = None, as_json: Json = Fals
 def verify(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A study's output folder.")],
 ) -> None:
-    """Hash every file of a study's output and compare it with the manifests."""
+    """Check every file of a study's output against its recorded hash."""
     from polypaca.workflow.verification import verify_output
 
-    found = verify_output(out)
-    for line in (*found.problems, *([found.note] if found.note else [])):
+    result = verify_output(out)
+    for line in (*result.problems, *([result.note] if result.note else [])):
         typer.echo(line)
-    text = f"{found.sealed} folders, {found.changed} files changed or missing"
-    if others := len(found.problems) - found.changed:
+    text = f"{result.sealed} folders, {result.changed} files changed or missing"
+    if others := len(result.problems) - result.changed:
         text += f", {others} other problems"
-    if found.not_made:
-        text += f"; {found.not_made} tasks of the study are not made yet"
+    if result.not_made:
+        text += f"; {result.not_made} tasks of the study are not done yet"
     typer.echo(text)
-    raise typer.Exit(1 if found.problems else 0)
+    raise typer.Exit(1 if result.problems else 0)
 
 
 @app.command("agree")
 def agree_command(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="CSV: system, language, judge, human[, item].")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="CSV with columns system, language, judge, human and maybe item."
+        ),
     ],
     as_json: Json = False,
 ) -> None:
-    """Tell how well a judge agrees with human raters: correlations, Krippendorff's alpha."""
+    """Measure how well a judge agrees with human raters: correlations and Krippendorff's alpha."""
     from polypaca.stats.agree import agree, agreement_table
 
-    found = agree(file)
+    agreement = agree(file)
     if as_json:
-        typer.echo(found.model_dump_json(indent=1))
+        typer.echo(agreement.model_dump_json(indent=1))
         return
-    _print_table(agreement_table(found), found.notes)
+    _print_table(agreement_table(agreement), agreement.notes)
 
 
 @app.command("compare")
 def compare_command(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="CSV: model, language, recipe, score[, low, high]."),
+        typer.Argument(
+            metavar="FILE",
+            help="CSV with columns model, language, recipe, score and maybe low and high.",
+        ),
     ],
     as_json: Json = False,
 ) -> None:
-    """Tell which recipe leads where, from any file of scores."""
+    """Rank recipes by language, from a file of scores."""
     from polypaca.stats.compare import rank, ranking_table
 
-    found = rank(file)
+    ranking = rank(file)
     if as_json:
-        typer.echo(found.model_dump_json(indent=1))
+        typer.echo(ranking.model_dump_json(indent=1))
         return
-    _print_table(ranking_table(found), [found.sentence, *found.notes])
+    _print_table(ranking_table(ranking), [ranking.sentence, *ranking.notes])
 
 
 @app.command()
@@ -231,34 +248,39 @@ def langid(
         str,
         typer.Argument(
             metavar="FILE",
-            help="JSON, JSONL, Parquet or CSV, or a text a line; - is standard input.",
+            help="JSON, JSONL, Parquet or CSV file, or plain text with one text per line; "
+            "- reads standard input.",
         ),
     ],
     expect: Annotated[
         str | None,
-        typer.Option("--expect", help="Gate for this language; default: the rows' `language`."),
+        typer.Option(
+            "--expect", help="Language the texts should be in [default: each row's `language`]."
+        ),
     ] = None,
     detector: Annotated[
         str, typer.Option("--detector", help="lid176, openlid, openlid-v3, glotlid or lingua.")
     ] = "lid176",
     model: Annotated[
-        Path | None, typer.Option("--model", help="The detector's model file, if not its own.")
+        Path | None, typer.Option("--model", help="Model file to use instead of the detector's.")
     ] = None,
     field: Annotated[
         str | None,
-        typer.Option("--field", "--column", help="Of the texts; default: response, text, ..."),
+        typer.Option(
+            "--field", "--column", help="Field that holds the text [default: response, text, ...]."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Tell the languages of a file's texts, and whether they pass the gate."""
+    """Detect the language of each text in a file, and whether it passes the gate."""
     from polypaca.langid.files import identify, to_json, to_text
 
-    found = identify(file, expect=expect, detector=detector, model=model, field=field)
-    typer.echo(to_json(found) if as_json else to_text(found))
+    texts = identify(file, expect=expect, detector=detector, model=model, field=field)
+    typer.echo(to_json(texts) if as_json else to_text(texts))
 
 
 def main() -> None:
-    """The console script: errors in words, exit codes as documented."""
+    """Run the command line; errors are printed without a traceback."""
     from polypaca.core.disk import full_disk
     from polypaca.core.errors import PolypacaError
 
@@ -330,7 +352,7 @@ def _run(
     loaded = _load(study, overrides)
     folder = _out(loaded, out)
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"--out {folder} is a file; name a folder")
+        raise UserError(f"--out {folder} is a file; give a folder instead")
     console = Console(stderr=as_json)
     planned, fingerprints = make_plan(loaded, folder, until=until, processes=jobs, launch=launch)
     if dry_run:
@@ -338,7 +360,7 @@ def _run(
             typer.echo(line)
         return
     if planned.reasons:
-        _make_sure(loaded, planned, console, yes=yes)
+        _preflight(loaded, planned, console, yes=yes)
         console.print(
             f"{loaded.name}: {len(planned.reasons)} of {len(planned.tasks)} tasks to do "
             f"in {folder}",
@@ -350,7 +372,7 @@ def _run(
             with display(planned, console) as show:
                 outcome = execute(loaded, planned, fingerprints, show)
         except KeyboardInterrupt:
-            typer.echo("stopped; the same command goes on from here", err=True)
+            typer.echo("stopped; run the same command to continue from here", err=True)
             raise typer.Exit(130) from None
         run_text.print_failures(outcome, console)
         if outcome.exit_code:
@@ -363,21 +385,21 @@ def _run(
         typer.echo(json.dumps({"out": str(folder)}))
 
 
-def _make_sure(study: Study, planned: Plan, console: Console, *, yes: bool) -> None:
-    """What must be so before a run begins: a cache, what jobs will need, leave to spend money."""
+def _preflight(study: Study, planned: Plan, console: Console, *, yes: bool) -> None:
+    """Check, before a run begins, the cache, what jobs will need, and leave to spend money."""
     from polypaca.planning import preflight
     from polypaca.workflow.shared_cache import ensure_cache
 
-    if said := ensure_cache(planned.out):
-        console.print(said, markup=False, highlight=False, soft_wrap=True)
+    if notice := ensure_cache(planned.out):
+        console.print(notice, markup=False, highlight=False, soft_wrap=True)
     tasks = [task for task in planned.tasks if task.id in planned.reasons]
     preflight.check(study, tasks, planned.out)
     if not yes:
-        _ask_before_spending(preflight.spending(tasks))
+        _confirm_spending(preflight.spending(tasks))
 
 
-def _ask_before_spending(phrases: Sequence[str]) -> None:
-    """A served model may cost money: only after a yes."""
+def _confirm_spending(phrases: Sequence[str]) -> None:
+    """Go on only after a yes where served models may cost money."""
     from polypaca.core.errors import UserError
 
     if not phrases:
@@ -385,7 +407,7 @@ def _ask_before_spending(phrases: Sequence[str]) -> None:
     question = " and ".join(phrases)
     if not sys.stdin.isatty():
         raise UserError(f"{question}, which may cost money: add --yes to allow it")
-    typer.confirm(f"{question}, which may cost money. Go on?", abort=True)
+    typer.confirm(f"{question}, which may cost money. Continue?", abort=True)
 
 
 if __name__ == "__main__":

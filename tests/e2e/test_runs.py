@@ -163,5 +163,5 @@ def test_interrupting_stops_all_processes_and_says_how_to_go_on(study: Path) -> 
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "the same command goes on from here" in errors
+    assert "run the same command to continue from here" in errors
     wait_until(lambda: not workers(out), seconds=30)

@@ -17,7 +17,7 @@ from polypaca.judging.contract import Item
 from polypaca.langid import detectors
 from polypaca.langid.settings import Gate
 from polypaca.study import Study, load_study
-from polypaca.study.grid import judge_name, translated
+from polypaca.study.grid import judge_name, translation_engines
 from polypaca.study.load import save_study
 from polypaca.translation import engines
 
@@ -77,7 +77,7 @@ def load(tmp_path: Path) -> Callable[..., Study]:
 @pytest.mark.usefixtures("example")
 def test_a_study_uses_what_a_package_brings(load: Callable[..., Study], tmp_path: Path) -> None:
     study = load()
-    engine = engines.load(translated(study)["es"], "en", "es")
+    engine = engines.load(translation_engines(study)["es"], "en", "es")
     assert engine.translate(["the cat sleeps"]) == ["el gato sleeps"]
     judge = judges.load(study.judge, gate=study.gate)
     (verdict,) = judge.judge([Item("s", "p", "es", "?", "0123456789")])
@@ -93,7 +93,7 @@ def test_a_study_uses_what_a_package_brings(load: Callable[..., Study], tmp_path
 def test_the_packages_version_signs_what_it_makes(load: Callable[..., Study]) -> None:
     study = load()
     package = "polypaca-example 1.0"
-    engine = engines.load(translated(study)["es"], "en", "es")
+    engine = engines.load(translation_engines(study)["es"], "en", "es")
     judge = judges.load(study.judge, gate=study.gate)
     detector = detectors.load("articles")
     for made in (engine, judge, detector):
@@ -102,7 +102,7 @@ def test_the_packages_version_signs_what_it_makes(load: Callable[..., Study]) ->
     (verdict,) = judge.judge([Item("s", "p", "es", "?", "x")])
     assert verdict.judge == f"{judge.signature}|v1" == f"length|enough:20|package:{package}|v1"
     # Identities have it too, so that another version does its work again.
-    assert engines.ENGINES.decided(translated(study)["es"])["package"] == package
+    assert engines.ENGINES.decided(translation_engines(study)["es"])["package"] == package
     assert judges.JUDGES.decided(study.judge) == {
         "kind": "length",
         "enough": 20,
@@ -134,14 +134,16 @@ def test_a_package_is_not_imported_before_its_row_is_asked_for(
 def test_settings_of_a_package_are_read_like_polypacas_own(
     load: Callable[..., Study], tmp_path: Path
 ) -> None:
-    assert user_paths(translated(load())["es"]) == {"words": f"{tmp_path}/words.{{language}}.json"}
+    assert user_paths(translation_engines(load())["es"]) == {
+        "words": f"{tmp_path}/words.{{language}}.json"
+    }
     wrong = STUDY.replace("enough: 20", "enouhg: 20").replace("words: ", "wrods: ")
     with pytest.raises(StudyError) as caught:
         load(wrong.replace("{kind: none}", "{kind: lenght}").replace("articles", "artcles"))
     said = str(caught.value)
     for part in (
         "study.yaml:5, data.translate.engine.wrods: unknown key; did you mean words?",
-        "study.yaml:5, data.translate.engine.words: is required",
+        "study.yaml:5, data.translate.engine.words: is missing",
         "study.yaml:10, judge[0].enouhg: unknown key; did you mean enough?",
         "study.yaml:10, judge[1]: unknown kind 'lenght'; did you mean length?",
         "study.yaml:11, gate.detector: unknown detector 'artcles'; did you mean articles?",

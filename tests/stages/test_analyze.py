@@ -14,12 +14,13 @@ from polypaca.core.folders import (
     GateFolder,
     InstructionsFolder,
     LedgerFolder,
+    PairsFolder,
     PromptsFolder,
     ResponsesFolder,
     VerdictsFolder,
 )
 from polypaca.core.manifest import seal
-from polypaca.core.records import GateResult, Prompt, Response, Verdict
+from polypaca.core.records import GateResult, PairVerdict, Prompt, Response, Verdict
 from polypaca.core.results import Analysis, BudgetLedger, CellBudget, ScoredResponse
 from polypaca.core.systems import SystemKind, SystemLabel
 from polypaca.core.work import Context
@@ -333,6 +334,43 @@ def test_a_verdict_on_another_text_stops_the_stage(inputs: dict[str, Any], tmp_p
     _rewrite(path, Verdict, lambda row: row.model_copy(update={"response_sha256": other}))
     with pytest.raises(StageError, match=r"m\.base.*nothing on the answer to prompt 0 in en"):
         _analyze(inputs)
+
+
+def test_another_judges_verdict_on_another_text_stops_the_stage_too(
+    inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "m.base" / "v" / "verdicts.jsonl"
+    other = {"second": {"m.base": VerdictsFolder(tmp_path / "other")}}
+    write_jsonl(tmp_path / "other" / "verdicts.jsonl", read_jsonl(path, Verdict))
+    _analyze(inputs, judges=["j", "second"], opinions=other)
+    changed = {"response_sha256": sha256_text("what was answered before")}
+    _rewrite(
+        tmp_path / "other" / "verdicts.jsonl", Verdict, lambda row: row.model_copy(update=changed)
+    )
+    with pytest.raises(StageError, match=r"other: nothing on the answer to prompt 0 in en"):
+        _analyze(inputs, judges=["j", "second"], opinions=other)
+
+
+def test_a_pair_that_was_compared_in_other_words_stops_the_stage(
+    inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    english, spanish = "m.lora.monolingual-en.s1", "m.lora.monolingual-es.s1"
+    sha = sha256_text("x")
+    pair = PairVerdict(
+        system_a=english, system_b=spanish, prompt_id="0", language="es", judge="j",
+        response_sha256_a=sha, response_sha256_b=sha, a_first="a", b_first="a", outcome="a",
+        explanations=["Better."], status="ok",
+    )  # fmt: skip
+    rows = ("m.lora.english", "m.lora.monolingual")
+    more: dict[str, Any] = {
+        "pairs": {"p": PairsFolder(tmp_path / "pair")}, "compared": {"p": rows}
+    }  # fmt: skip
+    write_jsonl(tmp_path / "pair" / "pairs.jsonl", [pair])
+    assert _analyze(inputs, **more)[0].preferences
+    other = pair.model_copy(update={"response_sha256_b": sha256_text("another")})
+    write_jsonl(tmp_path / "pair" / "pairs.jsonl", [other])
+    with pytest.raises(StageError, match=r"pair: nothing on the answer .*monolingual-es"):
+        _analyze(inputs, **more)
 
 
 def test_an_answer_without_a_verdict_stops_the_stage(

@@ -6,7 +6,13 @@ import pytest
 
 from polypaca.core.errors import StudyError
 from polypaca.study import Study, cells, load_study, mixtures, systems
-from polypaca.study.grid import answers, as_tested, given, supported, translated
+from polypaca.study.grid import (
+    cell_test_languages,
+    given_languages,
+    matching_test_code,
+    supported_count,
+    translation_engines,
+)
 from polypaca.study.notices import notices
 from polypaca.translation.apertium import ApertiumSettings
 
@@ -54,7 +60,7 @@ def test_cells_have_readable_ids_and_english_is_trained_once(study: Study) -> No
 
 
 def test_who_answers_what(study: Study) -> None:
-    languages = {cell.id: answers(study, cell) for cell in cells(study)}
+    languages = {cell.id: cell_test_languages(study, cell) for cell in cells(study)}
     assert languages["tiny-neox.lora.monolingual-es.s1"] == ("es",)
     assert languages["tiny-neox.lora.monolingual-en.s1"] == ("en", "es", "no")
     assert languages["tiny-neox.lora.multilingual.s1"] == ("en", "es", "no")
@@ -107,9 +113,9 @@ def test_a_sweep_gives_the_controls(tmp_path: Path) -> None:
     assert "multilingual-1" not in found
     cell = next(c for c in cells(study) if c.id == "tiny-neox.lora.monolingual-en.s1")
     assert cell.recipes == ("monolingual", "english", "multilingual-1")
-    assert supported(study, "english-3") == 3
-    assert supported(study, "multilingual-2") == 2
-    assert supported(study, "monolingual") == 2
+    assert supported_count(study, "english-3") == 3
+    assert supported_count(study, "multilingual-2") == 2
+    assert supported_count(study, "monolingual") == 2
 
 
 def test_sizes_in_amounts_have_no_budgets(tmp_path: Path) -> None:
@@ -132,16 +138,18 @@ TRANSLATED = TEXT.replace(
 
 def test_who_is_translated_and_who_is_given(tmp_path: Path) -> None:
     study = _study(tmp_path, "", TRANSLATED)
-    assert {code: engine.kind for code, engine in translated(study).items()} == {"es": "apertium"}
-    assert given(study) == ["en", "de"]
-    assert given(_study(tmp_path, "")) == ["en", "es", "de"]
+    assert {code: engine.kind for code, engine in translation_engines(study).items()} == {
+        "es": "apertium"
+    }
+    assert given_languages(study) == ["en", "de"]
+    assert given_languages(_study(tmp_path, "")) == ["en", "es", "de"]
 
 
 def test_an_engine_in_its_short_form_can_be_overridden(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(TRANSLATED)
     study = load_study(path, ["data.translate.engine.mode=eng-spa"])
-    assert translated(study)["es"] == ApertiumSettings(mode="eng-spa")
+    assert translation_engines(study)["es"] == ApertiumSettings(mode="eng-spa")
 
 
 def test_mistakes_in_mixing_and_translating_are_reported_together(tmp_path: Path) -> None:
@@ -160,8 +168,8 @@ def test_mistakes_in_mixing_and_translating_are_reported_together(tmp_path: Path
     found = str(caught.value)
     for what in (
         "no such file or folder for es", "no such file or folder for de",
-        "languages.fr: is not among", "en: is the source",
-        "must name the recipe's languages: en, es, de", "4 budgets are more", "4 languages of 3",
+        "languages.fr: is not in languages.train", "en: is the language that is translated from",
+        "a weight for each of en, es, de", "4 budgets are more", "has only 3",
     ):  # fmt: skip
         assert what in found
 
@@ -200,8 +208,8 @@ def test_two_codes_of_one_language_are_one_in_the_grid(
     )
     by_mixture = {cell.mixture.name: cell for cell in cells(study)}
     assert by_mixture[f"monolingual-{train}"].mixture.languages == (train,)
-    assert answers(study, by_mixture[f"monolingual-{train}"]) == (test,)
-    assert as_tested(study, train) == test
+    assert cell_test_languages(study, by_mixture[f"monolingual-{train}"]) == (test,)
+    assert matching_test_code(study, train) == test
     shuffled = [system for system in systems(study) if system.shuffled]
     assert (test,) in [system.languages for system in shuffled]
 
@@ -230,7 +238,7 @@ def test_a_translation_s_source_is_spelled_as_the_language_it_is(tmp_path: Path)
 def test_what_the_detector_cannot_tell_is_said(tmp_path: Path) -> None:
     path = _bilingual(tmp_path, "en", "en, hr, sr")
     (found,) = notices(load_study(path))
-    assert found.startswith("no detector tells hr from sr")
+    assert found.startswith("no detector can tell hr from sr")
     for code, reason in (("hi-Latn", "Latin script"), ("tlh", "does not know tlh")):
         (tmp_path / "study" / f"a.{code}.jsonl").write_text("")
         (found,) = notices(load_study(_bilingual(tmp_path, "en", f"en, {code}")))

@@ -72,7 +72,7 @@ def test_pairs_are_of_who_answers_in_each_language(tmp_path: Path) -> None:
         (
             "[{kind: reference}, {kind: llm, model: m, pairwise: {}}]",
             "",
-            "judge[1].pairwise: pairs are compared by the first judge alone",
+            "judge[1].pairwise: only the first judge compares pairs",
         ),
         (
             FIRST.replace("PAIRS", "{pairs: [[english, mono]]}"),

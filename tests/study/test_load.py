@@ -91,11 +91,11 @@ recipes: [monolingual, multilingaul]
     [
         (("languages:", "langauges:"), ":2, langauges", "did you mean languages?"),
         (("builtin:tiny-neox", "/nowhere/model"), ":5, models[0]", "no such file or folder"),
-        (("[en, es], test", "[es], test"), ":8, recipes.english", "needs en among"),
+        (("[en, es], test", "[es], test"), ":8, recipes.english", "needs en in"),
         (("[en, es], test", "[en, fr], test"), ":3, data.instructions", "has no fr"),
         (("3e-4", "3e-4, models: [gpt]"), ":7, methods.lora.models[0]", "not in the study"),
         (("3e-4", "3e-4, preset: paper"), ":7, methods.lora.preset", "did you mean paper-"),
-        (("3e-4", "3e-4, preset: paper-full"), ":7, methods.lora", "paper-full is for kind full"),
+        (("3e-4", "3e-4, preset: paper-full"), ":7, methods.lora", "paper-full needs `kind: full`"),
         (("3e-4", "3e-4, evaluations: 2, evaluate_every: 5"), ":7, methods.lora", "not both"),
         (("3e-4", "3e-4, warmup_steps: 1, warmup_ratio: 0.1"), ":7, methods.lora", "not both"),
         (("[en, es, no]", "[en, en]"), ":2, languages.test", "listed twice: en"),
@@ -221,7 +221,7 @@ def test_a_models_folder_beside_the_study_goes_before_a_name_of_the_hub(
 def test_a_data_set_of_the_hub_without_its_prefix_is_told_so(tmp_path: Path) -> None:
     text = MINIMAL.replace('builtin:tiny"', 'someone/set-{language}"')
     problems = _problems(_write(tmp_path, text))
-    assert any("a data set of the Hub is written hf:NAME" in problem for problem in problems)
+    assert any("write a data set of the Hub as hf:NAME" in problem for problem in problems)
 
 
 def test_a_missing_file_is_looked_for_beside_the_study(tmp_path: Path) -> None:

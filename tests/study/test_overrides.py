@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from polypaca.core.errors import StudyError
 from polypaca.study import load_study
-from polypaca.study.document import plain
+from polypaca.study.document import to_plain
 from polypaca.study.overrides import apply
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class TestAliases:
 
     def test_what_a_merged_section_holds_is_its_own_too(self) -> None:
         text = "a: &a {inner: {x: 1}, list: [1]}\nb: {<<: *a, y: 2}\nc: [*a, *a]\n"
-        raw = plain(YAML(typ="rt").load(text))
+        raw = to_plain(YAML(typ="rt").load(text))
         found: list[Problem] = []
         apply(raw, ["b.inner.x=9", "c.1.list.0=7"], found)
         assert not found
@@ -84,8 +84,8 @@ class TestAliases:
         self, tree: Any, data: st.DataObject
     ) -> None:
         # The same object at three places, as an alias makes it.
-        raw = plain({"one": tree, "two": tree, "more": [tree, tree]})
-        before = plain(raw)
+        raw = to_plain({"one": tree, "two": tree, "more": [tree, tree]})
+        before = to_plain(raw)
         start = data.draw(st.sampled_from([("one",), ("two",), ("more", 0), ("more", 1)]))
         place, node = list(start), tree
         while isinstance(node, dict | list):
@@ -121,12 +121,18 @@ class TestItemsOfLists:
     @pytest.mark.parametrize(
         ("change", "what"),
         [
-            ("judge.model=x", "judge is a list, and 'model' is no number of an item (give the"),
-            ("models.2.source=x", "models has no item 2 (its items are 0 to 1; to add one, give"),
-            ("models.-1.source=x", "models is a list, and '-1' is no number of an item"),
+            ("judge.model=x", "judge is a list, and 'model' is not an index (write an"),
+            (
+                "models.2.source=x",
+                "models has no item 2 (the list has items 0 to 1; to add an item, write",
+            ),
+            ("models.-1.source=x", "models is a list, and '-1' is not an index"),
             ("languages.test.first=fr", "languages.test is a list"),
-            ("sweep.english=[2]", "sweep is 'controls', which has no keys (give the whole: sweep="),
-            ("seeds.0=4", "seeds has no items in the file (give the whole: seeds=[...])"),
+            (
+                "sweep.english=[2]",
+                "sweep is 'controls', which has no keys (override all of it: sweep=",
+            ),
+            ("seeds.0=4", "seeds has no items in the file (write the whole list: seeds=[...])"),
             ("name.first=x", "name is 'lists', which has no keys"),
         ],
     )

@@ -75,8 +75,8 @@ def test_the_frozen_study_is_the_same(study: Study, tmp_path: Path) -> None:
     ("row", "message"),
     [
         ("{nothing: 1}", "needs one of base, shuffle, answers, url, model"),
-        ("{model: org/chat}", "name: is required"),
-        ("{model: org/chat, name: tiny-neox}", "'tiny-neox' is taken"),
+        ("{model: org/chat}", "name: is missing"),
+        ("{model: org/chat, name: tiny-neox}", "'tiny-neox' is already the name of another model"),
         ("{base: other}", "'other' is not in the study"),
         ("{shuffle: englsh}", "did you mean english?"),
         ('{answers: "nowhere.{language}.jsonl", name: given}', "no file for en, es"),
@@ -100,11 +100,11 @@ def test_mistakes_are_named_once_with_their_line(tmp_path: Path, row: str, messa
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["generate.backend=openai"], "go together"),
-        (["generate.temperature=0.7"], "beams are not sampled"),
+        (["generate.backend=openai"], "need each other"),
+        (["generate.temperature=0.7"], "beams cannot be sampled"),
         (
             ["generate.backend=openai", "generate.served={model: '{system}', api_key_env: null}"],
-            "neither beams nor banned repetitions",
+            "supports neither beam search nor no_repeat_ngram_size",
         ),
     ],
 )

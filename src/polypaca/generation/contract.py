@@ -14,30 +14,37 @@ FinishReason = Literal["stop", "length"]
 
 
 class Decoding(Settings):
-    """How answers are decoded; the defaults are those of arXiv 2309.08958's code."""
+    """How responses are decoded; the defaults are those of arXiv 2309.08958's code."""
 
-    max_new_tokens: int = Field(default=256, ge=1, description="an answer has no more tokens")
-    num_beams: int = Field(default=4, ge=1, description="1: greedy, or sampled")
+    max_new_tokens: int = Field(default=256, ge=1, description="maximum tokens of a response")
+    num_beams: int = Field(
+        default=4, ge=1, description="beams of beam search; 1: greedy decoding or sampling"
+    )
     no_repeat_ngram_size: int = Field(
         default=6,
         ge=0,
-        description="no so many tokens in a row come twice, the prompt's counted; 0: all may",
+        description="n-grams of this many tokens may occur only once, prompt included; 0: no limit",
     )
-    temperature: float = Field(default=0.0, ge=0, le=2, description="0: no sampling")
+    temperature: float = Field(
+        default=0.0, ge=0, le=2, description="sampling temperature; 0: no sampling"
+    )
     top_p: float = Field(
         default=1.0,
         gt=0,
         le=1,
-        description="with a temperature: the likeliest tokens that together have this probability",
+        description="sample from the likeliest tokens whose probabilities add up to this",
     )
-    top_k: int = Field(default=0, ge=0, description="with a temperature; 0: all tokens")
+    top_k: int = Field(
+        default=0, ge=0, description="sample from this many likeliest tokens; 0: all"
+    )
     repetition_penalty: float = Field(
         default=1.0,
         gt=0,
-        description="divides the scores of tokens in the text (arXiv 1909.05858, section 4.1)",
+        description="divisor of the scores of tokens that already occur (arXiv 1909.05858, 4.1)",
     )
     length_penalty: float = Field(
-        default=1.0, description="beams are compared by log-probability over length to this power"
+        default=1.0,
+        description="exponent of the length that a beam's log-probability is divided by",
     )
 
 
@@ -46,42 +53,48 @@ class Generate(Decoding):
 
     backend: Annotated[Literal["transformers", "openai"], RUN_ONLY] = "transformers"
     served: Annotated[ServedModel | None, RUN_ONLY] = Field(
-        default=None, description="with `openai`: who serves the cells; {system} in `model`"
+        default=None,
+        description="server of the cells, with `backend: openai`; {system} in `model` is the cell",
     )
-    seed: int = Field(default=1, ge=0, description="of sampling")
+    seed: int = Field(default=1, ge=0, description="random seed of sampling")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        default="auto", description="auto: bf16 where the hardware computes in it"
+        default="auto", description="numeric precision; auto: bf16 where the hardware supports it"
     )
     max_prompt_tokens: int = Field(
-        default=4096, ge=1, description="with the template; what to do with longer ones comes next"
+        default=4096, ge=1, description="maximum tokens of a prompt, template included"
     )
     on_long_prompt: Literal["error", "cut"] = Field(
-        default="error", description="refuse, or cut the end of the request off, and say which"
+        default="error",
+        description="what to do with longer prompts: stop, or cut their end off and report it",
     )
-    batch_size: Annotated[int, RUN_ONLY] = Field(default=16, ge=1, description="prompts at once")
+    batch_size: Annotated[int, RUN_ONLY] = Field(default=16, ge=1, description="prompts per batch")
     batch_tokens: Annotated[int, RUN_ONLY] = Field(
-        default=65536, ge=1, description="at once: prompts and answers of all beams, with padding"
+        default=65536,
+        ge=1,
+        description="maximum tokens per batch: prompts and responses of all beams, with padding",
     )
     missing: Annotated[float, RUN_ONLY] = Field(
-        default=0.1, ge=0, le=1, description="share of prompts that may stay without an answer"
+        default=0.1, ge=0, le=1, description="share of prompts that may stay without a response"
     )
 
     @property
     def decoding(self) -> Decoding:
-        """How answers are decoded, by itself."""
+        """The decoding settings alone."""
         return Decoding(**self.model_dump(include=set(Decoding.model_fields)))
 
     @model_validator(mode="after")
     def _fits_backend(self) -> Generate:
         if (self.backend == "openai") != (self.served is not None):
-            raise ValueError("`backend: openai` and `served:` go together")
+            raise ValueError(
+                "`backend: openai` and `served:` need each other; give both or neither"
+            )
         if self.backend == "openai" and (self.num_beams > 1 or self.no_repeat_ngram_size):
             raise ValueError(
-                "a server knows neither beams nor banned repetitions: "
+                "`backend: openai` supports neither beam search nor no_repeat_ngram_size: "
                 "set num_beams: 1 and no_repeat_ngram_size: 0"
             )
         if self.temperature and self.num_beams > 1:
-            raise ValueError("beams are not sampled: set num_beams: 1, or temperature: 0")
+            raise ValueError("beams cannot be sampled: set num_beams: 1, or temperature: 0")
         return self
 
 

@@ -15,13 +15,14 @@ from polypaca.core.folders import InstructionsFolder, PromptsFolder, Translation
 from polypaca.core.manifest import State, state_of
 from polypaca.core.records import Example
 from polypaca.planning.assumptions import DATA_SETS, estimated_tokens, family_of, growth
-from polypaca.study.grid import given, systems, translated
+from polypaca.study.grid import given_languages, systems, translation_engines
+from polypaca.translation.given_language import look, notice
 from polypaca.workflow import layout
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.tasks import tasks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from polypaca.models.templates import Template
     from polypaca.planning.assumptions import DataSet
@@ -56,10 +57,11 @@ def rows_at_hand(study: Study, out: Path, notes: list[str]) -> Rows:
     from polypaca.data.sources import read_instructions
 
     source = study.data.instructions
-    engines = translated(study)
+    engines = translation_engines(study)
+    codes = given_languages(study)
     if engines:
         notes.append(
-            f"{', '.join(engines)}: translated from {given(study)[0]}, so rows and tokens are "
+            f"{', '.join(engines)}: translated from {codes[0]}, so rows and tokens are "
             "estimated from that until `polypaca mix` has counted them"
         )
     sources: dict[str, list[str]] = {}
@@ -69,11 +71,11 @@ def rows_at_hand(study: Study, out: Path, notes: list[str]) -> Rows:
         if not _is_done(study, out, layout.INSTRUCTIONS):
             return _not_downloaded(source, notes)
         counts = prepared.facts.rows
-        for code in given(study):
+        for code in codes:
             every = max(1, counts.get(code, 0) // _SAMPLE)
             sources[code], sample[code] = _prepared_rows(prepared.file(code), every)
     else:
-        for code in given(study):
+        for code in codes:
             items = read_instructions(source, code, study.data.on_bad_row, study.data.format).items
             sources[code] = [item.source for item in items]
             sample[code] = list(items[:: max(1, len(items) // _SAMPLE)])
@@ -81,12 +83,24 @@ def rows_at_hand(study: Study, out: Path, notes: list[str]) -> Rows:
         whole = min(len(own) for own in sources.values())
     else:
         whole = len(set.intersection(*(set(own) for own in sources.values())))
+    if not source.startswith("builtin:"):
+        notes += _in_other_languages(sample)
     return Rows(whole, sample)
+
+
+def _in_other_languages(sample: Mapping[str, list[Any]]) -> list[str]:
+    """What to say of rows that are not in the language that they are given for."""
+    from polypaca.langid import detectors
+
+    # The one that needs no download: a plan fetches nothing.
+    detector = detectors.load("lid176")
+    found = [notice(look(rows, code, detector), code) for code, rows in sample.items()]
+    return [f"of {_SAMPLE} rows a language that were looked at, {said}" for said in found if said]
 
 
 def noticed(study: Study, out: Path) -> list[str]:
     """What `translate` noticed of the rows that were given."""
-    found = (TranslationFolder(out / layout.translation(code)) for code in given(study))
+    found = (TranslationFolder(out / layout.translation(code)) for code in given_languages(study))
     return [said for folder in found for said in folder.facts.notices]
 
 

@@ -22,7 +22,14 @@ from polypaca.planning.schedules import (
     steps_of,
     warmup_notes,
 )
-from polypaca.study.grid import as_tested, base_models, cells, recipe_mixtures, recipes, systems
+from polypaca.study.grid import (
+    base_models,
+    cells,
+    matching_test_code,
+    recipe_mixtures,
+    recipes,
+    systems,
+)
 from polypaca.workflow import layout
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.jobs import current
@@ -60,7 +67,7 @@ def estimate(
     planner = _Planner(study, out, gpu, price, ledger, notes)
     found = [planner.cell(cell) for cell in cells(study)]
     notes += warmup_notes(study, ((cell.cell, cell.method, cell.steps) for cell in found))
-    untested = [code for code in study.languages.train if not as_tested(study, code)]
+    untested = [code for code in study.languages.train if not matching_test_code(study, code)]
     if untested and "monolingual" in study.recipes and not study.recipes["monolingual"].languages:
         notes.append(
             f"no monolingual cell for {', '.join(untested)}, since no prompt tests it; "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from polypaca.core.errors import DataError, UserError
 from polypaca.planning.at_hand import rows_at_hand
-from polypaca.study.grid import cells, given
+from polypaca.study.grid import cells, given_languages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,7 +104,9 @@ def _may_be_short(study: Study) -> bool:
     )
     if not most or not cells(study):
         return False
-    files = [Path(study.data.instructions.replace("{language}", code)) for code in given(study)]
+    files = [
+        Path(study.data.instructions.replace("{language}", code)) for code in given_languages(study)
+    ]
     sizes = [file.stat().st_size for file in files if file.is_file()]
     smallest = min((cell.mixture.budgets or 0.0) for cell in cells(study))
     if not sizes or not smallest:

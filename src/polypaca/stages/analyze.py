@@ -8,6 +8,7 @@ The score exists only here: score = rating x gate.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from polypaca import __version__
@@ -157,6 +158,9 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
         verdicts: dict[tuple[str, str], list[list[PairVerdict]]] = {}
         for name, folder in self.pairs.items():
             found = list(read_jsonl(folder.file, PairVerdict))
+            for each in found:
+                joined.check(each.system_a, each, each.response_sha256_a, folder.path)
+                joined.check(each.system_b, each, each.response_sha256_b, folder.path)
             verdicts.setdefault(self.compared[name], []).append(found)  # one for each seed
         gates: Gates = {
             (answer.system, answer.language, answer.prompt_id): answer.gate
@@ -171,7 +175,7 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
         from polypaca.stats.opinions import agreement
 
         low, high = joined.scale
-        opinions = {
+        opinions: dict[str, dict[tuple[str, str, str], float]] = {
             self.judges[0]: {
                 (answer.system, answer.language, answer.prompt_id): (answer.rating - low)
                 / (high - low)
@@ -181,13 +185,13 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
         }
         for judge, folders in self.opinions.items():
             low, high = _scale(folders.values())
-            opinions[judge] = {
-                (verdict.system, verdict.language, verdict.prompt_id): (verdict.rating - low)
-                / (high - low)
-                for folder in folders.values()
-                for verdict in read_jsonl(folder.file, Verdict)
-                if verdict.rating is not None and verdict.status != "failed"
-            }
+            opinions[judge] = {}
+            for folder in folders.values():
+                for verdict in read_jsonl(folder.file, Verdict):
+                    joined.check(verdict.system, verdict, verdict.response_sha256, folder.path)
+                    if verdict.rating is not None and verdict.status != "failed":
+                        key = (verdict.system, verdict.language, verdict.prompt_id)
+                        opinions[judge][key] = (verdict.rating - low) / (high - low)
         return agreement(
             opinions,
             self.test_languages,
@@ -288,6 +292,18 @@ class _Joined:
         for part in self.scored.values():
             yield from part
 
+    def check(self, system: str, verdict: Verdict | PairVerdict, sha256: str, folder: Path) -> None:
+        """Stop where a verdict is on another text than the system's answer."""
+        if self._hashes.get((system, verdict.language, verdict.prompt_id)) != sha256:
+            raise _of_another_text(folder, system, verdict.language, verdict.prompt_id)
+
+    @cached_property
+    def _hashes(self) -> dict[tuple[str, str, str], str]:
+        return {
+            (answer.system, answer.language, answer.prompt_id): sha256_text(answer.response)
+            for answer in self.answers()
+        }
+
     @property
     def rated(self) -> bool:
         """Whether there is any rating."""
@@ -361,11 +377,15 @@ def _on(answer: Response, found: Mapping[tuple[str, str], R], folder: Path) -> R
     """What was found of this very text, and not of what was answered before."""
     record = found.get((answer.prompt_id, answer.language))
     if record is None or record.response_sha256 != sha256_text(answer.response):
-        raise StageError(
-            f"{folder}: nothing on the answer to prompt {answer.prompt_id} in {answer.language} "
-            f"by {answer.system}; remove that folder and run again"
-        )
+        raise _of_another_text(folder, answer.system, answer.language, answer.prompt_id)
     return record
+
+
+def _of_another_text(folder: Path, system: str, language: str, prompt_id: str) -> StageError:
+    return StageError(
+        f"{folder}: nothing on the answer to prompt {prompt_id} in {language} by {system}; remove "
+        "that folder and run again"
+    )
 
 
 def _scale(verdicts: Collection[VerdictsFolder]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Checks of a study that involve more than one of its parts, or the disk."""
+"""Checks of a study that involve more than one of its sections, or the disk."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from polypaca.core.settings import Settings, user_paths, with_slots
 from polypaca.study.grid import (
     Mixture,
     cells,
-    given,
+    given_languages,
     judge_name,
-    pairwise,
+    pairwise_settings,
     recipe_mixtures,
     recipes,
-    translated,
+    translation_engines,
 )
 from polypaca.study.schema import BUILTIN_RECIPES, Study
 from polypaca.study.system_entries import BaseSystem, GivenSystem, ShuffledSystem
@@ -37,7 +37,7 @@ def cross_checks(study: Study) -> Iterator[Finding]:
     yield from _translate(study)
     yield from _engines(study)
     if not cells(study):
-        yield (), "no cell to train", "look at recipes, methods and languages"
+        yield (), "there is no cell to train", "check recipes, methods and languages"
     yield from _methods(study)
     yield from _models(study)
     yield from _systems(study)
@@ -51,45 +51,48 @@ def _recipes(study: Study) -> Iterator[Finding]:
         where: tuple[str | int, ...] = ("recipes", name)
         if name not in BUILTIN_RECIPES and recipe.languages is None:
             what = f"unknown recipe {name!r}{nearest(name, BUILTIN_RECIPES)}"
-            yield where, what, "a mixture of your own needs `languages:`"
+            yield where, what, "give a recipe of your own its `languages:`"
         if name == "english" and "en" not in train:
-            yield where, "needs en among languages.train", "add en, or leave the recipe out"
+            yield where, "needs en in languages.train", "add en, or remove the recipe"
         for index, code in enumerate(recipe.languages or []):
             if code not in train:
                 spelled = matching(code, train)
                 meant = f"; did you mean {spelled}?" if spelled else nearest(code, train)
-                what = f"{code} is not among languages.train{meant}"
+                what = f"{code} is not in languages.train{meant}"
                 yield (*where, "languages", index), what, ""
         if name == "english" and recipe.languages not in (None, ["en"]):
-            yield (*where, "languages"), "the english recipe is English alone", ""
+            what = "the recipe `english` trains on English alone"
+            yield (*where, "languages"), what, "remove `languages:`, or rename the recipe"
         languages = recipe.languages or (["en"] if name == "english" else train)
         most = 1 if name == "monolingual" or recipe.one_language_per_source else len(languages)
         if recipe.budgets and recipe.budgets > most and not recipe.repeat:
             what = f"{recipe.budgets:g} budgets are more than there is data for"
-            yield (*where, "budgets"), what, "one budget is the rows of one language"
+            hint = f"give {most} at most, or `repeat: true`; one budget is the rows of one language"
+            yield (*where, "budgets"), what, hint
         if recipe.weights and set(recipe.weights) != set(languages):
-            what = f"must name the recipe's languages: {', '.join(languages)}"
+            what = f"must have a weight for each of {', '.join(languages)}, and no others"
             yield (*where, "weights"), what, ""
 
 
 def _mixtures(study: Study) -> Iterator[Finding]:
-    """One name must be one mixture: cells and folders go by it."""
+    """A name must mean one mixture, since cells and folders are named after it."""
     seen: dict[str, Mixture] = {}
+    train = study.languages.train
     for index, count in enumerate(study.sweep.multilingual):
-        if count > len(study.languages.train):
-            what = f"{count} languages of {len(study.languages.train)}"
+        if count > len(train):
+            what = f"{count} languages, but languages.train has only {len(train)}"
             yield ("sweep", "multilingual", index), what, ""
     for index, budgets in enumerate(study.sweep.downsampled):
-        if budgets > len(study.languages.train):
+        if budgets > len(train):
             what = f"{budgets:g} budgets are more than there is data for"
-            yield ("sweep", "downsampled", index), what, ""
-    if study.sweep.english and "en" not in study.languages.train:
-        yield ("sweep", "english"), "needs en among languages.train", ""
+            yield ("sweep", "downsampled", index), what, f"give {len(train)} at most"
+    if study.sweep.english and "en" not in train:
+        yield ("sweep", "english"), "needs en in languages.train", "add en, or remove the sweep"
     for name in recipes(study):
         for mixture in recipe_mixtures(study, name):
             if seen.setdefault(mixture.name, mixture) != mixture:
                 what = f"its mixture {mixture.name} differs from that of another recipe"
-                yield ("recipes", name), what, "give both the same languages and budgets"
+                yield ("recipes", name), what, "give both recipes the same settings"
 
 
 def _methods(study: Study) -> Iterator[Finding]:
@@ -133,7 +136,7 @@ def _systems(study: Study) -> Iterator[Finding]:
     for index, entry in enumerate(study.systems):
         where: tuple[str | int, ...] = ("systems", index)
         if study.systems.index(entry) != index:
-            yield where, "is listed twice", ""
+            yield where, "is listed twice", "remove one"
         elif isinstance(entry, BaseSystem):
             if entry.base not in (*models, "all"):
                 what = f"{entry.base!r} is not in the study{nearest(entry.base, [*models, 'all'])}"
@@ -144,7 +147,8 @@ def _systems(study: Study) -> Iterator[Finding]:
                 yield (*where, "shuffle"), f"{what}{nearest(entry.shuffle, recipes(study))}", ""
         else:
             if entry.name in taken:
-                yield (*where, "name"), f"{entry.name!r} is taken", "give it another name"
+                what = f"{entry.name!r} is already the name of another model or system"
+                yield (*where, "name"), what, "give it another name"
             taken.append(entry.name)
             if isinstance(entry, GivenSystem):
                 yield from _files((*where, "answers"), entry.answers, study.languages.test)
@@ -159,31 +163,32 @@ def _judges(study: Study) -> Iterator[Finding]:
             what = f"two judges are called {judge_name(judge)!r}"
             yield where, what, "give one of them a `name:`"
         names.append(judge_name(judge))
-        yield from _missing(where, judge)
-        compared = pairwise(judge)
+        yield from _missing_paths(where, judge)
+        compared = pairwise_settings(judge)
         if compared and index:
-            yield (*where, "pairwise"), "pairs are compared by the first judge alone", ""
-        named = compared.pairs if compared and compared.pairs != "all" else []
-        for number, pair in enumerate(named):
+            what = "only the first judge compares pairs"
+            yield (*where, "pairwise"), what, "remove it, or list this judge first"
+        pairs = compared.pairs if compared and compared.pairs != "all" else []
+        for number, pair in enumerate(pairs):
             for word in pair:
                 if word not in recipes(study):
                     what = f"{word!r} is not in the study{nearest(word, recipes(study))}"
                     yield (*where, "pairwise", "pairs", number), what, ""
-    yield from _missing(("gate",), study.gate)
+    yield from _missing_paths(("gate",), study.gate)
 
 
-def _missing(
+def _missing_paths(
     where: tuple[str | int, ...], settings: Settings, slots: Mapping[str, str] | None = None
 ) -> Iterator[Finding]:
-    """The user's files and folders that settings, or settings within them, name in vain."""
-    of = f" for {slots['language']}" if slots else ""
+    """The user's files and folders that settings, nested ones included, name but are not there."""
+    language = f" for {slots['language']}" if slots else ""
     for name, path in user_paths(with_slots(settings, slots or {})).items():
         if not Path(path).exists():
-            yield (*where, name), f"no such file or folder{of}: {path}", ""
+            yield (*where, name), f"no such file or folder{language}: {path}", ""
     for name in type(settings).model_fields:
-        within = getattr(settings, name)
-        if isinstance(within, Settings):
-            yield from _missing((*where, name), within, slots)
+        nested = getattr(settings, name)
+        if isinstance(nested, Settings):
+            yield from _missing_paths((*where, name), nested, slots)
 
 
 def _sources(study: Study) -> Iterator[Finding]:
@@ -191,15 +196,16 @@ def _sources(study: Study) -> Iterator[Finding]:
 
     data, prompts = study.data, study.prompts
     for where, source, codes, hashes in (
-        (("data", "instructions"), data.instructions, given(study), data.sha256),
+        (("data", "instructions"), data.instructions, given_languages(study), data.sha256),
         (("prompts", "source"), prompts.source, study.languages.test, prompts.sha256),
     ):
         if source.startswith("builtin:"):
             yield from _builtin(where, source.removeprefix("builtin:"), codes, CORPORA)
         elif where[0] == "prompts" and source.startswith("hf:"):
-            yield where, "test prompts are read from files or built in", "give a path or URL"
+            yield where, "test prompts cannot be read from the Hub", "give a path or URL"
         elif "{language}" not in source and len(codes) > 1:
-            yield where, "needs {language} in it", "such as data/alpaca.{language}.json"
+            what = "must contain {language}, since there are several languages"
+            yield where, what, f"such as {where[0]}/{{language}}.jsonl"
         elif source.startswith(_REMOTE):
             yield from _remote(where[0], codes, hashes)
         elif not source.startswith("hf:"):
@@ -209,8 +215,8 @@ def _sources(study: Study) -> Iterator[Finding]:
 def _remote(section: str, codes: Iterable[str], sha256: Mapping[str, str]) -> Iterator[Finding]:
     missing = [code for code in codes if code not in sha256]
     if missing:
-        what = f"a URL needs the files' SHA-256; there is none for {', '.join(missing)}"
-        yield (section, "sha256"), what, "sha256: {en: ...}, as `sha256sum` prints it"
+        what = f"files at a URL need their SHA-256; it is missing for {', '.join(missing)}"
+        yield (section, "sha256"), what, "add `sha256: {en: ...}`, as `sha256sum` prints it"
 
 
 def _translate(study: Study) -> Iterator[Finding]:
@@ -218,20 +224,20 @@ def _translate(study: Study) -> Iterator[Finding]:
     if translate is None:
         return
     where: tuple[str | int, ...] = ("data", "translate")
-    engines = translated(study)
+    engines = translation_engines(study)
     spelled = matching(translate.source, study.languages.train)
     if spelled not in (None, translate.source):
-        what = f"{translate.source} is the same language as {spelled} of languages.train"
-        yield (*where, "source"), what, f"write {spelled} in both places"
+        what = f"{translate.source} is the same language as {spelled} in languages.train"
+        yield (*where, "source"), what, f"write {spelled} here as well"
     for code in study.languages.train:
         if code != translate.source and code not in engines and code not in translate.languages:
-            yield where, f"no engine for {code}", "give `engine:`, or one under `languages:`"
+            yield where, f"no engine for {code}", "add `engine:`, or an entry under `languages:`"
     for code in translate.languages:
         place = (*where, "languages", code)
         if code == translate.source:
-            yield place, "is the source", ""
+            yield place, "is the language that is translated from", "remove this entry"
         elif code not in study.languages.train:
-            what = f"is not among languages.train{nearest(code, study.languages.train)}"
+            what = f"is not in languages.train{nearest(code, study.languages.train)}"
             yield place, what, ""
     for index, name in enumerate(translate.filters or []):
         if name not in FILTERS:
@@ -241,11 +247,11 @@ def _translate(study: Study) -> Iterator[Finding]:
 
 def _engines(study: Study) -> Iterator[Finding]:
     translate = study.data.translate
-    for code, engine in translated(study).items():
+    for code, engine in translation_engines(study).items():
         assert translate is not None
-        own = ("languages", code) if code in translate.languages else ("engine",)
+        place = ("languages", code) if code in translate.languages else ("engine",)
         slots = {"source": translate.source, "language": code}
-        yield from _missing(("data", "translate", *own), engine, slots)
+        yield from _missing_paths(("data", "translate", *place), engine, slots)
 
 
 def _builtin(
@@ -257,10 +263,11 @@ def _builtin(
     if name not in corpora:
         yield where, f"unknown built-in corpus {name!r}{nearest(name, corpora)}", ""
         return
-    has = corpora[name]["instructions" if where[0] == "data" else "prompts"]
-    missing = [code for code in codes if code not in has]
+    available = corpora[name]["instructions" if where[0] == "data" else "prompts"]
+    missing = [code for code in codes if code not in available]
     if missing:
-        yield where, f"builtin:{name} has no {', '.join(missing)}", f"it has {', '.join(has)}"
+        hint = f"it has {', '.join(available)}"
+        yield where, f"builtin:{name} has no {', '.join(missing)}", hint
 
 
 def _files(where: tuple[str | int, ...], pattern: str, codes: Iterable[str]) -> Iterator[Finding]:
@@ -268,5 +275,5 @@ def _files(where: tuple[str | int, ...], pattern: str, codes: Iterable[str]) -> 
     if missing:
         hint = f"looked for {pattern.replace('{language}', missing[0])}"
         if where[0] == "data" and not Path(pattern).suffix:
-            hint += "; a data set of the Hub is written hf:NAME"
+            hint += "; write a data set of the Hub as hf:NAME"
         yield where, f"no file for {', '.join(missing)}", hint

@@ -1,4 +1,4 @@
-"""The YAML 1.2 document of a study file, and its values as Python's own."""
+"""Parse the YAML 1.2 document of a study file into plain Python values."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from polypaca.core.errors import Problem, StudyError
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A study nests about 6 deep and has a few hundred values; a few aliases can stand for billions.
+# A study nests about 6 deep and has a few hundred values; a few aliases can expand to billions.
 DEEPEST = 50
 MOST_VALUES = 100_000
 
 _QUOTED_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|\'[^\']*\'|(?<!\S)#.*')
-_TOO_DEEP = f"is nested more than {DEEPEST} deep, or holds itself by an alias"
-_TOO_LARGE = f"stands for more than {MOST_VALUES:,} values, its aliases written out"
+_TOO_DEEP = f"is nested more than {DEEPEST} levels deep, or contains itself through an alias"
+_TOO_LARGE = f"expands to more than {MOST_VALUES:,} values through its aliases"
 
 
 class TooLargeError(Exception):
-    """A document that is no study but a trap; the message says why."""
+    """A document too deep or too large to be a study; the message says which."""
 
 
 def parse(path: Path) -> CommentedMap:
-    """The document of a study file, with the lines of its parts.
+    """Parse a study file; the document knows the lines of its keys.
 
     Raises:
         StudyError: if it cannot be read, is not YAML, or holds no keys.
@@ -40,7 +40,7 @@ def parse(path: Path) -> CommentedMap:
             raise StudyError([Problem(str(path), _TOO_DEEP)])
         document = YAML(typ="rt").load(text)
     except OSError as error:
-        hint = "name a study file, such as studies/tiny.yaml"
+        hint = "give the path of a study file, such as studies/tiny.yaml"
         raise StudyError([Problem(str(path), f"cannot be read: {error.strerror}", hint)]) from error
     except UnicodeDecodeError as error:
         raise StudyError([Problem(str(path), "is not UTF-8 text")]) from error
@@ -53,27 +53,27 @@ def parse(path: Path) -> CommentedMap:
     except YAMLError as error:
         raise StudyError([Problem(str(path), f"is not YAML: {error}".split("\n")[0])]) from error
     if not isinstance(document, CommentedMap):
-        raise StudyError([Problem(str(path), "is not a study: expected `key: value` lines")])
+        raise StudyError([Problem(str(path), "is not a study file: expected `key: value` lines")])
     return document
 
 
-def value_of(text: str) -> Any:
-    """A YAML value on one line, read as in a file.
+def parse_value(text: str) -> Any:
+    """Parse a YAML value on one line, as in a file.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if it is not YAML.
         TooLargeError: if it is nested too deeply.
     """
     if _bracket_depth(text) > DEEPEST:
         raise TooLargeError(_TOO_DEEP)
     try:
-        return plain(YAML(typ="safe", pure=True).load(text))
+        return to_plain(YAML(typ="safe", pure=True).load(text))
     except (YAMLError, RecursionError) as error:
         raise ValueError("is not a YAML value") from error
 
 
-def plain(value: Any) -> Any:
-    """Ruamel's containers and numbers as Python's own; what aliases share becomes copies.
+def to_plain(value: Any) -> Any:
+    """Turn ruamel's containers and scalars into plain Python ones; aliases become copies.
 
     Raises:
         TooLargeError: if it is nested too deeply or becomes too large.

@@ -57,7 +57,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class System:
-    """Whatever answers prompts: a cell, an untuned base, a cell's answers shuffled, or another."""
+    """Whatever answers prompts: a cell, an untuned base, shuffled responses, another model."""
 
     id: str
     model: str
@@ -81,30 +81,29 @@ class System:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two recipes of one model, method and seed whose answers are compared."""
+    """Two recipes of one model, method and seed whose responses are compared."""
 
     id: str  # `tiny-neox.lora.monolingual-vs-multilingual.s1`
     rows: tuple[str, str]  # as the report names them: `tiny-neox.lora.monolingual`
-    systems: dict[str, tuple[str, str]]  # by language: who answers for the first, and the second
+    systems: dict[str, tuple[str, str]]  # by language: the systems of the first and the second
 
 
 def recipes(study: Study) -> dict[str, Recipe]:
     """The study's recipes, those of its sweep behind them."""
     train, sweep = study.languages.train, study.sweep
-    found = dict(study.recipes)
+    named = dict(study.recipes)
     for budgets in sweep.english:
-        body = Recipe(languages=["en"], budgets=budgets, repeat=budgets > 1)
-        found.setdefault(_english_on(budgets), body)
+        recipe = Recipe(languages=["en"], budgets=budgets, repeat=budgets > 1)
+        named.setdefault(_english_name(budgets), recipe)
     for budgets in sweep.downsampled:
-        found.setdefault(f"downsampled-{budgets:g}", Recipe(languages=train, budgets=budgets))
+        named.setdefault(f"downsampled-{budgets:g}", Recipe(languages=train, budgets=budgets))
     for count in sweep.multilingual:
-        found.setdefault(
-            f"multilingual-{count}", Recipe(languages=train[:count], budgets=float(count))
-        )
-    return found
+        recipe = Recipe(languages=train[:count], budgets=float(count))
+        named.setdefault(f"multilingual-{count}", recipe)
+    return named
 
 
-def _english_on(budgets: float) -> str:
+def _english_name(budgets: float) -> str:
     return f"english-{budgets:g}"
 
 
@@ -117,7 +116,7 @@ def recipe_mixtures(study: Study, recipe: str) -> list[Mixture]:
     train, body = study.languages.train, recipes(study)[recipe]
     if recipe == "monolingual":
         # A model that answers no test prompt would be trained for nothing.
-        chosen = body.languages or [code for code in train if as_tested(study, code)]
+        chosen = body.languages or [code for code in train if matching_test_code(study, code)]
         return [_mixture(f"monolingual-{code}", [code], body) for code in chosen]
     if recipe == "english":
         return [_mixture("monolingual-en", ["en"], body)]
@@ -130,17 +129,17 @@ def recipe_mixtures(study: Study, recipe: str) -> list[Mixture]:
     return [mixture]
 
 
-def as_tested(study: Study, code: str) -> str | None:
-    """The test language that a training language is, as it is spelled there; None if none is.
+def matching_test_code(study: Study, code: str) -> str | None:
+    """The code of a training language among the test languages; None if it is not tested.
 
     `nb` in the data and `no` in the prompts are one (`core.languages.matching`).
     """
     return languages.matching(code, study.languages.test)
 
 
-def in_test_codes(study: Study, codes: Iterable[str]) -> list[str]:
-    """Training languages by the codes of the test languages where they are such."""
-    return [as_tested(study, code) or code for code in codes]
+def matching_test_codes(study: Study, codes: Iterable[str]) -> list[str]:
+    """Training languages, by their code among the test languages where they are tested."""
+    return [matching_test_code(study, code) or code for code in codes]
 
 
 def _mixture(name: str, codes: Sequence[str], body: Recipe, default: float = 1.0) -> Mixture:
@@ -150,67 +149,69 @@ def _mixture(name: str, codes: Sequence[str], body: Recipe, default: float = 1.0
     return Mixture(name, tuple(codes), budgets, sampling)
 
 
-def supported(study: Study, recipe: str) -> int:
-    """How many training languages a recipe is to support."""
+def supported_count(study: Study, recipe: str) -> int:
+    """How many training languages a recipe is meant to support."""
     body = recipes(study)[recipe]
     if recipe == "monolingual":
         return len(recipe_mixtures(study, recipe))
-    if recipe == "english" or recipe in map(_english_on, study.sweep.english):
+    if recipe == "english" or recipe in map(_english_name, study.sweep.english):
         return len(study.languages.train)
     return len(body.languages or study.languages.train)
 
 
 def mixtures(study: Study) -> list[Mixture]:
     """All mixtures of the study, each once."""
-    found = [m for recipe in recipes(study) for m in recipe_mixtures(study, recipe)]
-    return list({mixture.name: mixture for mixture in found}.values())
+    by_recipe = (recipe_mixtures(study, recipe) for recipe in recipes(study))
+    return list({mixture.name: mixture for part in by_recipe for mixture in part}.values())
 
 
 def cells(study: Study) -> list[Cell]:
     """All cells of the study, each once, in the order of the study file."""
-    found: list[Cell] = []
+    grid: list[Cell] = []
     for model in study.models:
         for name, method in study.methods.items():
             if method.models is not None and model.name not in method.models:
                 continue
             chosen = [r for r in recipes(study) if method.recipes is None or r in method.recipes]
             for seed in study.seeds:
-                found += _cells_of(study, model.name, name, chosen, seed)
-    return found
+                grid += _recipe_cells(study, model.name, name, chosen, seed)
+    return grid
 
 
-def _cells_of(
+def _recipe_cells(
     study: Study, model: str, method: str, chosen: Sequence[str], seed: int
 ) -> list[Cell]:
-    made: dict[str, Mixture] = {}
+    mixed: dict[str, Mixture] = {}
     serves: dict[str, list[str]] = {}
     for recipe in chosen:
         for mixture in recipe_mixtures(study, recipe):
-            made.setdefault(mixture.name, mixture)
+            mixed.setdefault(mixture.name, mixture)
             serves.setdefault(mixture.name, []).append(recipe)
     return [
-        Cell(f"{model}.{method}.{name}.s{seed}", model, method, made[name], seed, tuple(names))
+        Cell(f"{model}.{method}.{name}.s{seed}", model, method, mixed[name], seed, tuple(names))
         for name, names in serves.items()
     ]
 
 
-def answers_for(study: Study, cell: Cell, recipe: str) -> tuple[str, ...]:
-    """The test languages that a cell answers for a recipe: its own alone if that is monolingual."""
+def recipe_test_languages(study: Study, cell: Cell, recipe: str) -> tuple[str, ...]:
+    """The test languages of a cell under a recipe: under `monolingual`, those it was tuned on."""
     test = study.languages.test
     if recipe != "monolingual":
         return tuple(test)
-    own = in_test_codes(study, cell.mixture.languages)
-    return tuple(code for code in test if code in own)
+    tuned_on = matching_test_codes(study, cell.mixture.languages)
+    return tuple(code for code in test if code in tuned_on)
 
 
-def answers(study: Study, cell: Cell) -> tuple[str, ...]:
-    """The test languages that a cell answers for any of its recipes."""
-    wanted = {code for recipe in cell.recipes for code in answers_for(study, cell, recipe)}
+def cell_test_languages(study: Study, cell: Cell) -> tuple[str, ...]:
+    """The test languages of a cell under any of its recipes."""
+    wanted = {
+        code for recipe in cell.recipes for code in recipe_test_languages(study, cell, recipe)
+    }
     return tuple(code for code in study.languages.test if code in wanted)
 
 
-def label_of(study: Study, system: System) -> SystemLabel:
-    """What the numbers must know of a system."""
+def system_label(study: Study, system: System) -> SystemLabel:
+    """What the statistics need to know of a system."""
     cell = system.cell or system.shuffled
     if cell is None:
         name = system.entry.name if system.entry else None
@@ -221,55 +222,47 @@ def label_of(study: Study, system: System) -> SystemLabel:
         system.kind,
         system.model,
         method=cell.method,
-        answers_for={recipe: answers_for(study, cell, recipe) for recipe in serves},
+        answers_for={recipe: recipe_test_languages(study, cell, recipe) for recipe in serves},
         seed=cell.seed,
         budgets=cell.mixture.budgets,
-        tuned_on=tuple(in_test_codes(study, cell.mixture.languages)),
+        tuned_on=tuple(matching_test_codes(study, cell.mixture.languages)),
     )
 
 
 def systems(study: Study) -> list[System]:
     """All systems of the study: cells first, then its `systems:` entries."""
-    trained = cells(study)
-    found = [System(cell.id, cell.model, answers(study, cell), cell=cell) for cell in trained]
+    trained = [(cell, cell_test_languages(study, cell)) for cell in cells(study)]
+    listed = [System(cell.id, cell.model, codes, cell=cell) for cell, codes in trained]
+    test = tuple(study.languages.test)
     for entry in study.systems:
         if isinstance(entry, BaseSystem):
             names = [m.name for m in study.models] if entry.base == "all" else [entry.base]
-            found += [System(f"{name}.base", name, tuple(study.languages.test)) for name in names]
-            continue
-        if not isinstance(entry, ShuffledSystem):
-            found.append(System(entry.name, entry.name, tuple(study.languages.test), entry=entry))
-            continue
-        found += [
-            System(
-                f"{cell.id}.shuffled",
-                cell.model,
-                answers(study, cell),
-                shuffled=cell,
-                recipe=entry.shuffle,
-            )
-            for cell in trained
-            if entry.shuffle in cell.recipes
-        ]
-    return list({system.id: system for system in found}.values())
+            listed += [System(f"{name}.base", name, test) for name in names]
+        elif isinstance(entry, ShuffledSystem):
+            recipe = entry.shuffle
+            listed += [
+                System(f"{cell.id}.shuffled", cell.model, codes, shuffled=cell, recipe=recipe)
+                for cell, codes in trained
+                if recipe in cell.recipes
+            ]
+        else:
+            listed.append(System(entry.name, entry.name, test, entry=entry))
+    return list({system.id: system for system in listed}.values())
 
 
 def base_models(study: Study) -> list[Model]:
-    """All models to make ready: those that cells are made of, and existing ones beside them."""
-    beside = [
+    """All models to prepare: the study's, and those of its `systems:` entries."""
+    existing = [
         Model(name=entry.name, source=entry.model, revision=entry.revision)
         for entry in study.systems
         if isinstance(entry, ModelSystem)
     ]
-    return [*study.models, *beside]
+    return [*study.models, *existing]
 
 
 def judges(study: Study) -> dict[str, Choice]:
-    """The study's judges by name; the first, whose ratings count, is ``."""
-    found: dict[str, Choice] = {"": study.judge}
-    for judge in study.other_judges:
-        found[judge_name(judge)] = judge
-    return found
+    """The study's judges by name; that of the first, whose ratings count, is empty."""
+    return {"": study.judge, **{judge_name(judge): judge for judge in study.other_judges}}
 
 
 def judge_name(judge: Choice) -> str:
@@ -279,23 +272,23 @@ def judge_name(judge: Choice) -> str:
     return name or re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.")
 
 
-def pairwise(judge: Choice) -> PairwiseSettings | None:
-    """Which pairs a judge compares, and how; None if it compares none."""
+def pairwise_settings(judge: Choice) -> PairwiseSettings | None:
+    """How a judge compares pairs; None if it compares none."""
     return judge.pairwise if isinstance(judge, LlmJudgeSettings) else None
 
 
 def pairs(study: Study) -> list[Pair]:
-    """The pairs of recipes whose answers the judge compares."""
-    compared = pairwise(study.judge)
-    if compared is None:
+    """The pairs of recipes whose responses the judge compares."""
+    settings = pairwise_settings(study.judge)
+    if settings is None:
         return []
-    chosen = compared.pairs
-    wanted = list(combinations(recipes(study), 2)) if chosen == "all" else chosen
+    every_pair = combinations(recipes(study), 2)
+    chosen = list(every_pair) if settings.pairs == "all" else settings.pairs
     groups = dict.fromkeys((cell.model, cell.method, cell.seed) for cell in cells(study))
-    found = []
+    compared = []
     for model, method, seed in groups:
         by_recipe = _by_recipe(study, model, method, seed)
-        for a, b in wanted:
+        for a, b in chosen:
             first, second = by_recipe.get(a, {}), by_recipe.get(b, {})
             both = {
                 code: (first[code], second[code])
@@ -305,23 +298,23 @@ def pairs(study: Study) -> list[Pair]:
             }
             if both:
                 rows = (row_id(model, method, a), row_id(model, method, b))
-                found.append(Pair(f"{rows[0]}-vs-{b}.s{seed}", rows, both))
-    return found
+                compared.append(Pair(f"{rows[0]}-vs-{b}.s{seed}", rows, both))
+    return compared
 
 
 def _by_recipe(study: Study, model: str, method: str, seed: int) -> dict[str, dict[str, str]]:
-    """Recipe and language -> the system that answers for it."""
-    found: dict[str, dict[str, str]] = {}
+    """The system that answers, by recipe and language."""
+    systems: dict[str, dict[str, str]] = {}
     for cell in cells(study):
         if (cell.model, cell.method, cell.seed) != (model, method, seed):
             continue
         for recipe in cell.recipes:
-            for code in answers_for(study, cell, recipe):
-                found.setdefault(recipe, {})[code] = cell.id
-    return found
+            for code in recipe_test_languages(study, cell, recipe):
+                systems.setdefault(recipe, {})[code] = cell.id
+    return systems
 
 
-def translated(study: Study) -> dict[str, Choice]:
+def translation_engines(study: Study) -> dict[str, Choice]:
     """The engine of each training language that is translated, by code."""
     translate = study.data.translate
     if translate is None:
@@ -334,9 +327,9 @@ def translated(study: Study) -> dict[str, Choice]:
     return {code: e for code, e in engines.items() if e is not None and e.kind != "given"}
 
 
-def given(study: Study) -> list[str]:
-    """The languages whose instruction data is read: the source's first, if there is one."""
-    by_engine = translated(study)
+def given_languages(study: Study) -> list[str]:
+    """The languages whose instruction data is read, not translated; first the source of others."""
+    by_engine = translation_engines(study)
     read = [code for code in study.languages.train if code not in by_engine]
     source = study.data.translate.source if study.data.translate else None
     return read if source is None or source in read else [source, *read]

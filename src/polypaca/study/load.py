@@ -41,7 +41,7 @@ def load_study(path: Path, changes: Sequence[str] = ()) -> Study:
     """
     parsed = document.parse(path)
     try:
-        raw = document.plain(parsed)
+        raw = document.to_plain(parsed)
     except document.TooLargeError as error:
         raise StudyError([Problem(str(path), str(error))]) from None
     problems: list[Problem] = []
@@ -72,7 +72,7 @@ def save_study(study: Study, path: Path) -> None:
 
 
 def _validate(raw: dict[str, Any], locate: _Locator, problems: list[Problem]) -> Study | None:
-    """The study; on errors what is left of it without the faulty parts, for the cross-checks."""
+    """The study; on errors, what is left of it without the invalid parts, for the cross-checks."""
     for attempt in range(3):
         try:
             return Study.model_validate(raw)
@@ -82,13 +82,13 @@ def _validate(raw: dict[str, Any], locate: _Locator, problems: list[Problem]) ->
         if attempt == 0:
             for detail, location in zip(details, locations, strict=True):
                 problems.append(_problem(detail, location, raw, locate))
-        for location in reversed(locations):  # what is taken out of a list moves what is behind
+        for location in reversed(locations):  # removing an item of a list moves those after it
             _remove(raw, location)
     return None
 
 
 def _yaml_location(raw: Any, detail: Any) -> Location:
-    """Where pydantic found an error, without the tags of unions, which the YAML file has not."""
+    """The location of a pydantic error, without the tags of unions, which are not in the file."""
     steps: list[str | int] = []
     node: Any = raw
     parts = _in_list_of_judges(raw, detail["loc"])
@@ -124,14 +124,14 @@ def _problem(detail: Any, location: Location, raw: Any, locate: _Locator) -> Pro
             where, f"unknown key{nearest(str(location[-1]), _keys_beside(raw, location))}"
         )
     if kind == "missing":
-        return Problem(where, "is required")
+        return Problem(where, "is missing")
     if kind == "union_tag_invalid":
         tags = [tag.strip(" '") for tag in detail["ctx"]["expected_tags"].split(",")]
         return Problem(
             where, f"unknown kind {detail['ctx']['tag']!r}{nearest(detail['ctx']['tag'], tags)}"
         )
     if kind == "union_tag_not_found":
-        return Problem(where, _lacking(str(location[0])))
+        return Problem(where, _missing_kind(str(location[0])))
     if kind == "literal_error":
         valid = [
             word.strip(" '") for word in detail["ctx"]["expected"].replace(" or ", ",").split(",")
@@ -145,8 +145,8 @@ def _problem(detail: Any, location: Location, raw: Any, locate: _Locator) -> Pro
     return Problem(where, message)
 
 
-def _lacking(section: str) -> str:
-    """What must be said before it is known which of several sections is meant."""
+def _missing_kind(section: str) -> str:
+    """What decides which of several settings classes an entry is."""
     if section == "systems":
         return f"needs one of {', '.join(system_entries.KEYS)}"
     if section == "methods":
@@ -159,14 +159,14 @@ def _lacking(section: str) -> str:
 def _keys_beside(raw: Any, location: Location) -> list[str]:
     """The valid keys of the section that a location is in."""
     if location[0] == "systems" and len(location) > 1:
-        own = ["name", "revision", "template"]
-        return [*system_entries.KEYS, *own, *ServedModel.model_fields]
+        shared = ["name", "revision", "template"]
+        return [*system_entries.KEYS, *shared, *ServedModel.model_fields]
     classes: list[type[Settings]] = [Study]
     for part in location[:-1]:
         raw = raw[part]
         fields = [kind.model_fields[part] for kind in classes if part in kind.model_fields]
         if fields:  # else it is the index of a list, or the key of a dictionary
-            classes = [found for field in fields for found in _classes(field.annotation)]
+            classes = [kind for field in fields for kind in _classes(field.annotation)]
         if Choice in classes and isinstance(raw, dict) and "kind" in raw:
             table = _table(str(location[0]))
             classes = [table[raw["kind"]].settings if raw["kind"] in table else translate.Given]
@@ -178,14 +178,14 @@ def _table(section: str) -> Mapping[str, HasSettings]:
 
 
 def _classes(annotation: Any) -> list[type[Settings]]:
-    """The settings that a type is made of."""
+    """The settings classes in a type."""
     if isinstance(annotation, type) and issubclass(annotation, Settings):
         return [annotation]
-    return [found for part in get_args(annotation) for found in _classes(part)]
+    return [kind for part in get_args(annotation) for kind in _classes(part)]
 
 
 def _remove(raw: Any, location: Location) -> None:
-    """Drop the part of `raw` at `location`; what cannot be found is left alone."""
+    """Remove what is at `location`, if it is there."""
     node: Any = raw
     try:
         for part in location[:-1]:
@@ -201,7 +201,7 @@ def _remove(raw: Any, location: Location) -> None:
 
 
 class _Locator:
-    """Where in the file, or on the command line, a part of the study was said."""
+    """Tells where in the file, or on the command line, a part of the study was set."""
 
     def __init__(self, path: Path, document: CommentedMap, overridden: set[Location]) -> None:
         self._path, self._document, self._overridden = path, document, overridden

@@ -59,7 +59,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {  # preset -> kind -> 
 
 
 def with_preset(name: str, body: Any) -> Any:
-    """A method's section with its kind told and its preset's settings filled in.
+    """A method's section with its kind and its preset's settings filled in.
 
     `name` is the method's: one called `lora` or `full` needs no `kind`. What is wrong with the
     section is left for its validation to report.
@@ -73,39 +73,40 @@ def with_preset(name: str, body: Any) -> Any:
     if kind is None and len(preset) == 1:
         kind = next(iter(preset))
     settings = dict(preset.get(str(kind), {}))
-    # What is given replaces the preset's rival setting.
+    # A setting of the section also replaces the preset's rivals of it.
     for rivals in RIVALS:
         if any(key in body for key in rivals):
             settings = {key: value for key, value in settings.items() if key not in rivals}
     return {**settings, **({} if kind is None else {"kind": kind}), **body}
 
 
-class _InStudy(Settings):
-    """What a study says of a method beside its settings."""
+class _StudyMethod(Settings):
+    """What a study file says of a method beside its settings."""
 
     preset: Annotated[Literal["paper-lora", "paper-full", "recommended"] | None, RUN_ONLY] = Field(
-        default=None, description="settings to start from; what else is said here goes before them"
+        default=None, description="settings to start from; the method's other keys override them"
     )
     models: Annotated[list[str] | None, RUN_ONLY] = Field(
-        default=None, description="only these models of the study"
+        default=None, description="models of the study to train with this method; null: all"
     )
     recipes: Annotated[list[str] | None, RUN_ONLY] = Field(
-        default=None, description="only these recipes of the study"
+        default=None, description="recipes of the study to train with this method; null: all"
     )
 
     @model_validator(mode="after")
-    def _preset_of_kind(self) -> _InStudy:
+    def _preset_fits_kind(self) -> _StudyMethod:
         kind = getattr(self, "kind", None)
         if self.preset is not None and kind not in PRESETS[self.preset]:
-            raise ValueError(f"preset {self.preset} is for kind {', '.join(PRESETS[self.preset])}")
+            kinds = " or ".join(PRESETS[self.preset])
+            raise ValueError(f"preset {self.preset} needs `kind: {kinds}`")
         return self
 
 
-class LoraMethod(Lora, _InStudy):
+class LoraMethod(Lora, _StudyMethod):
     """Low-rank adapters; the defaults are the paper's (arXiv 2309.08958, Table 1)."""
 
 
-class FullMethod(Full, _InStudy):
+class FullMethod(Full, _StudyMethod):
     """Full fine-tuning; the defaults are the paper's (arXiv 2309.08958, Table 1)."""
 
 

@@ -1,4 +1,4 @@
-"""What a study's user should know before it runs, though nothing is wrong with the file."""
+"""Notices on a study: what its user should know before it runs, though nothing is wrong."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def notices(study: Study) -> list[str]:
-    """What the study's detector cannot tell of its languages, a sentence each."""
+    """Languages of the study that its detector cannot tell, a sentence each."""
     return [*_unknown(study), *_sisters(study)]
 
 
@@ -26,23 +26,22 @@ def _unknown(study: Study) -> Iterator[str]:
         script = detectors.unknown_script(name, code)
         if script is not None:
             yield (
-                f"no label of {name} means {code}, the language in {languages.script_name(script)} "
-                "script: nearly all answers will fail the gate"
+                f"{name} does not know {code} in {languages.script_name(script)} script: "
+                "nearly all responses will fail the gate"
             )
         elif known is not None and not any(_same(label, code) for label in known):
-            yield f"{name} does not know {code}: answers of more than three words fail the gate"
+            yield f"{name} does not know {code}: responses of more than three words fail the gate"
 
 
 def _sisters(study: Study) -> Iterator[str]:
     codes = dict.fromkeys(study.languages.test)
     for one, other in combinations(codes, 2):
         first, second = languages.canonical(one), languages.canonical(other)
+        passes = "a response in either language passes the gate of both"
         if languages.sisters(first, second, short=False):
-            what = "an answer in one passes for the other, as undetermined"
-            yield f"no detector tells {one} from {other}: {what}"
+            yield f"no detector can tell {one} from {other}: {passes}"
         elif languages.sisters(first, second, short=True):
-            what = "an answer in one passes for the other, as undetermined"
-            yield f"no detector tells {one} from {other} in short texts: there {what}"
+            yield f"no detector can tell {one} from {other} in short texts: there {passes}"
 
 
 def _same(label: str, code: str) -> bool:

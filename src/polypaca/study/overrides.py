@@ -1,4 +1,4 @@
-"""Overrides from the command line, `section.key=value`, written into a study as it was read."""
+"""Apply overrides from the command line, `section.key=value`, to a study as it was read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import Problem
-from polypaca.study.document import TooLargeError, value_of
+from polypaca.study.document import TooLargeError, parse_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ _INDEX = re.compile(r"\[(\d+)\]")
 
 
 class _OverrideError(Exception):
-    """An override that cannot be written; where it fails, what is wrong, and a hint."""
+    """An override that cannot be applied: what is wrong, and a hint."""
 
     def __init__(self, what: str, hint: str = "") -> None:
         self.what, self.hint = what, hint
@@ -25,20 +25,20 @@ class _OverrideError(Exception):
 
 
 def apply(raw: dict[str, Any], overrides: Sequence[str], problems: list[Problem]) -> set[Location]:
-    """Write overrides into a study, in their order; what is wrong with one goes to `problems`.
+    """Apply overrides to a study, in order; problems are added to `problems`.
 
-    Items of lists are named by their number, counted from 0: `models.0.source` or
-    `models[0].source`. A section in its short form (`prompts: PATH`) is written out first.
+    Items of lists are indexed from 0: `models.0.source` or `models[0].source`. A section in its
+    short form (`prompts: PATH`) is expanded first.
 
     Args:
         raw: the study as plain values, changed in place. No two of its parts may be one object.
         overrides: as typed.
-        problems: gets what cannot be written.
+        problems: gets one for each override that cannot be applied.
 
     Returns:
-        The places that were set.
+        The locations that were set.
     """
-    places: set[Location] = set()
+    locations: set[Location] = set()
     for override in overrides:
         dotted, equals, text = override.partition("=")
         words = _INDEX.sub(r".\1", dotted).split(".")
@@ -49,18 +49,18 @@ def apply(raw: dict[str, Any], overrides: Sequence[str], problems: list[Problem]
             problems.append(Problem("command line", what, "write section.key=value"))
             continue
         try:
-            places.add(_set(raw, words, _value(text)))
+            locations.add(_set(raw, words, _value(text)))
         except _OverrideError as error:
             problems.append(Problem(f"command line, {dotted}", error.what, error.hint))
-    return places
+    return locations
 
 
 def _value(text: str) -> Any:
     try:
-        return value_of(text)
+        return parse_value(text)
     except ValueError:
         shown = "a URL" if "://" in text else repr(text)
-        raise _OverrideError(f"{shown} is not a YAML value") from None
+        raise _OverrideError(f"{shown} is not valid YAML") from None
     except TooLargeError as error:
         raise _OverrideError(str(error)) from None
 
@@ -83,44 +83,44 @@ def _set(raw: dict[str, Any], words: list[str], value: Any) -> Location:
 def _key(
     node: dict[str, Any] | list[Any], words: list[str], place: Location
 ) -> tuple[str | int, int]:
-    """The next step down, and how many words it takes: names may have dots in them."""
+    """The next key or index, and how many words it takes, since names may contain dots."""
     if isinstance(node, dict):
         joined = [".".join(words[:count]) for count in range(len(words), 0, -1)]
         name = next((name for name in joined if name in node), words[0])
         return name, name.count(".") + 1
     name = ".".join(map(str, place))
     if not words[0].isdecimal():
-        hint = f"give the number of one, such as {name}.0, or the whole list: {name}=[...]"
-        raise _OverrideError(f"{name} is a list, and {words[0]!r} is no number of an item", hint)
+        hint = f"write an index, such as {name}.0, or the whole list: {name}=[...]"
+        raise _OverrideError(f"{name} is a list, and {words[0]!r} is not an index", hint)
     index = int(words[0])
     if index >= len(node):
-        there = f"0 to {len(node) - 1}" if node else "none"
-        hint = f"its items are {there}; to add one, give the whole list: {name}=[...]"
+        valid = f"has items 0 to {len(node) - 1}" if node else "is empty"
+        hint = f"the list {valid}; to add an item, write the whole list: {name}=[...]"
         raise _OverrideError(f"{name} has no item {index}", hint)
     return index, 1
 
 
 def _with_keys(value: Any, place: Location, word: str) -> dict[str, Any] | list[Any]:
-    """What stands at `place` as something that has keys: short forms are written out."""
+    """The value at `place` as something that has keys: short forms are expanded."""
     if isinstance(value, list) and place == ("recipes",) and not word.isdecimal():
         return {str(recipe): {} for recipe in value}
     if isinstance(value, dict | list):
         return value
     name = ".".join(map(str, place))
     if value is None and word.isdecimal():
-        raise _OverrideError(f"{name} has no items in the file", f"give the whole: {name}=[...]")
+        hint = f"write the whole list: {name}=[...]"
+        raise _OverrideError(f"{name} has no items in the file", hint)
     if value is None:
         return {}
     key = _short_form(place) if isinstance(value, str) else None
     if key is None:
-        raise _OverrideError(
-            f"{name} is {value!r}, which has no keys", f"give the whole: {name}=..."
-        )
+        hint = f"override all of it: {name}=..."
+        raise _OverrideError(f"{name} is {value!r}, which has no keys", hint)
     return {key: value}
 
 
 def _short_form(place: Location) -> str | None:
-    """The key that a mere text at a place stands for."""
+    """The key that the short form at a place sets."""
     match place:
         case ("prompts",) | ("models", int()):
             return "source"

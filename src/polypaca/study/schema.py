@@ -31,8 +31,8 @@ BUILTIN_RECIPES = ("monolingual", "multilingual", "downsampled", "english")
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
 
 
-def _controls(study: dict[str, Any]) -> dict[str, Any]:
-    """What `sweep: controls` stands for."""
+def _control_sweep(study: dict[str, Any]) -> dict[str, Any]:
+    """The sweep that `sweep: controls` stands for."""
     languages = study.get("languages")
     train = languages.get("train") if isinstance(languages, dict) else None
     count = len(train) if isinstance(train, list) else 1
@@ -54,54 +54,68 @@ class Data(Settings):
     """The instruction data."""
 
     instructions: str = Field(
-        description="`builtin:tiny`, `hf:dataset-{language}`, or a path or URL with {language}"
+        description="where the data is: `builtin:tiny`, `hf:dataset-{language}`, or a path or URL "
+        "with {language}"
     )
     format: Literal[
         "auto", "alpaca", "dolly", "sharegpt", "messages", "prompt-completion", "question-answer"
-    ] = Field(default="auto", description="given, other columns of the file are left aside")
+    ] = Field(
+        default="auto",
+        description="format of the rows; a format named here ignores the columns of others",
+    )
     sha256: dict[Language, Sha256] = Field(
-        default_factory=dict, description="of the files behind a URL, by language"
+        default_factory=dict, description="SHA-256 of each downloaded file, by language"
     )
     translate: Translate | None = Field(
-        default=None, description="null: the data is given in each language"
+        default=None,
+        description="how the data is translated; null if there is data in every language",
     )
     validation: int = Field(
-        default=1000, ge=1, description="held-out sources; their loss selects the best checkpoint"
+        default=1000,
+        ge=1,
+        description="number of held-out sources; their loss selects the best checkpoint",
     )
     split: Literal["source", "random"] = Field(
         default="source",
-        description="what is held out: sources, in every language; or random rows of each mixture",
+        description="what is held out: sources, in every language, or random rows of each mixture",
     )
     align: Literal["parallel", "none"] = Field(
-        default="parallel", description="train on the sources that survive in every language alone"
+        default="parallel",
+        description="parallel: train only on sources that are left in every language",
     )
-    rows: int | None = Field(default=None, ge=2, description="at most so many rows per language")
+    rows: int | None = Field(default=None, ge=2, description="maximum number of rows per language")
     on_bad_row: BadRows = "error"
     contaminated: Literal["keep", "flag", "drop"] = Field(
-        default="drop", description="training rows that match a test prompt"
+        default="drop", description="what to do with training rows that match a test prompt"
     )
     duplicates: Literal["keep", "flag", "drop"] = Field(
-        default="flag", description="rows with the request of an earlier one"
+        default="flag", description="what to do with rows that repeat an earlier request"
     )
     truncated: Literal["keep", "flag", "drop"] = Field(
-        default="flag", description="rows whose output ends in mid-sentence"
+        default="flag", description="what to do with rows whose output ends in mid-sentence"
     )
     placeholders: Literal["keep", "flag", "drop"] = Field(
-        default="flag", description="rows whose output or instruction says that there is none"
+        default="flag",
+        description="what to do with rows whose output or instruction is a placeholder for none",
     )
     entities: Literal["keep", "flag", "drop", "repair"] = Field(
-        default="flag", description="rows with HTML entities (`&lt;`); repair: outside code"
+        default="flag",
+        description="what to do with HTML entities (`&lt;`); repair decodes them outside code",
     )
 
 
 class Prompts(Settings):
     """The test prompts, parallel over languages."""
 
-    source: str = Field(description="`builtin:tiny`, or a path or URL with {language}")
-    sha256: dict[Language, Sha256] = Field(
-        default_factory=dict, description="of the files behind a URL, by language"
+    source: str = Field(
+        description="where the prompts are: `builtin:tiny`, or a path or URL with {language}"
     )
-    count: int | None = Field(default=None, ge=1, description="only the first so many prompts")
+    sha256: dict[Language, Sha256] = Field(
+        default_factory=dict, description="SHA-256 of each downloaded file, by language"
+    )
+    count: int | None = Field(
+        default=None, ge=1, description="use only this many prompts, from the start of the file"
+    )
     on_bad_row: BadRows = "error"
 
 
@@ -114,12 +128,15 @@ class Model(Settings):
     )
     revision: str | None = Field(default=None, description="Hub commit, tag or branch")
     config: dict[str, Any] | None = Field(
-        default=None, description="a Transformers config with `model_type`: random weights"
+        default=None,
+        description="Transformers config, with `model_type`, of a model with random weights",
     )
     tokenizer: str | None = Field(
-        default=None, description="Hub id, folder or tokenizer.json, with `config`"
+        default=None, description="Hub id, folder or tokenizer.json; required with `config`"
     )
-    seed: int = Field(default=1, ge=0, description="of the random weights, with `config`")
+    seed: int = Field(
+        default=1, ge=0, description="random seed of the weights; used only with `config`"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -148,7 +165,7 @@ class Recipe(Sampling):
     """
 
     languages: LanguageList | None = None
-    budgets: float | None = Field(default=None, gt=0, description="training cost, in budgets")
+    budgets: float | None = Field(default=None, gt=0, description="size of the mixture in budgets")
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Recipe:
@@ -159,12 +176,12 @@ class Recipe(Sampling):
         ):
             given = [name for name in names if getattr(self, name)]
             if len(given) > 1:
-                raise ValueError(f"give one of {', '.join(given)}, not both")
+                raise ValueError(f"give only one of {', '.join(given)}")
         return self
 
 
 class Sweep(Settings):
-    """The controls that a reviewer asks for; each becomes recipes of its own.
+    """Recipes over a range of budgets, as controls.
 
     `english: [2]` is English on 2 budgets (rows come again), `downsampled: [0.5]` a downsampled
     mixture of half a budget, `multilingual: [3]` the first three training languages on 3 budgets.
@@ -178,12 +195,17 @@ class Sweep(Settings):
 
 
 class Budget(Settings):
-    """What budgets are counted in, and how equal equal budgets must be."""
+    """The unit of budgets, and how far equal budgets may differ."""
 
     unit: Literal["examples", "tokens", "flops"] = "examples"
-    tolerance: float = Field(default=0.01, ge=0, lt=1, description="as a share of the cost")
+    tolerance: float = Field(
+        default=0.01,
+        ge=0,
+        lt=1,
+        description="largest difference between equal budgets, as a share of their cost",
+    )
     unequal: Literal["error", "report"] = Field(
-        default="error", description="what to do where recipes meant to be equal are not"
+        default="error", description="what to do if recipes with equal budgets differ in cost"
     )
 
 
@@ -207,7 +229,7 @@ class Study(Settings):
     generate: Generate = Generate()
     judge: JudgeChoice = ReferenceJudgeSettings()
     other_judges: list[JudgeChoice] = Field(
-        default_factory=list, description="whose agreement with `judge` is shown"
+        default_factory=list, description="more judges, to measure their agreement with `judge`"
     )
     gate: Gate = Gate()
     analyze: Statistics = Statistics()
@@ -226,10 +248,10 @@ class Study(Settings):
             value["recipes"] = {key: body or {} for key, body in value["recipes"].items()}
         judges = value.get("judge")
         if isinstance(judges, list) and judges:
-            # The first rates; the others show how far ratings depend on who rates.
+            # The first one's ratings count; the others show how far ratings depend on the judge.
             value["judge"], value["other_judges"] = judges[0], judges[1:]
         if value.get("sweep") == "controls":
-            value["sweep"] = _controls(value)
+            value["sweep"] = _control_sweep(value)
         if isinstance(value.get("methods"), dict):
             value["methods"] = {
                 name: with_preset(str(name), body) for name, body in value["methods"].items()

@@ -1,4 +1,4 @@
-"""The section `systems`: what answers prompts beside the cells, untrained here."""
+"""The section `systems`: what answers prompts beside the study's cells, without training."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from polypaca.llm.endpoint import ServedModel
 class BaseSystem(Settings):
     """The untuned base model, as a control."""
 
-    base: str = Field(description="the name of a model of the study, or `all`")
+    base: str = Field(description="name of a model of the study, or `all`")
 
 
 class ShuffledSystem(Settings):
-    """A recipe's own answers, dealt out to other prompts of the same language: a control."""
+    """A recipe's responses, shuffled among the prompts of a language: a control."""
 
-    shuffle: str = Field(description="the name of a recipe of the study")
+    shuffle: str = Field(description="name of a recipe of the study")
 
 
 class ModelSystem(Settings):
@@ -29,12 +29,12 @@ class ModelSystem(Settings):
     name: Name
     revision: str | None = Field(default=None, description="Hub commit, tag or branch")
     template: Literal["chat", "alpaca", "alpaca-no-newline"] = Field(
-        default="chat", description="chat: the model's own"
+        default="chat", description="prompt template; chat: the model's own chat template"
     )
 
 
 class ServedSystem(Settings):
-    """A model that a server answers for; it is asked without beams.
+    """A model behind a server; decoded without beams.
 
     In a study file the fields of `served` stand beside the others, `base_url` as `url`.
     """
@@ -42,7 +42,8 @@ class ServedSystem(Settings):
     served: ServedModel
     name: Name
     template: Literal["alpaca", "alpaca-no-newline"] | None = Field(
-        default=None, description="null: the prompt is a user's message, in the server's template"
+        default=None,
+        description="prompt template; null sends a chat message, which the server renders",
     )
 
     @model_validator(mode="before")
@@ -50,19 +51,19 @@ class ServedSystem(Settings):
     def _flat(cls, value: Any) -> Any:
         if not isinstance(value, dict) or "url" not in value:
             return value
-        own = {key: value[key] for key in ("name", "template") if key in value}
-        rest = {key: item for key, item in value.items() if key not in (*own, "url")}
-        return {**own, "served": {"base_url": value["url"], **rest}}
+        entry = {key: value[key] for key in ("name", "template") if key in value}
+        served = {key: item for key, item in value.items() if key not in (*entry, "url")}
+        return {**entry, "served": {"base_url": value["url"], **served}}
 
 
 class GivenSystem(Settings):
-    """Answers that were made elsewhere, one file a language."""
+    """Responses from elsewhere, one file per language."""
 
-    answers: str = Field(description="a path with {language}: JSONL with `id` and `response`")
+    answers: str = Field(description="path with {language} of JSONL files with `id` and `response`")
     name: Name
 
 
-# The key that tells what an entry is; tags are no keys, so that errors tell them apart.
+# The key that decides the kind of an entry; tags are no keys, so that errors tell them apart.
 KEYS = {
     "base": "base system",
     "shuffle": "shuffled system",

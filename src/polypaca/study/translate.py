@@ -12,7 +12,7 @@ from polypaca.translation.engines import ENGINES
 
 
 class Given(Choice):
-    """This language's data is not translated but read, like the source's."""
+    """The data of this language is read, like the source's, not translated."""
 
     kind: Literal["given"] = "given"
 
@@ -30,17 +30,24 @@ class Translate(Settings):
     """How data in one language is brought into the others."""
 
     source: Language = "en"
-    engine: EngineChoice | None = Field(default=None, description="for languages without one below")
+    engine: EngineChoice | None = Field(
+        default=None, description="engine of all languages that `languages` does not list"
+    )
     languages: dict[Language, EngineOrGiven] = Field(
-        default_factory=dict, description="engines by language; `given` where there is data"
+        default_factory=dict,
+        description="engine of each language; `given` to read its data instead of translating",
     )
     untranslatable: Literal["keep", "flag", "drop"] = Field(
-        default="flag", description="tasks whose meaning translation destroys"
+        default="flag", description="what to do with tasks whose meaning translation destroys"
     )
     on_lost: Literal["pieces", "reject"] = Field(
-        default="pieces", description="sentences whose placeholders or numbers an engine loses"
+        default="pieces",
+        description="sentences whose placeholders or numbers an engine loses: translate the pieces "
+        "between them, or reject the row",
     )
-    filters: list[str] | None = Field(default=None, description="only these; all by default")
+    filters: list[str] | None = Field(
+        default=None, description="filters to run on the translations; null: all"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -15,12 +15,12 @@ from polypaca.stages.judge import JudgeAnswers
 from polypaca.stages.pairs import ComparePairs
 from polypaca.stages.report import WriteReport
 from polypaca.study.grid import (
-    in_test_codes,
     judge_name,
     judges,
-    label_of,
+    matching_test_codes,
     pairs,
     recipes,
+    system_label,
     systems,
 )
 from polypaca.study.system_entries import GivenSystem, ModelSystem, ServedSystem
@@ -77,10 +77,10 @@ def add_evaluation(tasks: TaskList, data: Data, cells: Cells) -> None:
         opinions={name: verdicts[name] for name in others},
         pairs=compared,
         study=study.name,
-        train_languages=in_test_codes(study, study.languages.train),
+        train_languages=matching_test_codes(study, study.languages.train),
         test_languages=study.languages.test,
         recipes=list(recipes(study)),
-        systems=[label_of(study, system) for system in systems(study)],
+        systems=[system_label(study, system) for system in systems(study)],
         judges=[judge_name(judge) for judge in judges(study).values()],
         compared={pair.id: pair.rows for pair in pairs(study)},
         generate=study.generate,

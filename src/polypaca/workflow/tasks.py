@@ -10,13 +10,13 @@ from polypaca.stages.prepare import PrepareBase, PrepareInstructions, PreparePro
 from polypaca.stages.train import TrainCell
 from polypaca.stages.translate import PassOn, TranslateRows
 from polypaca.study.grid import (
-    as_tested,
     base_models,
     cells,
-    given,
+    given_languages,
+    matching_test_code,
     recipes,
-    supported,
-    translated,
+    supported_count,
+    translation_engines,
 )
 from polypaca.workflow import layout
 from polypaca.workflow.evaluation import add_evaluation
@@ -79,7 +79,7 @@ def _prompts(tasks: TaskList) -> PromptsFolder:
 
 
 def _instructions(tasks: TaskList, prompts: PromptsFolder) -> InstructionsFolder:
-    data, languages = tasks.study.data, given(tasks.study)
+    data, languages = tasks.study.data, given_languages(tasks.study)
     work = PrepareInstructions(
         prompts=prompts if data.contaminated != "keep" else None,
         source=data.instructions,
@@ -117,14 +117,14 @@ def _translation(
 ) -> TranslationFolder:
     study, translate = tasks.study, tasks.study.data.translate
     gate = tasks.held_by(study.gate)
-    engine = translated(study).get(code)
+    engine = translation_engines(study).get(code)
     if translate is None or engine is None:
         passed = PassOn(instructions=instructions, language=code, gate=study.gate)
         group = Group("translate")
         return tasks.add(layout.translation(code), passed, group, pins=gate)
     engine = with_slots(engine, {"source": translate.source, "language": code})
     # Only prompts in this very language can be found in its translations.
-    looked_for = study.data.contaminated != "keep" and as_tested(study, code)
+    looked_for = study.data.contaminated != "keep" and matching_test_code(study, code)
     work = TranslateRows(
         instructions=instructions,
         prompts=prompts if looked_for else None,
@@ -206,7 +206,7 @@ def _ledger(
         lengths=lengths,
         bases={cell.model: data.bases[cell.model] for cell in planned},
         cells=planned,
-        supported={recipe: supported(study, recipe) for recipe in recipes(study)},
+        supported={recipe: supported_count(study, recipe) for recipe in recipes(study)},
         unit=study.budget.unit,
         tolerance=study.budget.tolerance,
         unequal=study.budget.unequal,
