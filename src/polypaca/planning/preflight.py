@@ -51,7 +51,7 @@ def check(study: Study, pending: Sequence[Task], out: Path | None = None) -> Non
         from polypaca.langid import detectors
 
         # Jobs work offline: a detector that has to be downloaded is, now.
-        detectors.ensure(study.gate.detector, study.gate.model)
+        detectors.ensure_model(study.gate.detector, study.gate.model)
 
 
 def spending(pending: Sequence[Task]) -> list[str]:
