@@ -169,7 +169,7 @@ def test_one_order_that_fails_fails_the_pair_and_is_asked_again_alone(tmp_path: 
     ("fault", "reason"),
     [
         (Answer(status=500), "answered 500"),
-        (Answer(body=b'{"choices": [{'), "no JSON"),
+        (Answer(body=b'{"choices": [{'), "not JSON"),
         (Answer(body=b'{"choices": []}'), "without choices"),
     ],
 )

@@ -16,8 +16,8 @@ from polypaca.judging.prompts import fill, load_pair_prompt, load_prompt
 from polypaca.judging.ratings import Reading, read_rating
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete, require_key
+from polypaca.llm.endpoint import Endpoint
 from polypaca.llm.records import Reply, Request
-from polypaca.llm.served import Served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +48,7 @@ class PairwiseSettings(Settings):
         return pairs
 
 
-class LlmJudgeSettings(Served, Choice):
+class LlmJudgeSettings(Endpoint, Choice):
     """A served model behind an OpenAI-compatible URL, by default with the paper's prompt."""
 
     kind: Literal["llm"] = "llm"
@@ -149,7 +149,7 @@ class LlmJudge:
             requests,
             self._settings,
             cache=self._cache,
-            fits=rates,
+            keep=rates,
             progress=lambda done: progress(done // votes),
             account=self._account,
         )
@@ -220,7 +220,7 @@ def is_retryable(outcome: Reply | Failure, temperature: float | None) -> bool:
     """Whether what is no verdict might be one the next time."""
     if isinstance(outcome, Reply):
         # What the limit of tokens cut off at temperature 0 is cut off again.
-        return not outcome.is_cut or bool(temperature)
+        return not outcome.is_truncated or bool(temperature)
     return not outcome.lasting
 
 
@@ -233,7 +233,7 @@ def model_versions(outcomes: Sequence[Reply | Failure]) -> str | None:
 def _read(outcome: Reply | Failure, prompt: JudgePrompt, response: str) -> Reading:
     if not isinstance(outcome, Reply):
         return Reading("", reason=outcome.reason)
-    return read_rating(outcome.text, *prompt.scale, [response], cut=outcome.is_cut)
+    return read_rating(outcome.text, *prompt.scale, [response], truncated=outcome.is_truncated)
 
 
 def _explanation(readings: Sequence[Reading]) -> str:

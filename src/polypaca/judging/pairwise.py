@@ -107,7 +107,7 @@ class LlmPairJudge:
             requests,
             self._settings,
             cache=self._cache,
-            fits=lambda request, reply: _read(reply, judged[request]).preference is not None,
+            keep=lambda request, reply: _read(reply, judged[request]).preference is not None,
             progress=lambda done: progress(identical + done // 2),
             account=self._account,
         )
@@ -180,4 +180,4 @@ def _read(outcome: Reply | Failure, judged: tuple[str, str]) -> Reading:
     """What the judge said, in terms of what it was shown first (a) and second (b)."""
     if not isinstance(outcome, Reply):
         return Reading("", reason=outcome.reason)
-    return read_preference(outcome.text, judged, cut=outcome.is_cut)
+    return read_preference(outcome.text, judged, truncated=outcome.is_truncated)

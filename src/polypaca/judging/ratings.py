@@ -20,7 +20,7 @@ from polypaca.judging.brackets import (
     normalize_brackets,
     to_ascii,
 )
-from polypaca.llm.thoughts import spoken
+from polypaca.llm.thoughts import split_thoughts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +76,7 @@ def read_rating(
     high: float = HIGHEST,
     judged: Sequence[str] = (),
     *,
-    cut: bool = False,
+    truncated: bool = False,
 ) -> Reading:
     """The rating in a judge's words, or why there is none that leaves no doubt.
 
@@ -88,7 +88,7 @@ def read_rating(
         low: the lowest rating.
         high: the highest rating.
         judged: the response, or the responses, under judgement.
-        cut: whether the limit of tokens ended it; there is no rating then.
+        truncated: whether the limit of tokens ended it; there is no rating then.
     """
 
     def number(said: str) -> tuple[float | None, str]:
@@ -99,7 +99,7 @@ def read_rating(
             return None, f"is outside {low:g}..{high:g}"
         return rating, ""
 
-    words, reason, thought = _visible_text(text, "[[rating]]", cut=cut)
+    words, reason, thought = _visible_text(text, "[[rating]]", truncated=truncated)
     rating: float | None = None
     if not reason:
         visible = normalize_brackets(words)
@@ -111,14 +111,14 @@ def read_rating(
     return Reading(words, rating=rating, reason=reason, had_thoughts=thought)
 
 
-def read_preference(text: str, judged: Sequence[str] = (), *, cut: bool = False) -> Reading:
+def read_preference(text: str, judged: Sequence[str] = (), *, truncated: bool = False) -> Reading:
     """The `[[A]]`, `[[B]]` or `[[C]]` in a judge's words as `a`, `b` or `tie`; as `read_rating`."""
 
     def preference(said: str) -> tuple[Preference | None, str]:
         found = _PREFERENCES.get(said)
         return found, "" if found else "is neither A, B nor C"
 
-    words, reason, thought = _visible_text(text, "[[A]], [[B]] or [[C]]", cut=cut)
+    words, reason, thought = _visible_text(text, "[[A]], [[B]] or [[C]]", truncated=truncated)
     chosen: Preference | None = None
     if not reason:
         found, reason = _decisive_brackets(normalize_brackets(words), judged, PREFERENCE, None)
@@ -126,15 +126,15 @@ def read_preference(text: str, judged: Sequence[str] = (), *, cut: bool = False)
     return Reading(words, preference=chosen, reason=reason, had_thoughts=thought)
 
 
-def _visible_text(text: str, wanted: str, *, cut: bool) -> tuple[str, str, bool]:
+def _visible_text(text: str, wanted: str, *, truncated: bool) -> tuple[str, str, bool]:
     """A judge's words without thoughts, why they decide nothing as a whole, and if it thought."""
-    reply = spoken(text, cut=cut)
+    reply = split_thoughts(text, truncated=truncated)
     reason = ""
     if reply.unfinished:
         reason = f"no {wanted} in the judge's words, which end within its thoughts"
-    elif cut:
+    elif truncated:
         reason = f"no {wanted} that counts in the judge's words"
-    return reply.text, reason + (" (cut off)" if reason and cut else ""), bool(reply.thoughts)
+    return reply.text, reason + (" (cut off)" if reason and truncated else ""), bool(reply.thoughts)
 
 
 def _decisive_brackets(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polypaca.judging.judges import JUDGES
-from polypaca.llm.served import Served
+from polypaca.llm.endpoint import Endpoint
 from polypaca.planning.at_hand import tokenizer_file
 from polypaca.stages.answers import AskServer
 from polypaca.stages.gate import CheckLanguage
@@ -59,9 +59,9 @@ def spending(pending: Sequence[Task]) -> list[str]:
     return [phrase for _, phrase in _asked(pending)]
 
 
-def _asked(pending: Sequence[Task]) -> list[tuple[Served, str]]:
+def _asked(pending: Sequence[Task]) -> list[tuple[Endpoint, str]]:
     """Who would be asked, and for what; equal requests are counted together."""
-    found: dict[str, tuple[Served, int]] = {}
+    found: dict[str, tuple[Endpoint, int]] = {}
     for task in pending:
         request = _request(task.work)
         if request:
@@ -70,9 +70,9 @@ def _asked(pending: Sequence[Task]) -> list[tuple[Served, str]]:
     return [(served, words.format(count=count)) for words, (served, count) in found.items()]
 
 
-def _request(work: Work[SealedFolder[Facts]]) -> tuple[Served, str] | None:
+def _request(work: Work[SealedFolder[Facts]]) -> tuple[Endpoint, str] | None:
     """Whom a task asks, and for what: `{count}` stands for how many tasks do."""
-    if isinstance(work, TranslateRows) and isinstance(work.engine, Served):
+    if isinstance(work, TranslateRows) and isinstance(work.engine, Endpoint):
         return work.engine, f"{_who(work.engine)} will translate into {work.language}"
     if isinstance(work, AskServer) and work.checkpoint:
         # A server may have a model for each cell.
@@ -80,19 +80,19 @@ def _request(work: Work[SealedFolder[Facts]]) -> tuple[Served, str] | None:
         return work.served, f"{server} will answer for {{count}} cells"
     if isinstance(work, AskServer):
         return work.served, f"{_who(work.served)} will answer as {work.system}"
-    if isinstance(work, JudgeAnswers) and isinstance(work.judge, Served):
+    if isinstance(work, JudgeAnswers) and isinstance(work.judge, Endpoint):
         return work.judge, f"{_who(work.judge)} will judge {{count}} systems"
     if isinstance(work, ComparePairs):
         return work.judge, f"{_who(work.judge)} will compare {{count}} pairs of recipes"
     return None
 
 
-def _who(served: Served) -> str:
+def _who(served: Endpoint) -> str:
     model = served.model.replace("{", "").replace("}", "")
     return f"{model} at {served.base_url}{_limit(served)}"
 
 
-def _limit(served: Served) -> str:
+def _limit(served: Endpoint) -> str:
     limit = served.money_limit
     return f", spending {limit:g} at most," if limit is not None else ""
 

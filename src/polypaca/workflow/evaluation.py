@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         VerdictsFolder,
     )
     from polypaca.core.settings import Choice
-    from polypaca.llm.served import ServedModel
+    from polypaca.llm.endpoint import ServedModel
     from polypaca.study.grid import Pair, System
     from polypaca.workflow.task_list import Cells, Data, TaskList
 
