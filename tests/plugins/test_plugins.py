@@ -17,7 +17,7 @@ from polypaca.judging.contract import Item
 from polypaca.langid import detectors
 from polypaca.langid.settings import Gate
 from polypaca.study import Study, load_study
-from polypaca.study.grid import judge_name, translated
+from polypaca.study.grid import judge_name, translation_engines
 from polypaca.study.load import save_study
 from polypaca.translation import engines
 
@@ -134,7 +134,9 @@ def test_a_package_is_not_imported_before_its_row_is_asked_for(
 def test_settings_of_a_package_are_read_like_polypacas_own(
     load: Callable[..., Study], tmp_path: Path
 ) -> None:
-    assert user_paths(translation_engines(load())["es"]) == {"words": f"{tmp_path}/words.{{language}}.json"}
+    assert user_paths(translation_engines(load())["es"]) == {
+        "words": f"{tmp_path}/words.{{language}}.json"
+    }
     wrong = STUDY.replace("enough: 20", "enouhg: 20").replace("words: ", "wrods: ")
     with pytest.raises(StudyError) as caught:
         load(wrong.replace("{kind: none}", "{kind: lenght}").replace("articles", "artcles"))
