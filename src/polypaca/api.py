@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from polypaca.core.records import Verdict
     from polypaca.core.results import Analysis, Interval
     from polypaca.langid.gate import GateDecision
-    from polypaca.planning.estimated import Estimate
+    from polypaca.planning.estimates import Estimate
     from polypaca.stats.agree import Agreement
     from polypaca.stats.compare import Ranking
     from polypaca.study import Study
@@ -42,9 +42,9 @@ def plan(study: Study, out: str | Path | None = None, *, gpu: str | None = None)
         UserError: if there is no such GPU, or the files at hand cannot be used.
     """
     from polypaca.planning.estimate import estimate
-    from polypaca.planning.hardware import gpu_named
+    from polypaca.planning.hardware import find_gpu
 
-    return estimate(study, _out(study, out), gpu_named(gpu) if gpu else None)
+    return estimate(study, _out(study, out), find_gpu(gpu) if gpu else None)
 
 
 def run(
@@ -84,7 +84,7 @@ def run(
         ensure_cache(folder)
         pending = [task for task in planned.tasks if task.id in planned.reasons]
         preflight.check(study, pending, folder)
-        if (spending := preflight.spending(pending)) and not spend:
+        if (spending := preflight.paid_requests(pending)) and not spend:
             raise UserError(
                 f"{' and '.join(spending)}, which may cost money: pass spend=True to allow it"
             )

@@ -151,9 +151,9 @@ def plan(
 ) -> None:
     """Estimate what a study will cost: budgets, tokens, FLOPs, GPU-hours and money per model."""
     from polypaca.planning.estimate import estimate
-    from polypaca.planning.hardware import gpu_named
+    from polypaca.planning.hardware import find_gpu
 
-    chosen = gpu_named(gpu) if gpu is not None else None
+    chosen = find_gpu(gpu) if gpu is not None else None
     loaded = _load(study, overrides)
     costs = estimate(loaded, _out(loaded, out), chosen, price)
     if as_json:
@@ -395,7 +395,7 @@ def _preflight(study: Study, planned: Plan, console: Console, *, yes: bool) -> N
     tasks = [task for task in planned.tasks if task.id in planned.reasons]
     preflight.check(study, tasks, planned.out)
     if not yes:
-        _confirm_spending(preflight.spending(tasks))
+        _confirm_spending(preflight.paid_requests(tasks))
 
 
 def _confirm_spending(phrases: Sequence[str]) -> None:

@@ -101,7 +101,7 @@ def test_the_summary_counts(tmp_path: Path) -> None:
         ("a.jsonl", '{"text": "a"}\n{"text"', None, r"a\.jsonl:2: is not valid JSON"),
         ("a.jsonl", "[1]", None, r"a\.jsonl:1: is an array, not an object"),
         ("a.jsonl", '{"text": 3}', None, r"a\.jsonl:1, field text: must be a string, not 3"),
-        ("a.jsonl", '{"txt": "a"}', None, r"a\.jsonl: no column .*--field; its columns: txt"),
+        ("a.jsonl", '{"txt": "a"}', None, r"a\.jsonl: has no column .*--field; its columns: txt"),
         ("a.jsonl", '{"text": "a"}', "txet", r"no column 'txet'; did you mean text"),
         (
             "a.jsonl",

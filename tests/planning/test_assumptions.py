@@ -10,9 +10,9 @@ from polypaca.models.templates import TEMPLATES, Template
 from polypaca.planning.assumptions import (
     DATA_SETS,
     FAMILIES,
+    byte_ratio,
     estimated_tokens,
-    family_of,
-    growth,
+    tokenizer_family,
     tokens_per_byte,
 )
 
@@ -35,12 +35,12 @@ def test_tokens_by_hand() -> None:
 
 
 def test_what_is_not_in_the_table_is_not_estimated() -> None:
-    assert family_of("someone/model") is None
-    assert family_of(None) is None
+    assert tokenizer_family("someone/model") is None
+    assert tokenizer_family(None) is None
     assert tokens_per_byte("bloom", "sw") is None
-    assert growth("en", "sw") is None
+    assert byte_ratio("en", "sw") is None
     for language in ("nb", "no"):
-        assert growth("en", language) == pytest.approx(264_738 / 257_386)
+        assert byte_ratio("en", language) == pytest.approx(264_738 / 257_386)
     assert (
         estimated_tokens([(9, 0)], family="bloom", language="sw", template=BARE, max_length=9)
         is None
@@ -49,11 +49,11 @@ def test_what_is_not_in_the_table_is_not_estimated() -> None:
 
 def test_the_papers_models_and_languages_are_all_known() -> None:
     hub = [name for name in SHAPES if name.split("/")[0] not in ("meta-llama", "google")]
-    assert {family_of(name) for name in hub} == set(FAMILIES)
+    assert {tokenizer_family(name) for name in hub} == set(FAMILIES)
     for family in FAMILIES:
         for code in ("en", "bg", "cs", "zh", "de", "fi", "fr", "ru", "es"):
             assert 0.1 < (tokens_per_byte(family, code) or 0) < 1.01
-            assert code in DATA_SETS["hf:pinzhenchen/alpaca-cleaned-{language}"].growth
+            assert code in DATA_SETS["hf:pinzhenchen/alpaca-cleaned-{language}"].byte_ratio
 
 
 @pytest.mark.data
@@ -96,6 +96,6 @@ def test_the_table_is_what_the_tokenizer_makes_of_flores(data_folder: Path) -> N
         ]
         tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(lines))
         assert tokens == FAMILIES["pythia"].tokens[code]
-        assert growth("en", code) == pytest.approx(
+        assert byte_ratio("en", code) == pytest.approx(
             sum(len(line.encode()) for line in lines) / 257_386
         )

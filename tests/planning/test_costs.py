@@ -4,7 +4,7 @@ import pytest
 
 from polypaca.core.errors import UserError
 from polypaca.planning import costs
-from polypaca.planning.hardware import GPUS, Gpu, gpu_named
+from polypaca.planning.hardware import GPUS, Gpu, find_gpu
 
 
 @pytest.mark.parametrize("gpu", GPUS.values(), ids=lambda gpu: gpu.name)
@@ -13,16 +13,16 @@ def test_the_table_is_in_bytes_and_flops(gpu: Gpu) -> None:
     assert 2e10 < gpu.memory < 2e11
     assert 2e11 < gpu.bandwidth < 1e13
     assert gpu.source
-    assert gpu_named(gpu.name) is gpu
+    assert find_gpu(gpu.name) is gpu
 
 
 def test_names_are_forgiving_and_near_misses_named() -> None:
-    assert gpu_named("RTX 3090") is GPUS["rtx-3090"]
-    assert gpu_named("A100_80GB") is GPUS["a100-80gb"]
+    assert find_gpu("RTX 3090") is GPUS["rtx-3090"]
+    assert find_gpu("A100_80GB") is GPUS["a100-80gb"]
     with pytest.raises(UserError, match="did you mean rtx-3090"):
-        gpu_named("rtx3090")
+        find_gpu("rtx3090")
     with pytest.raises(UserError, match="there are: rtx-3090"):
-        gpu_named("abacus")
+        find_gpu("abacus")
 
 
 def test_hours_by_hand() -> None:

@@ -12,10 +12,10 @@ import pytest
 from polypaca.core.errors import UserError
 from polypaca.core.files import write_json
 from polypaca.judging.prompts import load_prompt
-from polypaca.planning import at_hand
+from polypaca.planning import local_files
 from polypaca.planning.assumptions import DATA_SETS, estimated_tokens
 from polypaca.planning.estimate import estimate
-from polypaca.planning.estimated import CellEstimate
+from polypaca.planning.estimates import CellEstimate
 from polypaca.planning.hardware import GPUS
 from polypaca.study import Study, load_study
 
@@ -108,7 +108,7 @@ class TestThePapersGrid:
         flops = sum((one or 0) + (other or 0) for one, other in parts)
         assert found.total.flops == pytest.approx(flops + (found.answering.flops or 0))
         assert any(
-            note.startswith("gpt-3.5-turbo judges 30,450 responses; its price is not counted")
+            note.startswith("gpt-3.5-turbo judges 30,450 responses; set `price_input`")
             for note in found.notes
         )
         assert found.total.cost == pytest.approx(3 * (trained + answering))
@@ -188,9 +188,9 @@ def test_a_price_needs_a_gpu(tmp_path: Path) -> None:
 
 
 def test_translated_rows_grow_as_languages_do(tmp_path: Path) -> None:
-    rows = at_hand.Rows(10, {"en": [_Row("a" * 100)]})
+    rows = local_files.Rows(10, {"en": [_Row("a" * 100)]})
     study = _study(tmp_path, "EleutherAI/pythia-70m-deduped", "methods.lora.max_length=4096")
-    lengths = at_hand.Lengths(study, tmp_path, rows).of(study.models[0], "lora")
+    lengths = local_files.Lengths(study, tmp_path, rows).of(study.models[0], "lora")
     from polypaca.models.templates import TEMPLATES
 
     for code, ratio in (("en", 1.0), ("es", 312_067 / 257_386)):
@@ -211,7 +211,7 @@ def test_prepared_rows_are_scanned_and_sampled(tmp_path: Path) -> None:
     row = '{{"id": "{0}.en", "source": "{1}", "split": "train", "language": "en", '
     rest = '"instruction": "i", "input": "", "output": "o", "origin": ["x"]}}\n'
     path.write_text("".join((row + rest).format(n, n if n else 'a\\"b') for n in range(10)))
-    sources, sample = at_hand._prepared_rows(path, 4)
+    sources, sample = local_files._prepared_rows(path, 4)
     assert sources == ['a"b', *map(str, range(1, 10))]
     assert [example.id for example in sample] == ["0.en", "4.en", "8.en"]
 
@@ -263,7 +263,7 @@ def test_a_judges_price_by_hand(tmp_path: Path) -> None:
     money = 3 * answers * (tokens * 2 + 100 * 8) / 1e6
     assert (
         f"m judges {answers:,} responses, 3 times each, for about {money:,.2f} "
-        "if all is as long as it may be; it stops at 5"
+        "if all texts are of maximum length; it stops at 5"
     ) in notes
     # One pair under lora, in five languages, in both orders.
-    assert any(note.startswith("m compares 1 pairs of recipes, 500 questions, ") for note in notes)
+    assert any(note.startswith("m compares 1 pairs of recipes, 500 requests, ") for note in notes)

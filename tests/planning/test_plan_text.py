@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from polypaca.planning.estimate import estimate
-from polypaca.planning.hardware import gpu_named
+from polypaca.planning.hardware import find_gpu
 from polypaca.planning.plan_text import print_estimate
 from polypaca.study import load_study
 
@@ -16,7 +16,7 @@ PAPER = Path(__file__).parents[2] / "studies" / "paper.yaml"
 
 
 def _numbers(width: int, folder: Path) -> list[str]:
-    found = estimate(load_study(PAPER, []), folder, gpu_named("a100-80gb"), 2.0)
+    found = estimate(load_study(PAPER, []), folder, find_gpu("a100-80gb"), 2.0)
     console = Console(file=io.StringIO(), width=width)
     print_estimate(found, console)
     assert isinstance(console.file, io.StringIO)

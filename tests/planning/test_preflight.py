@@ -89,14 +89,14 @@ def test_who_will_be_asked_for_what_is_counted(tmp_path: Path) -> None:
     cells = sum(task.step == "train" for task in tasks)
     pairs = sum(task.step == "pairs" for task in tasks)
     server = "http://127.0.0.1:9/v1"
-    assert preflight.spending(tasks) == [
+    assert preflight.paid_requests(tasks) == [
         *(f"t at {server} will translate into {code}" for code in ("es", "de", "zh")),
         f"{server} will answer for {cells} cells",
         f"o at {server} will answer as theirs",
         f"j at {server}, spending 2 at most, will judge {cells + 1} systems",
         f"j at {server}, spending 2 at most, will compare {pairs} pairs of recipes",
     ]
-    assert preflight.spending(_pending(tmp_path)[1]) == []
+    assert preflight.paid_requests(_pending(tmp_path)[1]) == []
 
 
 def test_a_key_that_is_not_set_is_named_unless_nobody_is_asked(

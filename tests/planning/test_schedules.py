@@ -73,4 +73,4 @@ def test_data_that_cannot_be_read_is_said_to_be_unchecked(tmp_path: Path) -> Non
     study = load_study(_study(tmp_path, "warmup_steps: 100"))
     (tmp_path / "data.es.jsonl").write_text("no row at all\n")
     (note,) = schedule_notes(study, tmp_path / "out")
-    assert note.startswith("whether warm-ups end in time was not checked: ")
+    assert note.startswith("could not check whether warm-ups end in time: ")

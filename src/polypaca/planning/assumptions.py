@@ -102,14 +102,14 @@ class DataSet:
         sizes: UTF-8 bytes of instruction, input and output together in English: the means of
             twenty equal parts of the rows, shortest first.
         with_input: the share of rows that have an input.
-        growth: bytes in each language for a byte of English.
+        byte_ratio: bytes in each language for a byte of English.
         source: where all this is from.
     """
 
     rows: int
     sizes: tuple[int, ...]
     with_input: float
-    growth: Mapping[str, float]
+    byte_ratio: Mapping[str, float]
     source: str
 
 
@@ -120,7 +120,7 @@ _ALPACA = DataSet(
         630, 728, 868, 1031, 1208, 1366, 1543, 1716, 1898, 2318,
     ),
     with_input=0.41,
-    growth={
+    byte_ratio={
         "en": 1.0, "bg": 1.872, "cs": 1.05, "de": 1.137, "es": 1.133, "fi": 1.07, "fr": 1.204,
         "ru": 1.899, "zh": 0.818,
     },
@@ -135,7 +135,7 @@ DATA_SETS: Mapping[str, DataSet] = {
 }
 
 
-def family_of(model: str | None) -> str | None:
+def tokenizer_family(model: str | None) -> str | None:
     """The tokenizer family of a model of the Hub, by its id."""
     for name, family in FAMILIES.items():
         if model and model.startswith(family.models):
@@ -150,7 +150,7 @@ def tokens_per_byte(family: str, language: str) -> float | None:
     return tokens / _BYTES[code] if tokens else None
 
 
-def growth(source: str, target: str) -> float | None:
+def byte_ratio(source: str, target: str) -> float | None:
     """Bytes in one language for a byte in another, in human translations (FLORES-200)."""
     there, here = _BYTES.get(canonical(target)), _BYTES.get(canonical(source))
     return there / here if there and here else None

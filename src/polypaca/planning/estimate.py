@@ -11,15 +11,21 @@ from polypaca.core.folders import LedgerFolder
 from polypaca.core.results import BudgetLedger
 from polypaca.data.budgets import flops_per_token
 from polypaca.planning import costs
-from polypaca.planning.assumptions import FAMILIES, family_of
-from polypaca.planning.at_hand import Lengths, config_of, noticed, responses, rows_at_hand
-from polypaca.planning.estimated import CellEstimate, Estimate, Sum, sums, total
-from polypaca.planning.judging_costs import judging
+from polypaca.planning.assumptions import FAMILIES, tokenizer_family
+from polypaca.planning.estimates import CellEstimate, CostSum, Estimate, costs_by, total_costs
+from polypaca.planning.judging_costs import judging_notes
+from polypaca.planning.local_files import (
+    Lengths,
+    available_config,
+    available_rows,
+    response_count,
+    translation_notices,
+)
 from polypaca.planning.schedules import (
-    budgets_of,
-    one_budget_of,
-    rows_of,
-    steps_of,
+    cell_rows,
+    cell_steps,
+    mixture_budgets,
+    one_budget_rows,
     warmup_notes,
 )
 from polypaca.study.grid import (
@@ -40,8 +46,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.core.results import CellBudget
-    from polypaca.planning.at_hand import Rows
     from polypaca.planning.hardware import Gpu
+    from polypaca.planning.local_files import Rows
     from polypaca.study import Study
     from polypaca.study.grid import Cell
 
@@ -54,47 +60,47 @@ def estimate(
     Args:
         study: the study.
         out: its output folder: what `prepare` and `mix` left there is used.
-        gpu: the device to tell hours and memory for.
-        price: of an hour of it, in the currency that the sums shall be in.
+        gpu: the device to estimate hours and memory for.
+        price: of one hour of it, in any currency; costs are in the same.
 
     Raises:
         UserError: if there is a price but no GPU, or the files at hand cannot be used.
     """
     if price is not None and gpu is None:
-        raise UserError("--price needs --gpu: it is the price of an hour of that GPU")
+        raise UserError("--price needs --gpu: it is the price of one hour of that GPU")
     ledger = _ledger(study, out)
-    notes: list[str] = [*ledger.notes, *noticed(study, out)] if ledger else []
+    notes: list[str] = [*ledger.notes, *translation_notices(study, out)] if ledger else []
     planner = _Planner(study, out, gpu, price, ledger, notes)
-    found = [planner.cell(cell) for cell in cells(study)]
-    notes += warmup_notes(study, ((cell.cell, cell.method, cell.steps) for cell in found))
+    estimates = [planner.cell(cell) for cell in cells(study)]
+    notes += warmup_notes(study, ((cell.cell, cell.method, cell.steps) for cell in estimates))
     untested = [code for code in study.languages.train if not matching_test_code(study, code)]
     if untested and "monolingual" in study.recipes and not study.recipes["monolingual"].languages:
         notes.append(
-            f"no monolingual cell for {', '.join(untested)}, since no prompt tests it; "
+            f"no monolingual cell for {', '.join(untested)}, which no test prompt is in; "
             "its budget is not counted"
         )
-    answers = responses(study, out, notes)
+    answers = response_count(study, out, notes)
     answering = planner.answering(answers)
-    notes += [] if answers is None else judging(study, answers)
+    notes += [] if answers is None else judging_notes(study, answers)
     return Estimate(
         study=study.name,
         one_budget_rows=planner.one_budget,
         counted=ledger is not None,
         recipe_budgets={
             recipe: sum(
-                budgets_of(mixture, planner.one_budget) or 0.0
+                mixture_budgets(mixture, planner.one_budget) or 0.0
                 for mixture in recipe_mixtures(study, recipe)
             )
             for recipe in recipes(study)
         },
-        cells=found,
+        cells=estimates,
         systems=len(systems(study)),
         responses=answers,
         notes=notes,
-        by_model=sums(found, lambda cell: [f"{cell.model} · {cell.method}"]),
-        by_recipe=sums(found, lambda cell: list(cell.recipes)),
+        by_model=costs_by(estimates, lambda cell: [f"{cell.model} · {cell.method}"]),
+        by_recipe=costs_by(estimates, lambda cell: list(cell.recipes)),
         answering=answering,
-        total=total(found, answering),
+        total=total_costs(estimates, answering),
         gpu=asdict(gpu) if gpu else None,
         price=price,
         assumptions=_assumptions(study, planner.rows),
@@ -102,7 +108,7 @@ def estimate(
 
 
 class _Planner:
-    """Estimates cells one by one; what they share is found once."""
+    """Estimates cells one by one; what they share is computed once."""
 
     def __init__(
         self,
@@ -123,8 +129,8 @@ class _Planner:
             self.one_budget: int | None = ledger.one_budget_rows
             self._lengths = _measured(ledger)
         else:
-            self.rows = rows_at_hand(study, out, notes)
-            self.one_budget = one_budget_of(study, self.rows)
+            self.rows = available_rows(study, out, notes)
+            self.one_budget = one_budget_rows(study, self.rows)
             lengths = Lengths(study, out, self.rows)
             self._lengths = {
                 (model.name, method): lengths.of(model, method)
@@ -132,30 +138,30 @@ class _Planner:
                 for method in study.methods
             }
             short = [len(means) < len(study.languages.train) for means in self._lengths.values()]
-            if self.rows.whole and any(short):
+            if self.rows.shared and any(short):
                 notes.append(
-                    "tokens are counted once `polypaca prepare` has made the tokenizers ready"
+                    "tokens are counted once `polypaca prepare` has prepared the tokenizers"
                 )
         self._parameters: dict[str, int | None] = {}
         self._adapters: dict[tuple[str, str], int] = {}
         for model in base_models(study):
-            config = config_of(model, out)
+            config = available_config(model, out)
             size = parameters_of(config) if config else None
             self._parameters[model.name] = size or parameter_count(out / "bases" / model.name)
             for name, method in study.methods.items():
                 if method.kind == "lora" and config:
-                    found = lora_parameters(config, method.rank)
-                    self._adapters[model.name, name] = found or 0
+                    count = lora_parameters(config, method.rank)
+                    self._adapters[model.name, name] = count or 0
         unknown = [name for name, size in self._parameters.items() if size is None]
         if unknown:
             notes.append(
-                f"{', '.join(unknown)}: FLOPs are told once `polypaca prepare` has made it ready"
+                f"{', '.join(unknown)}: FLOPs are known once `polypaca prepare` has prepared it"
             )
 
     def cell(self, cell: Cell) -> CellEstimate:
         """One cell, as `mix` counted it or as it is likely to be."""
         counted = self._counted.get(cell.id)
-        values = _from_ledger(counted) if counted else self._guessed(cell)
+        values = _from_ledger(counted) if counted else self._estimated(cell)
         return CellEstimate(
             cell=cell.id,
             model=cell.model,
@@ -163,16 +169,16 @@ class _Planner:
             recipes=cell.recipes,
             seed=cell.seed,
             **values,
-            **self._spent(cell, values),
+            **self._device_costs(cell, values),
         )
 
-    def _guessed(self, cell: Cell) -> dict[str, Any]:
+    def _estimated(self, cell: Cell) -> dict[str, Any]:
         method, sampling = self.study.methods[cell.method], cell.mixture.sampling
-        budgets = budgets_of(cell.mixture, self.one_budget)
-        rows = rows_of(self.study, cell, self.one_budget)
+        budgets = mixture_budgets(cell.mixture, self.one_budget)
+        rows = cell_rows(self.study, cell, self.one_budget)
         mean, sampled = self._mean(cell, cell.mixture.languages, sampling.weights)
         tokens = round(round(rows * method.epochs) * mean) if rows and mean else None
-        assumed = self.rows is not None and self.rows.known is not None
+        assumed = self.rows is not None and self.rows.data_set is not None
         parameters = self._parameters[cell.model]
         each = flops_per_token(parameters, method.kind) if parameters else None
         if sampling.tokens:
@@ -185,7 +191,7 @@ class _Planner:
             "tokens": tokens,
             "tokens_from": ("sampled" if sampled else "assumed") if tokens else None,
             "budgets": budgets,
-            "steps": steps_of(self.study, cell, rows),
+            "steps": cell_steps(self.study, cell, rows),
             "flops": float(each * tokens) if each and tokens else None,
         }
 
@@ -201,8 +207,8 @@ class _Planner:
         mean = sum(means[code][0] * shares[code] for code in chosen) / sum(shares.values())
         return mean, all(means[code][1] for code in chosen)
 
-    def _spent(self, cell: Cell, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What evaluating and training take of a device."""
+    def _device_costs(self, cell: Cell, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Evaluation FLOPs, memory and, with a GPU, devices, hours and money."""
         kind = self.study.methods[cell.method].kind
         parameters = self._parameters[cell.model]
         if parameters is None:
@@ -210,22 +216,22 @@ class _Planner:
         evaluation = self._evaluation_flops(cell, values["steps"], parameters)
         adapters = self._adapters.get((cell.model, cell.method), 0)
         memory = costs.training_bytes(parameters, adapters, kind)
-        spent: dict[str, Any] = {"evaluation_flops": evaluation, "memory": memory}
+        device: dict[str, Any] = {"evaluation_flops": evaluation, "memory": memory}
         if self.gpu:
-            spent["gpus"] = costs.gpus_needed(memory, self.gpu)
+            device["gpus"] = costs.gpus_needed(memory, self.gpu)
             if values["flops"]:
                 hours = costs.gpu_hours(values["flops"] + (evaluation or 0.0), kind, self.gpu)
-                spent["gpu_hours"] = hours
-                spent["cost"] = hours * self.price if self.price is not None else None
-        return spent
+                device["gpu_hours"] = hours
+                device["cost"] = hours * self.price if self.price is not None else None
+        return device
 
     def _evaluation_flops(self, cell: Cell, steps: int | None, parameters: int) -> float | None:
         """Forward passes over held-out rows: as training goes, and once in every language."""
         from polypaca.training.steps import evaluation_interval
 
         study, method = self.study, self.study.methods[cell.method]
-        own, every = cell.mixture.languages, study.languages.train
-        mean, _ = self._mean(cell, own)
+        every = study.languages.train
+        mean, _ = self._mean(cell, cell.mixture.languages)
         final, _ = self._mean(cell, every)
         if steps is None or mean is None or final is None:
             return None
@@ -236,35 +242,37 @@ class _Planner:
             tokens += study.data.validation * len(every) * final
         return costs.forward_flops(parameters, tokens)
 
-    def answering(self, answers: int | None) -> Sum:
-        """All systems' answers, each as long as it may be; hours are bounded from below."""
-        how, study = self.study.generate, self.study
-        asked = [system for system in systems(study) if system.model in self._parameters]
-        asked = [system for system in asked if not system.shuffled]
-        sizes = [self._parameters[system.model] for system in asked]
+    def answering(self, answers: int | None) -> CostSum:
+        """All systems' responses, each as long as it may be; hours are a lower bound."""
+        decoding, study = self.study.generate, self.study
+        local = [system for system in systems(study) if system.model in self._parameters]
+        local = [system for system in local if not system.shuffled]
+        sizes = [self._parameters[system.model] for system in local]
         name, known = "answering", [size for size in sizes if size is not None]
         if answers is None or not known or len(known) < len(sizes):
-            return Sum(name, 0)
+            return CostSum(name, 0)
         # Prompts are parallel: a system answers its share of them.
         tested = sum(len(system.languages) for system in systems(study))
-        counts = [round(answers * len(system.languages) / tested) for system in asked]
-        new = how.max_new_tokens * how.num_beams
+        counts = [round(answers * len(system.languages) / tested) for system in local]
+        new = decoding.max_new_tokens * decoding.num_beams
         flops = sum(
             costs.forward_flops(size, count * new)
             for size, count in zip(known, counts, strict=True)
         )
         if self.gpu is None:
-            return Sum(name, 0, flops=flops)
+            return CostSum(name, 0, flops=flops)
         hours = sum(
-            costs.answering_hours(size, count, how.batch_size, how.max_new_tokens, self.gpu)
+            costs.answering_hours(
+                size, count, decoding.batch_size, decoding.max_new_tokens, self.gpu
+            )
             for size, count in zip(known, counts, strict=True)
         )
         cost = hours * self.price if self.price is not None else None
-        return Sum(name, 0, flops=flops, gpu_hours=hours, cost=cost)
+        return CostSum(name, 0, flops=flops, gpu_hours=hours, cost=cost)
 
 
 def _ledger(study: Study, out: Path) -> BudgetLedger | None:
-    """What `mix` counted, if that was done for the study as it is now."""
+    """What `mix` counted, if it was run for the study as it is now."""
     fingerprints = Fingerprints(out / ".run" / "fingerprints.json")
     task = next(t for t in tasks_of(study, out, fingerprints) if t.id == layout.LEDGER)
     if current(out, task) is None:
@@ -290,19 +298,19 @@ def _measured(ledger: BudgetLedger) -> dict[tuple[str, str], dict[str, tuple[flo
     """Mean tokens of a row by model, method and language, over all cells that were counted."""
     sums: dict[tuple[str, str], dict[str, list[int]]] = {}
     for cell in ledger.cells:
-        own = sums.setdefault((cell.model, cell.method), {})
+        by_language = sums.setdefault((cell.model, cell.method), {})
         for code, tokens in cell.tokens_by_language.items():
-            pair = own.setdefault(code, [0, 0])
+            pair = by_language.setdefault(code, [0, 0])
             pair[0] += tokens
             pair[1] += cell.rows_by_language[code]
     return {
-        key: {code: (tokens / rows, True) for code, (tokens, rows) in own.items() if rows}
-        for key, own in sums.items()
+        key: {code: (tokens / rows, True) for code, (tokens, rows) in by_language.items() if rows}
+        for key, by_language in sums.items()
     }
 
 
 def _assumptions(study: Study, rows: Rows | None) -> dict[str, Any]:
-    """All that the estimate took from elsewhere, with its sources."""
+    """All that the estimate assumes, with its sources."""
     kinds = sorted({method.kind for method in study.methods.values()})
     used: dict[str, Any] = {
         "utilisation": {kind: asdict(costs.UTILISATION[kind]) for kind in kinds},
@@ -312,10 +320,10 @@ def _assumptions(study: Study, rows: Rows | None) -> dict[str, Any]:
         "weights at each step: arXiv 2211.05102, section 2",
     }
     if rows is not None:
-        families = {family_of(model.source) for model in study.models} - {None}
+        families = {tokenizer_family(model.source) for model in study.models} - {None}
         used["tokenizers"] = {
             name: family.source for name, family in FAMILIES.items() if name in families
         }
-        if rows.known:
-            used["data"] = {"rows": rows.known.rows, "source": rows.known.source}
+        if rows.data_set:
+            used["data"] = {"rows": rows.data_set.rows, "source": rows.data_set.source}
     return used

@@ -1,4 +1,4 @@
-"""GPUs that a plan can be made for: what their vendors say of them.
+"""The GPUs that plans can be estimated for, by their vendors' data sheets.
 
 Peaks are of matrix units on dense matrices in bf16 with fp32 accumulation. Where a datasheet gives
 the figure for 2:4 sparse matrices alone, the dense one is half of it.
@@ -14,7 +14,7 @@ from polypaca.core.names import nearest
 
 @dataclass(frozen=True)
 class Gpu:
-    """One device, as a program sees it.
+    """One GPU device.
 
     Attributes:
         name: what `--gpu` takes.
@@ -57,7 +57,7 @@ _ROWS = (
 GPUS = {gpu.name: gpu for gpu in _ROWS}
 
 
-def gpu_named(name: str) -> Gpu:
+def find_gpu(name: str) -> Gpu:
     """The GPU of that name; case, spaces and underscores do not matter.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What served judges will be asked, and what that costs at most."""
+"""How many requests served judges will get, and what they cost at most."""
 
 from __future__ import annotations
 
@@ -17,42 +17,41 @@ _CHARACTERS_A_TOKEN = 4
 _INSTRUCTION_TOKENS = 100
 
 
-def judging(study: Study, responses: int) -> list[str]:
-    """A sentence on each judge: how often it is asked and, where its prices are known, for what.
+def judging_notes(study: Study, responses: int) -> list[str]:
+    """A sentence on each judge: its requests and, where its prices are known, their cost.
 
-    The cost supposes answers and judgements of full length, in tokens of the answering model, so
-    that it is seldom reached; languages that a judge's tokenizer cuts finely may pass it.
+    The cost assumes responses and verdicts of full length, in tokens of the answering model, so
+    it is seldom reached; languages that a judge's tokenizer splits finely may exceed it.
     """
     notes = []
     for judge in judges(study).values():
         if not isinstance(judge, LlmJudgeSettings):
             continue
-        questions = responses * judge.votes
         what = f"{judge.model} judges {responses:,} responses"
         what += f", {judge.votes} times each" if judge.votes > 1 else ""
-        notes.append(what + _cost(study, judge, judge.prompt, questions, 1))
+        notes.append(what + _cost(study, judge, judge.prompt, responses * judge.votes, 1))
         if judge is study.judge and (compared := pairs(study)):
             # Prompts are parallel: a pair has its share of the responses in each language.
             tested = sum(len(system.languages) for system in systems(study))
-            asked = 2 * round(responses * sum(len(pair.systems) for pair in compared) / tested)
+            requests = 2 * round(responses * sum(len(pair.systems) for pair in compared) / tested)
             prompt = judge.pairwise.prompt if judge.pairwise else ""
-            what = f"{judge.model} compares {len(compared)} pairs of recipes, {asked:,} questions"
-            notes.append(what + _cost(study, judge, prompt, asked, 2))
+            what = f"{judge.model} compares {len(compared)} pairs of recipes, {requests:,} requests"
+            notes.append(what + _cost(study, judge, prompt, requests, 2))
     return notes
 
 
-def _cost(study: Study, judge: LlmJudgeSettings, prompt: str, questions: int, answers: int) -> str:
+def _cost(study: Study, judge: LlmJudgeSettings, prompt: str, requests: int, responses: int) -> str:
     if judge.price_input is None or judge.price_output is None:
-        return "; its price is not counted (`price_input`, `price_output`)"
-    own = _length(prompt) / _CHARACTERS_A_TOKEN
-    read = own + _INSTRUCTION_TOKENS + answers * study.generate.max_new_tokens
-    money = questions * (read * judge.price_input + judge.max_tokens * judge.price_output) / 1e6
+        return "; set `price_input` and `price_output` of the judge to estimate the cost"
+    prompt_tokens = _length(prompt) / _CHARACTERS_A_TOKEN
+    tokens = prompt_tokens + _INSTRUCTION_TOKENS + responses * study.generate.max_new_tokens
+    money = requests * (tokens * judge.price_input + judge.max_tokens * judge.price_output) / 1e6
     limit = f"; it stops at {judge.money_limit:g}" if judge.money_limit is not None else ""
-    return f", for about {money:,.2f} if all is as long as it may be{limit}"
+    return f", for about {money:,.2f} if all texts are of maximum length{limit}"
 
 
 def _length(prompt: str) -> int:
-    """Characters of a judge's prompt without what is filled in: those of the longest of several."""
+    """Characters of a judge's prompt without its slots; of the longest where there are several."""
     from polypaca.judging.prompts import load_prompt
 
     name = "pairwise" if prompt == "default" else prompt

@@ -1,8 +1,8 @@
-"""The plan as people read it: a line a cell, sums by model and by recipe, totals, notes."""
+"""Print a plan: a line per cell, sums by model and by recipe, totals, notes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from polypaca.core.tables import Column, Grid, print_line
 
@@ -11,83 +11,81 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from polypaca.planning.estimated import CellEstimate, Estimate, Sum
+    from polypaca.planning.estimates import CellEstimate, CostSum, Estimate
 
 
-def print_estimate(found: Estimate, console: Console) -> None:
+def print_estimate(estimate: Estimate, console: Console) -> None:
     """Print the tables; `~` marks what was neither counted nor read, `?` what is not known."""
-    hours, money = found.gpu is not None, found.price is not None
-    console.print(_cells(found, hours=hours, money=money))
+    hours, money = estimate.gpu is not None, estimate.price is not None
+    console.print(_cells(estimate, hours=hours, money=money))
     for title, sums in (
-        ("by model and method", found.by_model),
-        ("by recipe; a cell that serves two is in both", found.by_recipe),
+        ("by model and method", estimate.by_model),
+        ("by recipe; a cell of two recipes counts in both", estimate.by_recipe),
     ):
         if len(sums) > 1:
             console.print()
-            console.print(_sums(title, sums, counted=found.counted, hours=hours, money=money))
-    print_totals(found, console)
+            console.print(_sums(title, sums, counted=estimate.counted, hours=hours, money=money))
+    print_totals(estimate, console)
 
 
-def print_totals(found: Estimate, console: Console) -> None:
-    """Print what the study costs as a whole, and what to know about it."""
-
-    def say(text: str) -> None:
-        print_line(console, text)
-
-    budgets = ", ".join(f"{name} {cost:g}" for name, cost in found.recipe_budgets.items())
-    mark = "~" if any(cell.examples_from == "assumed" for cell in found.cells) else ""
-    rows = f"; one budget is {mark}{found.one_budget_rows:,} rows" if found.one_budget_rows else ""
-    say(f"budgets to support the languages: {budgets}{rows}")
-    answers = "?" if found.responses is None else f"{found.responses:,}"
-    say(
-        f"{len(found.cells)} cells of {_number(found.total.budgets)} budgets together; "
-        f"{found.systems} systems, {answers} responses"
+def print_totals(estimate: Estimate, console: Console) -> None:
+    """Print the totals of a study, and its notes."""
+    budgets = ", ".join(f"{name} {cost:g}" for name, cost in estimate.recipe_budgets.items())
+    lines = [f"budgets to support the languages: {budgets}"]
+    if estimate.one_budget_rows:
+        mark = "~" if any(cell.examples_from == "assumed" for cell in estimate.cells) else ""
+        lines[0] += f"; one budget is {mark}{estimate.one_budget_rows:,} rows"
+    answers = "?" if estimate.responses is None else f"{estimate.responses:,}"
+    lines.append(
+        f"{len(estimate.cells)} cells, {_number(estimate.total.budgets)} budgets in total; "
+        f"{estimate.systems} systems, {answers} responses"
     )
-    if found.total.flops is not None:
-        line = f"in all ~{found.total.flops:.2e} FLOPs"
-        if found.gpu and found.total.gpu_hours is not None:
-            line += f", ~{found.total.gpu_hours:,.0f} hours of one {found.gpu['name']}"
-        if found.total.cost is not None:
-            line += f", ~{found.total.cost:,.0f} at {found.price:g} an hour"
-        if found.answering.gpu_hours is not None:
-            line += f"; of it at least ~{found.answering.gpu_hours:,.1f} hours for the answers"
-        say(line)
-    if found.gpu:
-        say("GPUs: how many must share a cell's memory at least; hours are added over them")
-    for note in found.notes:
-        say(f"note: {note}")
+    if estimate.total.flops is not None:
+        line = f"in total ~{estimate.total.flops:.2e} FLOPs"
+        if estimate.gpu and estimate.total.gpu_hours is not None:
+            line += f", ~{estimate.total.gpu_hours:,.0f} hours of one {estimate.gpu['name']}"
+        if estimate.total.cost is not None:
+            line += f", ~{estimate.total.cost:,.0f} at {estimate.price:g} per hour"
+        if estimate.answering.gpu_hours is not None:
+            hours = estimate.answering.gpu_hours
+            line += f", of which at least ~{hours:,.1f} hours are for the responses"
+        lines.append(line)
+    if estimate.gpu:
+        lines.append("GPUs: the fewest whose memory fits the cell; GPU-hours add up over them")
+    for line in (*lines, *(f"note: {note}" for note in estimate.notes)):
+        print_line(console, line)
 
 
-def _cells(found: Estimate, *, hours: bool, money: bool) -> Grid:
+def _cells(estimate: Estimate, *, hours: bool, money: bool) -> Grid:
     columns = ["examples", "tokens", "budgets"]
-    columns += ["supervised", "steps"] if found.counted else []
+    columns += ["supervised", "steps"] if estimate.counted else []
     columns += ["FLOPs", *_columns(hours=hours, money=money)]
-    title = f"{found.study}: {len(found.cells)} cells"
+    title = f"{estimate.study}: {len(estimate.cells)} cells"
     grid = Grid(title, "cell", [Column(name) for name in columns])
-    for cell in found.cells:
+    for cell in estimate.cells:
         examples = _exact(cell.examples)
         row = [
             f"~{examples}" if cell.examples_from == "assumed" else examples,
             _exact(cell.tokens) if cell.tokens_from == "counted" else _about(cell.tokens),
             _number(cell.budgets),
         ]
-        row += [_exact(cell.supervised_tokens), _exact(cell.steps)] if found.counted else []
+        row += [_exact(cell.supervised_tokens), _exact(cell.steps)] if estimate.counted else []
         row += [_flops(cell.flops, exact=cell.tokens_from == "counted")]
-        grid.add(cell.cell, *row, *_spent(cell, hours=hours, money=money))
+        grid.add(cell.cell, *row, *_device_costs(cell, hours=hours, money=money))
     return grid
 
 
-def _sums(title: str, sums: Sequence[Sum], *, counted: bool, hours: bool, money: bool) -> Grid:
+def _sums(title: str, sums: Sequence[CostSum], *, counted: bool, hours: bool, money: bool) -> Grid:
     columns = ["cells", "budgets", "tokens", "FLOPs", *_columns(hours=hours, money=money)]
     grid = Grid(title, "", [Column(name) for name in columns])
-    for each in sums:
+    for group in sums:
         grid.add(
-            each.name,
-            f"{each.cells:,}",
-            _number(each.budgets),
-            _exact(each.tokens) if counted else _about(each.tokens),
-            _flops(each.flops, exact=counted),
-            *_spent(each, hours=hours, money=money),
+            group.name,
+            f"{group.cells:,}",
+            _number(group.budgets),
+            _exact(group.tokens) if counted else _about(group.tokens),
+            _flops(group.flops, exact=counted),
+            *_device_costs(group, hours=hours, money=money),
         )
     return grid
 
@@ -96,14 +94,14 @@ def _columns(*, hours: bool, money: bool) -> list[str]:
     return [*(["GPUs", "GPU-hours"] if hours else []), *(["cost"] if money else [])]
 
 
-def _spent(of: CellEstimate | Sum, *, hours: bool, money: bool) -> list[str]:
-    found: list[Any] = []
+def _device_costs(row: CellEstimate | CostSum, *, hours: bool, money: bool) -> list[str]:
+    texts = []
     if hours:
-        found.append("?" if of.gpus is None else f"{of.gpus}+")
-        found.append("?" if of.gpu_hours is None else f"~{_short(of.gpu_hours)}")
+        texts.append("?" if row.gpus is None else f"{row.gpus}+")
+        texts.append("?" if row.gpu_hours is None else f"~{_short(row.gpu_hours)}")
     if money:
-        found.append("?" if of.cost is None else f"~{of.cost:,.2f}")
-    return found
+        texts.append("?" if row.cost is None else f"~{row.cost:,.2f}")
+    return texts
 
 
 def _exact(value: int | None) -> str:

@@ -1,4 +1,4 @@
-"""What would fail, or cost money, only after hours of training, looked at before it."""
+"""Checks before a run of what would otherwise fail, or cost money, after hours of training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from polypaca.judging.judges import JUDGES
 from polypaca.llm.endpoint import Endpoint
-from polypaca.planning.at_hand import tokenizer_file
+from polypaca.planning.local_files import tokenizer_file
 from polypaca.stages.answers import AskServer
 from polypaca.stages.gate import CheckLanguage
 from polypaca.stages.generate import AnswerPrompts
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 
 def check(study: Study, pending: Sequence[Task], out: Path | None = None) -> None:
-    """Check that what is asked will have its key, prompt, model file or references.
+    """Check that pending tasks will have their API keys, judge's prompts, models and references.
 
     `out` is the study's output folder, where tokenizers may be ready.
 
     Raises:
-        UserError: if it will not.
+        UserError: if one is missing.
     """
     from polypaca.llm.client import require_key
 
-    for served, _ in _asked(pending):
+    for served, _ in _served_requests(pending):
         require_key(served)
     works = [task.work for task in pending]
     if any(isinstance(work, (JudgeAnswers, ComparePairs)) for work in works):
@@ -43,51 +43,51 @@ def check(study: Study, pending: Sequence[Task], out: Path | None = None) -> Non
             JUDGES.row(judge.kind).check(judge)
         if any(JUDGES.row(judge.kind).needs_references for judge in judges(study).values()):
             _check_references(study)
-    asks_cells = any(isinstance(work, AnswerPrompts) for work in works)
-    if asks_cells and study.generate.on_long_prompt == "error":
+    generates = any(isinstance(work, AnswerPrompts) for work in works)
+    if generates and study.generate.on_long_prompt == "error":
         _check_prompt_lengths(study, out or Path())
-    detecting = (JudgeAnswers, CheckLanguage, PassOn, TranslateRows)
-    if any(isinstance(work, detecting) for work in works):
+    need_detector = (JudgeAnswers, CheckLanguage, PassOn, TranslateRows)
+    if any(isinstance(work, need_detector) for work in works):
         from polypaca.langid import detectors
 
-        # Jobs work offline: a detector that has to be downloaded is, now.
+        # Jobs work offline, so a detector is downloaded now.
         detectors.ensure_model(study.gate.detector, study.gate.model)
 
 
-def spending(pending: Sequence[Task]) -> list[str]:
-    """What the pending tasks would ask of served models, a phrase each."""
-    return [phrase for _, phrase in _asked(pending)]
+def paid_requests(pending: Sequence[Task]) -> list[str]:
+    """The requests of pending tasks to served models, a phrase each."""
+    return [phrase for _, phrase in _served_requests(pending)]
 
 
-def _asked(pending: Sequence[Task]) -> list[tuple[Endpoint, str]]:
-    """Who would be asked, and for what; equal requests are counted together."""
-    found: dict[str, tuple[Endpoint, int]] = {}
+def _served_requests(pending: Sequence[Task]) -> list[tuple[Endpoint, str]]:
+    """Served models and what is requested of them; equal requests are counted together."""
+    counts: dict[str, tuple[Endpoint, int]] = {}
     for task in pending:
-        request = _request(task.work)
+        request = _served_request(task.work)
         if request:
-            served, words = request
-            found[words] = (served, found.get(words, (served, 0))[1] + 1)
-    return [(served, words.format(count=count)) for words, (served, count) in found.items()]
+            served, phrase = request
+            counts[phrase] = (served, counts.get(phrase, (served, 0))[1] + 1)
+    return [(served, phrase.format(count=count)) for phrase, (served, count) in counts.items()]
 
 
-def _request(work: Work[SealedFolder[Facts]]) -> tuple[Endpoint, str] | None:
-    """Whom a task asks, and for what: `{count}` stands for how many tasks do."""
+def _served_request(work: Work[SealedFolder[Facts]]) -> tuple[Endpoint, str] | None:
+    """A task's served model and the request; `{count}` stands for the number of such tasks."""
     if isinstance(work, TranslateRows) and isinstance(work.engine, Endpoint):
-        return work.engine, f"{_who(work.engine)} will translate into {work.language}"
+        return work.engine, f"{_address(work.engine)} will translate into {work.language}"
     if isinstance(work, AskServer) and work.checkpoint:
         # A server may have a model for each cell.
         server = f"{work.served.base_url}{_limit(work.served)}"
         return work.served, f"{server} will answer for {{count}} cells"
     if isinstance(work, AskServer):
-        return work.served, f"{_who(work.served)} will answer as {work.system}"
+        return work.served, f"{_address(work.served)} will answer as {work.system}"
     if isinstance(work, JudgeAnswers) and isinstance(work.judge, Endpoint):
-        return work.judge, f"{_who(work.judge)} will judge {{count}} systems"
+        return work.judge, f"{_address(work.judge)} will judge {{count}} systems"
     if isinstance(work, ComparePairs):
-        return work.judge, f"{_who(work.judge)} will compare {{count}} pairs of recipes"
+        return work.judge, f"{_address(work.judge)} will compare {{count}} pairs of recipes"
     return None
 
 
-def _who(served: Endpoint) -> str:
+def _address(served: Endpoint) -> str:
     model = served.model.replace("{", "").replace("}", "")
     return f"{model} at {served.base_url}{_limit(served)}"
 
@@ -101,22 +101,23 @@ def _prompts(study: Study) -> list[Prompt]:
     """The test prompts; none where `prepare` has yet to download them."""
     from polypaca.data.sources import read_prompts
 
-    asked = study.prompts
-    if asked.source.startswith(("http://", "https://")):
+    settings = study.prompts
+    if settings.source.startswith(("http://", "https://")):
         return []
-    read = read_prompts(asked.source, study.languages.test, asked.count, asked.on_bad_row)
-    return [prompt for part in read.prompts.values() for prompt in part]
+    codes = study.languages.test
+    read = read_prompts(settings.source, codes, settings.count, settings.on_bad_row)
+    return [prompt for prompts in read.prompts.values() for prompt in prompts]
 
 
 def _check_prompt_lengths(study: Study, out: Path) -> None:
-    """Refuse before training what would be refused when it is asked.
+    """Refuse before training prompts that `generate` would refuse.
 
-    Only tokenizers at hand can tell, and a template's own tokens are left out: whatever is let
-    through is looked at again.
+    Only tokenizers that are on disk are used, and the template's tokens are not counted; `generate`
+    checks all prompts again.
     """
-    most = study.generate.max_prompt_tokens
+    limit = study.generate.max_prompt_tokens
     # A token is a byte at least.
-    long = [one for one in _prompts(study) if len(one.prompt.encode()) > most]
+    long = [prompt for prompt in _prompts(study) if len(prompt.prompt.encode()) > limit]
     files = [tokenizer_file(model, out) for model in base_models(study)]
     for file in {file for file in files if file and long}:
         from tokenizers import Tokenizer
@@ -127,10 +128,10 @@ def _check_prompt_lengths(study: Study, out: Path) -> None:
             tokenizer = Tokenizer.from_file(str(file))
         except Exception:  # noqa: BLE001, S112  # `prepare` says what is wrong with it
             continue
-        counts = {f"{one.id} ({one.language})": len(tokenizer.encode(one.prompt)) for one in long}
-        over = {name: count for name, count in counts.items() if count > most}
+        counts = {f"{p.id} ({p.language})": len(tokenizer.encode(p.prompt)) for p in long}
+        over = {name: count for name, count in counts.items() if count > limit}
         if over:
-            raise too_long(over, study_limit(most, "error"))
+            raise too_long(over, study_limit(limit, "error"))
 
 
 def _check_references(study: Study) -> None:

@@ -1,4 +1,4 @@
-"""Rows and steps of cells before anything is drawn, and whether warm-ups end within them."""
+"""Rows and steps of cells before rows are drawn, and warm-ups that would not end within them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polypaca.core.errors import DataError, UserError
-from polypaca.planning.at_hand import rows_at_hand
+from polypaca.planning.local_files import available_rows
 from polypaca.study.grid import cells, given_languages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from polypaca.planning.at_hand import Rows
+    from polypaca.planning.local_files import Rows
     from polypaca.study import Study
     from polypaca.study.grid import Cell, Mixture
 
 _LONG_ROW = 4000  # bytes that a row is taken to have at most, to see that there are many
 
 
-def one_budget_of(study: Study, rows: Rows) -> int | None:
-    """Training rows that every language has: what `mix` will call one budget."""
-    if rows.whole is None:
+def one_budget_rows(study: Study, rows: Rows) -> int | None:
+    """Training rows that every language has: one budget, as `mix` will count it."""
+    if rows.shared is None:
         return None
     held_out = study.data.validation if study.data.split == "source" else 0
-    count = min(rows.whole, study.data.rows or rows.whole) - held_out
+    count = min(rows.shared, study.data.rows or rows.shared) - held_out
     if count < 1:
         raise DataError(
             f"{held_out} validation examples leave none of the {count + held_out} shared sources "
@@ -34,16 +34,16 @@ def one_budget_of(study: Study, rows: Rows) -> int | None:
     return count
 
 
-def budgets_of(mixture: Mixture, one_budget: int | None) -> float | None:
+def mixture_budgets(mixture: Mixture, one_budget: int | None) -> float | None:
     """A mixture's size in budgets; an amount in tokens or FLOPs is known once `mix` has counted."""
     if mixture.budgets is not None or mixture.sampling.examples is None or not one_budget:
         return mixture.budgets
     return mixture.sampling.examples / one_budget
 
 
-def rows_of(study: Study, cell: Cell, one_budget: int | None) -> int | None:
-    """The rows of a cell's mixture, where they can be told before they are drawn."""
-    budgets, sampling = budgets_of(cell.mixture, one_budget), cell.mixture.sampling
+def cell_rows(study: Study, cell: Cell, one_budget: int | None) -> int | None:
+    """The rows of a cell's mixture, where the number is known before they are drawn."""
+    budgets, sampling = mixture_budgets(cell.mixture, one_budget), cell.mixture.sampling
     if sampling.examples:
         return sampling.examples
     if one_budget and budgets and study.budget.unit == "examples":
@@ -51,8 +51,8 @@ def rows_of(study: Study, cell: Cell, one_budget: int | None) -> int | None:
     return None
 
 
-def steps_of(study: Study, cell: Cell, rows: int | None) -> int | None:
-    """The steps of a cell's schedule over so many rows."""
+def cell_steps(study: Study, cell: Cell, rows: int | None) -> int | None:
+    """The optimizer steps of a cell over its epochs of `rows`."""
     from polypaca.training.steps import total_steps
 
     method = study.methods[cell.method]
@@ -66,34 +66,34 @@ def warmup_notes(study: Study, steps: Iterable[tuple[str, str, int | None]]) -> 
         warmup = study.methods[method].warmup_steps
         if warmup and count is not None and warmup >= count:
             short.setdefault(method, {})[cell] = count
-    return [_sentence(study, method, found) for method, found in short.items()]
+    return [_warmup_note(study, method, steps_by_cell) for method, steps_by_cell in short.items()]
 
 
-def _sentence(study: Study, method: str, found: dict[str, int]) -> str:
-    least, most = min(found.values()), max(found.values())
+def _warmup_note(study: Study, method: str, steps_by_cell: dict[str, int]) -> str:
+    least, most = min(steps_by_cell.values()), max(steps_by_cell.values())
     counts = f"{most:,}" if least == most else f"{least:,} to {most:,}"
-    cell, more = next(iter(found)), len(found) - 1
+    cell, more = next(iter(steps_by_cell)), len(steps_by_cell) - 1
     others = f" and {more} more" if more else ""
     return (
-        f"methods.{method}: the warm-up of {study.methods[method].warmup_steps:,} steps is not "
-        f"over when training is, after {counts} steps ({cell}{others}): the learning rate is never "
+        f"methods.{method}: training ends after {counts} steps ({cell}{others}), before the warm-up"
+        f" of {study.methods[method].warmup_steps:,} steps does: the learning rate is never "
         "reached. Lower warmup_steps, or give a warmup_ratio"
     )
 
 
 def schedule_notes(study: Study, out: Path) -> list[str]:
-    """What `validate` says of warm-ups; only data at hand is looked at."""
+    """Notes of `validate` on warm-ups; only local data is read."""
     if not _may_be_short(study):
         return []
     try:
-        rows = one_budget_of(study, rows_at_hand(study, out, []))
+        rows = one_budget_rows(study, available_rows(study, out, []))
         steps = [
-            (c.id, c.method, steps_of(study, c, rows_of(study, c, rows))) for c in cells(study)
+            (c.id, c.method, cell_steps(study, c, cell_rows(study, c, rows))) for c in cells(study)
         ]
         return warmup_notes(study, steps)
     except UserError as error:
         reason = str(error).split("\n")[0]
-        return [f"whether warm-ups end in time was not checked: {reason}"]
+        return [f"could not check whether warm-ups end in time: {reason}"]
 
 
 def _may_be_short(study: Study) -> bool:

@@ -1,4 +1,4 @@
-"""What a plan can see without downloading or running anything: rows, tokenizers, prompts, sizes."""
+"""What a plan can read without downloads or jobs: rows, tokenizers, prompts, configs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from polypaca.core.errors import UserError
 from polypaca.core.folders import InstructionsFolder, PromptsFolder, TranslationFolder
 from polypaca.core.manifest import State, state_of
 from polypaca.core.records import Example
-from polypaca.planning.assumptions import DATA_SETS, estimated_tokens, family_of, growth
+from polypaca.planning.assumptions import DATA_SETS, byte_ratio, estimated_tokens, tokenizer_family
 from polypaca.study.grid import given_languages, systems, translation_engines
 from polypaca.translation.given_language import look, notice
 from polypaca.workflow import layout
@@ -39,20 +39,20 @@ class Rows:
     """The instruction data as far as it is known.
 
     Attributes:
-        whole: rows that every language has; None where nothing is known.
+        shared: number of rows that every language has; None where nothing is known.
         sample: some rows of each language that is read, or that is translated from.
-        known: stands in where no row is at hand.
+        data_set: what is published of the data, where no row is available.
     """
 
-    whole: int | None
+    shared: int | None
     sample: dict[str, list[Any]] = field(default_factory=dict)
-    known: DataSet | None = None
+    data_set: DataSet | None = None
 
 
-def rows_at_hand(study: Study, out: Path, notes: list[str]) -> Rows:
+def available_rows(study: Study, out: Path, notes: list[str]) -> Rows:
     """The rows of the study's files, or those that `prepare` left in `out`, or what is published.
 
-    What a user should know of how it was found is added to `notes`.
+    Says in `notes` where estimates replace counts.
     """
     from polypaca.data.sources import read_instructions
 
@@ -80,28 +80,29 @@ def rows_at_hand(study: Study, out: Path, notes: list[str]) -> Rows:
             sources[code] = [item.source for item in items]
             sample[code] = list(items[:: max(1, len(items) // _SAMPLE)])
     if study.data.align == "none":
-        whole = min(len(own) for own in sources.values())
+        shared = min(map(len, sources.values()))
     else:
-        whole = len(set.intersection(*(set(own) for own in sources.values())))
+        shared = len(set.intersection(*map(set, sources.values())))
     if not source.startswith("builtin:"):
-        notes += _in_other_languages(sample)
-    return Rows(whole, sample)
+        notes += _language_notes(sample)
+    return Rows(shared, sample)
 
 
-def _in_other_languages(sample: Mapping[str, list[Any]]) -> list[str]:
+def _language_notes(sample: Mapping[str, list[Any]]) -> list[str]:
     """What to say of rows that are not in the language that they are given for."""
     from polypaca.langid import detectors
 
     # The one that needs no download: a plan fetches nothing.
     detector = detectors.load("lid176")
     found = [notice(look(rows, code, detector), code) for code, rows in sample.items()]
-    return [f"of {_SAMPLE} rows a language that were looked at, {said}" for said in found if said]
+    return [f"of {_SAMPLE} rows sampled per language, {note}" for note in found if note]
 
 
-def noticed(study: Study, out: Path) -> list[str]:
-    """What `translate` noticed of the rows that were given."""
-    found = (TranslationFolder(out / layout.translation(code)) for code in given_languages(study))
-    return [said for folder in found for said in folder.facts.notices]
+def translation_notices(study: Study, out: Path) -> list[str]:
+    """The notices of `translate` on the rows that were given."""
+    codes = given_languages(study)
+    folders = (TranslationFolder(out / layout.translation(code)) for code in codes)
+    return [notice for folder in folders for notice in folder.facts.notices]
 
 
 def _is_done(study: Study, out: Path, task_id: str) -> bool:
@@ -110,18 +111,18 @@ def _is_done(study: Study, out: Path, task_id: str) -> bool:
 
 
 def _not_downloaded(source: str, notes: list[str]) -> Rows:
-    known = DATA_SETS.get(source)
+    data_set = DATA_SETS.get(source)
     notes.append(
-        "rows and their lengths are assumed (--json says from what); "
+        "rows and their lengths are assumed (--json has the sources); "
         "they are counted once `polypaca prepare` has downloaded the data"
-        if known
+        if data_set
         else "examples are counted once `polypaca prepare` has downloaded the data"
     )
-    return Rows(known.rows if known else None, known=known)
+    return Rows(data_set.rows if data_set else None, data_set=data_set)
 
 
 def _prepared_rows(path: Path, every: int) -> tuple[list[str], list[Any]]:
-    """The sources of all rows, and each so many-th row whole: parsing all would take seconds."""
+    """The sources of all rows, and every `every`-th row: parsing all would take seconds."""
     sources, lines = [], []
     with path.open("rb") as file:
         for number, line in enumerate(file):
@@ -133,34 +134,34 @@ def _prepared_rows(path: Path, every: int) -> tuple[list[str], list[Any]]:
 
 
 class Lengths:
-    """Mean tokens of a training row; what has been found is remembered."""
+    """Mean tokens of a training row, computed once per tokenizer, template and length."""
 
     def __init__(self, study: Study, out: Path, rows: Rows) -> None:
         self._study, self._out, self._rows = study, out, rows
         self._tokenizers: dict[str, Any] = {}
-        self._found: dict[tuple[str, str, int], dict[str, tuple[float, bool]]] = {}
+        self._means: dict[tuple[str, str, int], dict[str, tuple[float, bool]]] = {}
 
     def of(self, model: Model, method: str) -> dict[str, tuple[float, bool]]:
         """By training language: the mean, and whether rows were tokenized for it."""
         chosen = self._study.methods[method]
         tokenizer = self._tokenizer(model)
-        family = family_of(model.source)
+        family = tokenizer_family(model.source)
         key = (tokenizer or f"family {family}", chosen.template, chosen.max_length)
-        if key not in self._found:
-            found = {
+        if key not in self._means:
+            means = {
                 code: self._mean(code, tokenizer, family, chosen.template, chosen.max_length)
                 for code in self._study.languages.train
             }
-            self._found[key] = {code: mean for code, mean in found.items() if mean}
-        return self._found[key]
+            self._means[key] = {code: mean for code, mean in means.items() if mean}
+        return self._means[key]
 
     def _mean(
-        self, code: str, tokenizer: str | None, family: str | None, wording: str, max_length: int
+        self, code: str, tokenizer: str | None, family: str | None, name: str, max_length: int
     ) -> tuple[float, bool] | None:
         from polypaca.models.templates import TEMPLATES
 
         # A chat template comes with the model; until then it is taken to be as long as Alpaca's.
-        template = TEMPLATES.get(wording, TEMPLATES["alpaca"])
+        template = TEMPLATES.get(name, TEMPLATES["alpaca"])
         rows = self._rows.sample.get(code)
         if rows and tokenizer:
             return self._counted(rows, tokenizer, template, max_length), True
@@ -178,14 +179,14 @@ class Lengths:
 
     def _sizes(self, code: str) -> list[tuple[float, float]]:
         """Bytes of rows in a language, each with the share that has an input."""
-        known = self._rows.known
-        if known:
-            ratio = known.growth.get(code)
-            return [(size * ratio, known.with_input) for size in known.sizes] if ratio else []
+        data_set = self._rows.data_set
+        if data_set:
+            ratio = data_set.byte_ratio.get(code)
+            return [(size * ratio, data_set.with_input) for size in data_set.sizes] if ratio else []
         if not self._rows.sample:
             return []
         source = code if code in self._rows.sample else next(iter(self._rows.sample))
-        ratio = 1.0 if source == code else growth(source, code)
+        ratio = 1.0 if source == code else byte_ratio(source, code)
         return [
             (len(f"{row.instruction}{row.input}{row.output}".encode()) * ratio, bool(row.input))
             for row in self._rows.sample[source]
@@ -217,19 +218,22 @@ class Lengths:
             try:
                 self._tokenizers[name] = Tokenizer.from_buffer(content)
             except Exception as error:  # the library raises bare exceptions
-                raise UserError(f"{file} is no tokenizer: {error}") from error
+                raise UserError(
+                    f"{file} cannot be read as a tokenizer: {error}. Delete it, or give another"
+                ) from error
         return name
 
 
 def tokenizer_file(model: Model, out: Path) -> Path | None:
     """A model's tokenizer.json: as prepared, in its folder, or in the Hub's cache."""
-    given_as = Path(model.tokenizer or model.source or "")
+    source = model.tokenizer or model.source
+    folder = Path(source or "")
     files = [
         out / layout.base(model.name) / "tokenizer.json",
-        given_as / "tokenizer.json",
-        given_as,
+        folder / "tokenizer.json",
+        folder,
     ]
-    files += _hub_cache(model.tokenizer or model.source, model.revision, "tokenizer.json")
+    files += _hub_cache(source, model.revision, "tokenizer.json")
     return next((file for file in files if file.is_file()), None)
 
 
@@ -247,8 +251,8 @@ def _hub_cache(model: str | None, revision: str | None, name: str) -> list[Path]
     return [folder / "snapshots" / commit / name] if commit else []
 
 
-def config_of(model: Model, out: Path) -> dict[str, Any] | None:
-    """A model's Transformers config, as far as it is at hand or known."""
+def available_config(model: Model, out: Path) -> dict[str, Any] | None:
+    """A model's Transformers config: from the study, local files or the catalog of shapes."""
     from polypaca.models.catalog import SHAPES
 
     if model.config is not None:
@@ -263,8 +267,8 @@ def config_of(model: Model, out: Path) -> dict[str, Any] | None:
     return dict(known) if known else None
 
 
-def responses(study: Study, out: Path, notes: list[str]) -> int | None:
-    """Answers that all systems will give together; None where the prompts are not known."""
+def response_count(study: Study, out: Path, notes: list[str]) -> int | None:
+    """Number of responses of all systems together; None where the prompts are not known."""
     count = _prompt_counts(study, out, notes)
     if count is None:
         return None
@@ -274,15 +278,15 @@ def responses(study: Study, out: Path, notes: list[str]) -> int | None:
 def _prompt_counts(study: Study, out: Path, notes: list[str]) -> Callable[[str], int] | None:
     from polypaca.data.sources import read_prompts
 
-    asked = study.prompts
-    if not asked.source.startswith(_REMOTE):
-        read = read_prompts(asked.source, study.languages.test, asked.count, asked.on_bad_row)
+    prompts = study.prompts
+    if not prompts.source.startswith(_REMOTE):
+        read = read_prompts(prompts.source, study.languages.test, prompts.count, prompts.on_bad_row)
         return lambda code: len(read.prompts[code])
     folder = PromptsFolder(out / layout.PROMPTS)
     if _is_done(study, out, layout.PROMPTS):
         return lambda code: folder.file(code).read_bytes().count(b"\n")
-    if asked.count is None:
+    if prompts.count is None:
         notes.append("responses are counted once `polypaca prepare` has downloaded the prompts")
         return None
-    limit = asked.count
+    limit = prompts.count
     return lambda code: limit

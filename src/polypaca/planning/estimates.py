@@ -1,4 +1,4 @@
-"""What an estimate says: of each cell, of cells taken together, of a study."""
+"""The estimated costs of a cell, of groups of cells, and of a study."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class CellEstimate:
 
 
 @dataclass(frozen=True)
-class Sum:
-    """Cells taken together, or answers; None where a part of it is not known."""
+class CostSum:
+    """The costs of a group of cells, or of responses; None where a part of it is not known."""
 
     name: str
     cells: int
@@ -72,7 +72,7 @@ class Sum:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A study before it runs."""
+    """The estimated costs of a study."""
 
     study: str
     one_budget_rows: int | None
@@ -82,10 +82,10 @@ class Estimate:
     systems: int
     responses: int | None
     notes: list[str]
-    by_model: list[Sum]  # and method
-    by_recipe: list[Sum]  # a cell that serves two recipes counts in both
-    answering: Sum  # all systems' answers, at least; its FLOPs and hours are not in the cells'
-    total: Sum  # training, its evaluations, and answering
+    by_model: list[CostSum]  # and method
+    by_recipe: list[CostSum]  # a cell that serves two recipes counts in both
+    answering: CostSum  # all systems' answers, at least; its FLOPs and hours are not in the cells'
+    total: CostSum  # training, its evaluations, and answering
     gpu: dict[str, Any] | None
     price: float | None  # of a device's hour
     assumptions: dict[str, Any]
@@ -95,21 +95,21 @@ class Estimate:
         return asdict(self)
 
 
-def sums(
-    found: Sequence[CellEstimate], names: Callable[[CellEstimate], Iterable[str]]
-) -> list[Sum]:
-    """Cells added up by the names that `names` gives each, in order of appearance."""
+def costs_by(
+    cells: Sequence[CellEstimate], names: Callable[[CellEstimate], Iterable[str]]
+) -> list[CostSum]:
+    """The costs of cells grouped by the names that `names` gives each, in order of appearance."""
     groups: dict[str, list[CellEstimate]] = {}
-    for cell in found:
+    for cell in cells:
         for name in names(cell):
             groups.setdefault(name, []).append(cell)
     return [_sum(name, group) for name, group in groups.items()]
 
 
-def _sum(name: str, group: Sequence[CellEstimate]) -> Sum:
+def _sum(name: str, group: Sequence[CellEstimate]) -> CostSum:
     needed = [cell.gpus for cell in group if cell.gpus is not None]
     tokens = _added(cell.tokens for cell in group)
-    return Sum(
+    return CostSum(
         name=name,
         cells=len(group),
         budgets=_added(cell.budgets for cell in group),
@@ -121,15 +121,15 @@ def _sum(name: str, group: Sequence[CellEstimate]) -> Sum:
     )
 
 
-def total(found: Sequence[CellEstimate], answering: Sum) -> Sum:
+def total_costs(cells: Sequence[CellEstimate], answering: CostSum) -> CostSum:
     """All cells, their held-out losses and the answers together."""
-    trained = _sum("total", found)
-    return Sum(
+    trained = _sum("total", cells)
+    return CostSum(
         name="total",
         cells=trained.cells,
         budgets=trained.budgets,
         tokens=trained.tokens,
-        flops=_added((trained.flops, answering.flops, *(cell.evaluation_flops for cell in found))),
+        flops=_added((trained.flops, answering.flops, *(cell.evaluation_flops for cell in cells))),
         gpu_hours=_added((trained.gpu_hours, answering.gpu_hours)),
         cost=_added((trained.cost, answering.cost)),
         gpus=trained.gpus,
@@ -138,6 +138,6 @@ def total(found: Sequence[CellEstimate], answering: Sum) -> Sum:
 
 def _added(values: Iterable[float | None]) -> float | None:
     """The sum; None where any part is not known, so that no sum looks smaller than it is."""
-    found = list(values)
-    known = [value for value in found if value is not None]
-    return sum(known) if len(known) == len(found) and found else None
+    addends = list(values)
+    known = [value for value in addends if value is not None]
+    return sum(known) if len(known) == len(addends) and addends else None
