@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from polypaca.core.settings import Choice, Json
     from polypaca.core.work import Outcomes
     from polypaca.judging.contract import Judge
-    from polypaca.langid.settings import Gate
+    from polypaca.langid.settings import GateSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class JudgeAnswers(SharedWork[VerdictsFolder]):
     responses: ResponsesFolder
     prompts: PromptsFolder
     judge: Choice
-    gate: Gate  # some judges ask the detector for an answer's language
+    gate: GateSettings  # some judges ask the detector for an answer's language
     account: Path = field(metadata=HOW_TO_RUN)
     missing: float = field(default=TOLERATED, metadata=HOW_TO_RUN)  # share that may fail
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from polypaca.data.contamination import ContaminationIndex
     from polypaca.data.screening import Policy
     from polypaca.langid.contract import Detector
-    from polypaca.langid.settings import Gate
+    from polypaca.langid.settings import GateSettings
     from polypaca.translation.shards import Translated
 
 
@@ -49,7 +49,7 @@ class PassOn(SingleWork[TranslationFolder]):
 
     instructions: InstructionsFolder
     language: str
-    gate: Gate
+    gate: GateSettings
 
     def decides(self) -> Json:
         """The detector; its own model file is known by what it holds."""
@@ -89,7 +89,7 @@ class TranslateRows(SingleWork[TranslationFolder]):
     contaminated: Policy
     on_lost: Literal["pieces", "reject"]
     filters: Sequence[str] | None  # only these; None: all
-    gate: Gate
+    gate: GateSettings
     account: Path = field(metadata=HOW_TO_RUN)
 
     def decides(self) -> Json:
