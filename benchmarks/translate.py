@@ -24,13 +24,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polypaca.core.errors import UserError
+from polypaca.core.records import Example
 from polypaca.translation import engines
 from polypaca.translation.apertium import ApertiumSettings
 from polypaca.translation.bergamot import Bergamot, BergamotSettings
 from polypaca.translation.contract import EngineContext
 from polypaca.translation.ctranslate2 import CTranslate2Settings
 from polypaca.translation.sentences import split_sentences
-from polypaca.translation.shards import Source, translate_rows
+from polypaca.translation.shards import translate_rows
 from polypaca.translation.structure import is_special
 from polypaca.translation.texts import translate_texts
 
@@ -131,7 +132,15 @@ def against_fxtranslate(folder: Path, file: Path, count: int) -> None:
 
     target = folder.name[2:]
     rows = [
-        Source(str(number), row["instruction"], row.get("input", ""), row["output"])
+        Example(
+            id=f"{number}.en",
+            source=str(number),
+            split="train",
+            language="en",
+            instruction=row["instruction"],
+            input=row.get("input", ""),
+            output=row["output"],
+        )
         for number, row in enumerate(json.loads(file.read_text(encoding="utf-8"))[:count])
     ]
     files = bergamot_files.find(folder, "en", target)

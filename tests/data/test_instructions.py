@@ -153,7 +153,7 @@ TALK: dict[str, Any] = {
     ],
 }
 DEFECTS = {
-    "no JSON": (LINE[:-1], ":3: is not valid JSON"),
+    "not JSON": (LINE[:-1], ":3: is not valid JSON"),
     "Latin-1": (b'{"id": "b", "instruction": "caf\xe9", "output": "c"}', ":3: is not valid UTF-8"),
     "wrong type": (b'{"id": "b", "instruction": "A", "output": []}', ":3, field output: must be"),
     "missing": (b'{"id": "b", "instruction": "A"}', ":3, field output: is missing"),

@@ -49,7 +49,7 @@ Says = Callable[[int, str], Answer]
 
 
 @dataclass
-class Served:
+class Endpoint:
     """A server that answers as it is told, and the study's text for it."""
 
     server: MockServer
@@ -64,18 +64,20 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tokenizer_file: Path, tiny_model: Callable[[str], Path]) -> Iterator[Served]:
+def served(tokenizer_file: Path, tiny_model: Callable[[str], Path]) -> Iterator[Endpoint]:
     def answer(number: int, message: str) -> Answer:
         return made.says(number, message)
 
     with serve(answer) as server:
         text = study_text(STUDY, tokenizer_file).replace("URL", server.base_url)
-        made = Served(server, text.replace("READY", str(tiny_model("llama"))), _says)
+        made = Endpoint(server, text.replace("READY", str(tiny_model("llama"))), _says)
         yield made
 
 
 @pytest.fixture(scope="module")
-def answered(served: Served, finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def answered(
+    served: Endpoint, finished: Finished, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The study once all systems have answered; only to be copied.
 
     Its cells are some of those of another study.
@@ -103,7 +105,9 @@ def _says(number: int, message: str) -> Answer:
     return Answer(text="El gato viejo está en la casa.")
 
 
-def test_rows_judges_and_pairs_of_all_kinds(served: Served, answered: Path, tmp_path: Path) -> None:
+def test_rows_judges_and_pairs_of_all_kinds(
+    served: Endpoint, answered: Path, tmp_path: Path
+) -> None:
     served.says = _says
     path = served.write(tmp_path)
     refused = _run(path)
@@ -143,7 +147,7 @@ def test_rows_judges_and_pairs_of_all_kinds(served: Served, answered: Path, tmp_
 
 
 def test_a_failed_judgement_is_reported_and_retried_alone(
-    served: Served, answered: Path, tmp_path: Path
+    served: Endpoint, answered: Path, tmp_path: Path
 ) -> None:
     mended = False
 
@@ -178,7 +182,9 @@ def test_a_failed_judgement_is_reported_and_retried_alone(
     assert "nothing to do" in _run(path).stdout
 
 
-def test_too_many_failures_stop_the_judging(served: Served, answered: Path, tmp_path: Path) -> None:
+def test_too_many_failures_stop_the_judging(
+    served: Endpoint, answered: Path, tmp_path: Path
+) -> None:
     served.says = lambda number, message: Answer(text="I would rather not say.")
     path = copied(answered, tmp_path)
     path.write_text(

@@ -10,7 +10,7 @@ from polypaca.generation.batching import encode
 from polypaca.generation.contract import Decoding
 from polypaca.generation.openai_backend import Failure, ServedAnswer, answer
 from polypaca.generation.transformers_backend import answer_batch
-from polypaca.llm.served import Served
+from polypaca.llm.endpoint import Endpoint
 from polypaca.models.loading import load_model, load_tokenizer
 
 from ..llm.mock_server import MODEL_VERSION, Answer, MockServer, serve  # noqa: TID252
@@ -18,9 +18,9 @@ from ..llm.mock_server import MODEL_VERSION, Answer, MockServer, serve  # noqa: 
 
 def _ask(server: MockServer, texts: list[str], **changes: Any) -> list[ServedAnswer | Failure]:
     settings = {"model": "es.s1", "base_url": server.base_url, "api_key_env": None}
-    served = {key: changes.pop(key) for key in list(changes) if key in Served.model_fields}
+    served = {key: changes.pop(key) for key in list(changes) if key in Endpoint.model_fields}
     return answer(
-        texts, Served(**settings, **served), **{"raw": True, "max_new_tokens": 9} | changes
+        texts, Endpoint(**settings, **served), **{"raw": True, "max_new_tokens": 9} | changes
     )
 
 
@@ -116,7 +116,7 @@ def test_a_real_server_says_what_the_model_says_here(
         encode(tokenizer, texts),
         Decoding(max_new_tokens=12, num_beams=1, no_repeat_ngram_size=0),
     )
-    served = Served(model=name, base_url=url, api_key_env=None)
+    served = Endpoint(model=name, base_url=url, api_key_env=None)
     found = answer(texts, served, raw=True, max_new_tokens=12)
     chat = answer(texts, served, raw=False, max_new_tokens=12)
     for said, local in zip(found, own, strict=True):

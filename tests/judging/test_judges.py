@@ -86,7 +86,7 @@ def test_prompts_are_looked_at_before_anything_runs() -> None:
     check = JUDGES["llm"].check
     check(LlmJudgeSettings(model="m", pairwise=PairwiseSettings()))
     for wrong in ({"prompt": "gone"}, {"pairwise": PairwiseSettings(prompt="gone")}):
-        with pytest.raises(UserError, match="no judge's prompt 'gone'"):
+        with pytest.raises(UserError, match="cannot read the judge's prompt 'gone'"):
             check(LlmJudgeSettings(model="m").model_copy(update=wrong))
 
 

@@ -131,7 +131,7 @@ def test_a_passing_fault_is_overcome(fault: Answer) -> None:
     ("fault", "reason"),
     [
         (Answer(status=500), "answered 500"),
-        (Answer(body=b'{"choices": [{'), "no JSON"),
+        (Answer(body=b'{"choices": [{'), "not JSON"),
         (Answer(body=b'{"choices": []}'), "without choices"),
     ],
 )
@@ -297,7 +297,7 @@ def test_of_several_votes_only_the_failed_are_asked_for_again(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"votes": 3}, "`votes` need `temperature` > 0"),
+        ({"votes": 3}, "`votes` above 1 need a `temperature` above 0"),
         ({"votes": 0}, "greater than or equal to 1"),
         ({"cuncurrency": 3}, r"cuncurrency\n.* not permitted"),
         ({"money_limit": 3.0}, "needs `price_input`"),
@@ -326,6 +326,6 @@ def test_a_limit_stops_cleanly_and_the_next_run_goes_on(tmp_path: Path) -> None:
         assert len(server.requests) == 20
     rated = [verdict.rating for verdict in first]
     assert rated == [2.0] * asked + [None] * (20 - asked)
-    assert "token_limit: 400 would be passed" in first[-1].explanation
+    assert "token_limit: 400 would be exceeded" in first[-1].explanation
     assert [verdict.status for verdict in stuck] == [verdict.status for verdict in first]
     assert {verdict.rating for verdict in last} == {2.0}

@@ -13,7 +13,7 @@ from polypaca.core.settings import deciding
 from polypaca.judging import pairwise
 from polypaca.judging.contract import PairItem
 from polypaca.judging.llm import LlmJudgeSettings, PairwiseSettings
-from polypaca.judging.pairwise import outcome_of
+from polypaca.judging.pairwise import combine_orders
 from polypaca.judging.prompts import PAIR_SLOTS, load_prompt
 
 from ..llm.mock_server import MODEL_VERSION, Answer, MockServer, serve  # noqa: TID252
@@ -114,7 +114,7 @@ def test_a_judge_that_goes_by_the_order_prefers_nothing(letter: str) -> None:
 def test_two_orders_make_one_outcome(
     a_first: Preference | None, b_first: Preference | None, outcome: Preference | None
 ) -> None:
-    assert outcome_of(a_first, b_first) == outcome
+    assert combine_orders(a_first, b_first) == outcome
 
 
 LETTERS = st.sampled_from(["A", "B", "C"])
@@ -125,9 +125,9 @@ def test_swapping_the_systems_swaps_the_outcome(first: str, second: str) -> None
     mirrored: dict[str, Preference] = {"A": "b", "B": "a", "C": "tie"}
     plain: dict[str, Preference] = {"A": "a", "B": "b", "C": "tie"}
     swap: dict[str, Preference] = {"a": "b", "b": "a", "tie": "tie"}
-    one = outcome_of(plain[first], mirrored[second])
+    one = combine_orders(plain[first], mirrored[second])
     # The same two questions, asked about (b, a): the orders come the other way round.
-    other = outcome_of(plain[second], mirrored[first])
+    other = combine_orders(plain[second], mirrored[first])
     assert one is not None
     assert other == swap[one]
 
@@ -169,7 +169,7 @@ def test_one_order_that_fails_fails_the_pair_and_is_asked_again_alone(tmp_path: 
     ("fault", "reason"),
     [
         (Answer(status=500), "answered 500"),
-        (Answer(body=b'{"choices": [{'), "no JSON"),
+        (Answer(body=b'{"choices": [{'), "not JSON"),
         (Answer(body=b'{"choices": []}'), "without choices"),
     ],
 )
@@ -223,9 +223,9 @@ def test_pairs_are_asked_once_an_order_with_the_prompt_for_pairs() -> None:
         prompt="/rate.txt",
         pairwise=PairwiseSettings(prompt="/compare.txt"),
     )
-    asked = settings.for_pairs
+    asked = settings.pairwise_settings
     assert (asked.votes, asked.prompt, asked.temperature) == (1, "/compare.txt", 1)
     # What decides ratings decides no pairs, and the other way round.
-    assert asked == settings.model_copy(update={"votes": 5, "prompt": "paper"}).for_pairs
+    assert asked == settings.model_copy(update={"votes": 5, "prompt": "paper"}).pairwise_settings
     other = settings.model_copy(update={"pairwise": None, "missing": 0.5, "name": "n"})
     assert deciding(settings) == deciding(other)

@@ -62,27 +62,27 @@ def test_a_file_of_each_form(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("scale: [1, 5", r"own\.yaml:\d: is not YAML"),
-        ("prompt: \x07", "is not YAML"),
-        ("- a", "needs keys"),
-        ("", "needs keys"),
-        ("scale: [1, 5]", "needs either `prompt` or `prompts`"),
-        (f"prompt: {GOOD}\nprompts: {{default: x}}", "needs either"),
-        (f"prompt: {GOOD}\nskale: [1, 5]", r"own\.yaml:2, field skale: there is no such key"),
-        (f"prompt: {GOOD}\nscale: [5, 1]", r"own\.yaml:2, field scale: is not a scale"),
-        (f"prompt: {GOOD}\nscale: [1, 2, 3]", "is not a scale"),
-        (f"prompt: {GOOD}\nscale: [-1, 1]", "is not a scale"),
-        (f"prompt: {GOOD}\nscale: [1, .inf]", "is not a scale"),
-        (f"prompt: {GOOD}\nscale: [.nan, 3]", "is not a scale"),
-        (f"prompt: {GOOD}\nscale: [false, true]", "is not a scale"),
-        (f"prompt: {GOOD}\nscale: 5", "is not a scale"),
-        ("prompt: 5", r"own\.yaml:1, field prompt: is not a text"),
-        ("prompts: x", "`default` for all others"),
-        (f"prompts:\n  es: {GOOD}", "`default` for all others"),
+        ("scale: [1, 5", r"own\.yaml:\d: is not valid YAML"),
+        ("prompt: \x07", "is not valid YAML"),
+        ("- a", "must be a mapping"),
+        ("", "must be a mapping"),
+        ("scale: [1, 5]", "needs exactly one of `prompt` and `prompts`"),
+        (f"prompt: {GOOD}\nprompts: {{default: x}}", "needs exactly one"),
+        (f"prompt: {GOOD}\nskale: [1, 5]", r"own\.yaml:2, field skale: unknown key"),
+        (f"prompt: {GOOD}\nscale: [5, 1]", r"own\.yaml:2, field scale: must be the lowest rating"),
+        (f"prompt: {GOOD}\nscale: [1, 2, 3]", "must be the lowest rating"),
+        (f"prompt: {GOOD}\nscale: [-1, 1]", "must be the lowest rating"),
+        (f"prompt: {GOOD}\nscale: [1, .inf]", "must be the lowest rating"),
+        (f"prompt: {GOOD}\nscale: [.nan, 3]", "must be the lowest rating"),
+        (f"prompt: {GOOD}\nscale: [false, true]", "must be the lowest rating"),
+        (f"prompt: {GOOD}\nscale: 5", "must be the lowest rating"),
+        ("prompt: 5", r"own\.yaml:1, field prompt: must be a string"),
+        ("prompts: x", "`default` for all other languages"),
+        (f"prompts:\n  es: {GOOD}", "`default` for all other languages"),
         (f"prompts:\n  default: {GOOD}\n  xx: {GOOD}", r":3, field prompts\.xx: is not a language"),
         (
             f"prompts:\n  default: {GOOD}\n  es: hm",
-            r"prompts\.es: .* no slot \$\{instruction\} and",
+            r"prompts\.es: .* lacks \$\{instruction\} and",
         ),
         (f"scale: [1, 5]\nprompt: {GOOD} ${{refrence}}", r":2, field prompt: .*\$\{refrence\}"),
     ],
@@ -99,7 +99,7 @@ def test_a_yaml_file_that_cannot_be_used_says_where(
 def test_a_text_file_that_cannot_be_used_says_where(tmp_path: Path) -> None:
     path = tmp_path / "own.txt"
     path.write_text("Rate ${response}", encoding="utf-8")
-    with pytest.raises(DataError, match=r"own\.txt: .* no slot \$\{instruction\}"):
+    with pytest.raises(DataError, match=r"own\.txt: .* lacks \$\{instruction\}"):
         load_prompt(str(path))
     path.write_text(f"{GOOD}\n\n${{answer}}", encoding="utf-8")
     with pytest.raises(
@@ -109,19 +109,19 @@ def test_a_text_file_that_cannot_be_used_says_where(tmp_path: Path) -> None:
 
 
 def test_a_prompt_for_ratings_is_none_for_pairs(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no slot \$\{response_a\} and \$\{response_b\}"):
+    with pytest.raises(DataError, match=r"lacks \$\{response_a\} and \$\{response_b\}"):
         load_prompt("paper", PAIR_SLOTS)
     path = tmp_path / "own.yaml"
     path.write_text(
         "prompt: ${instruction} ${response_a} ${response_b}\nscale: [1, 2]", encoding="utf-8"
     )
-    with pytest.raises(DataError, match="field scale: there is no such key"):
+    with pytest.raises(DataError, match="field scale: unknown key"):
         load_prompt(str(path), PAIR_SLOTS)
 
 
 @pytest.mark.parametrize("name", ["missing", "/nowhere/own.yaml", "../paper"])
 def test_a_prompt_that_is_not_there(name: str) -> None:
-    with pytest.raises(UserError, match=r"no judge's prompt .* give `paper`"):
+    with pytest.raises(UserError, match=r"cannot read the judge's prompt .* use `paper`"):
         load_prompt(name)
 
 

@@ -340,7 +340,7 @@ def test_a_sentence_that_tells_of_the_answer_may_hold_the_rating(words: str) -> 
 
 @given(LABELS, NUMBERS, st.text("abc .,\n", max_size=30))
 def test_a_verdict_that_is_cut_off_is_none(label: str, rating: str, after: str) -> None:
-    reading = read_rating(f"Good. {label}[[{rating}]]{after}", cut=True)
+    reading = read_rating(f"Good. {label}[[{rating}]]{after}", truncated=True)
     assert reading.rating is None
     assert "no [[rating]]" in reading.reason
     assert "(cut off)" in reading.reason
@@ -407,4 +407,4 @@ def test_the_last_preference_counts(words: str, preference: str | None) -> None:
 def test_the_preference_that_is_called_so_counts(words: str, preference: str | None) -> None:
     assert parse_preference(words) == preference
     assert bool(read_preference(words).reason) == (preference is None)
-    assert read_preference(words, cut=True).preference is None
+    assert read_preference(words, truncated=True).preference is None

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from polypaca.core.errors import StageError
-from polypaca.llm.account import Account, Spent, Usage, estimate
+from polypaca.llm.account import Account, Spending, Usage, estimate_usage
 from polypaca.llm.client import complete
 from polypaca.llm.completion import read_usage
+from polypaca.llm.endpoint import Endpoint
 from polypaca.llm.records import Failure, Reply, Request
-from polypaca.llm.served import Served
 
 from .mock_server import Answer, MockServer, serve
 
@@ -24,11 +24,11 @@ KEY = "sk-a-secret-that-must-not-be-seen"
 PRICES = {"price_input": 2.0, "price_output": 10.0}
 
 
-def served(**settings: Any) -> Served:
-    return Served(**{"base_url": "http://h/v1", "model": "m", "api_key_env": None, **settings})
+def served(**settings: Any) -> Endpoint:
+    return Endpoint(**{"base_url": "http://h/v1", "model": "m", "api_key_env": None, **settings})
 
 
-def at(server: MockServer, **settings: Any) -> Served:
+def at(server: MockServer, **settings: Any) -> Endpoint:
     return served(**{"base_url": server.base_url, "concurrency": 1, **settings})
 
 
@@ -49,9 +49,9 @@ def test_money_by_hand() -> None:
 def test_an_estimate_by_hand() -> None:
     request = Request((("system", "abcdef"), ("user", "漢字")), max_tokens=50)
     # 6 bytes and 6 bytes, three a token, and eight for each text, one of them the empty prompt.
-    assert estimate(request) == Usage(4 + 3 * 8, 50, estimated=True)
-    assert estimate(request).total == 78
-    assert estimate(Request(prompt="a\ud83d")).completion_tokens == 1024
+    assert estimate_usage(request) == Usage(4 + 3 * 8, 50, estimated=True)
+    assert estimate_usage(request).total == 78
+    assert estimate_usage(Request(prompt="a\ud83d")).completion_tokens == 1024
 
 
 def test_what_was_really_sent_is_counted_and_read_back(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_what_was_really_sent_is_counted_and_read_back(tmp_path: Path) -> None:
         complete([ask(1), ask(2), ask(1)], priced, cache=tmp_path / "c", account=Account(path))
         complete([ask(1), ask(2)], priced, cache=tmp_path / "c", account=Account(path))
         spent = Account(path).spent(priced)
-        assert Account(path).spent(at(server, model="other") if False else served()) == Spent()
+        assert Account(path).spent(at(server, model="other") if False else served()) == Spending()
     assert (spent.requests, spent.prompt_tokens, spent.completion_tokens) == (2, 14, 6)
     assert spent.money == pytest.approx(2 * 0.000044)
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
@@ -77,7 +77,7 @@ def test_without_usage_an_estimate_is_counted_and_called_one(tmp_path: Path) -> 
         spent = Account(path).spent(at(server))
     assert isinstance(reply, Reply)
     assert reply.completion_tokens is None
-    assert spent == Spent(1, estimate(ask(1)).prompt_tokens, 2 + 8, 0.0)
+    assert spent == Spending(1, estimate_usage(ask(1)).prompt_tokens, 2 + 8, 0.0)
     assert json.loads(path.read_text("utf-8"))["estimated"] is True
 
 
@@ -94,14 +94,14 @@ def test_an_answer_without_text_was_paid_for_and_an_error_was_not(tmp_path: Path
     account = Account(tmp_path / "spending.jsonl")
     with serve(empty) as server:
         outcomes = complete([ask(1), ask(2), ask(3)], at(server), account=account)
-        assert account.spent(at(server)) == Spent(2, 10, 2, 0.0)
+        assert account.spent(at(server)) == Spending(2, 10, 2, 0.0)
     assert all(isinstance(outcome, Failure) for outcome in outcomes)
 
 
 def test_a_limit_of_tokens_stops_cleanly_and_holds_over_runs(tmp_path: Path) -> None:
     path, cache = tmp_path / "spending.jsonl", tmp_path / "cache"
     requests = [ask(number) for number in range(10)]
-    estimated = estimate(requests[0]).total
+    estimated = estimate_usage(requests[0]).total
     # Four answers take 40; a fifth might pass the limit, by its estimate.
     limit = 30 + estimated
     with serve(answer) as server:
@@ -121,7 +121,7 @@ def test_a_limit_of_tokens_stops_cleanly_and_holds_over_runs(tmp_path: Path) -> 
     failure = outcomes[-1]
     assert isinstance(failure, Failure)
     assert failure.reason.startswith(
-        f"not sent: token_limit: {limit} would be passed, 40 are used after 4 requests; raise the"
+        f"not sent: token_limit: {limit} would be exceeded, 40 are used after 4 requests; raise the"
     )
 
 
@@ -135,7 +135,8 @@ def test_a_limit_of_money_stops_cleanly(tmp_path: Path) -> None:
     failure = outcomes[-1]
     assert isinstance(failure, Failure)
     assert (
-        f"money_limit: 0.00022 would be passed, {asked * 0.000044:.4g} is spent" in failure.reason
+        f"money_limit: 0.00022 would be exceeded, {asked * 0.000044:.4g} are spent"
+        in failure.reason
     )
 
 
@@ -207,10 +208,10 @@ SPEND = """
 import sys
 from pathlib import Path
 from polypaca.llm.account import Account, Usage
-from polypaca.llm.served import Served
+from polypaca.llm.endpoint import Endpoint
 
 account = Account(Path(sys.argv[1]))
-priced = Served(base_url="http://h/v1", model="m", api_key_env=None, **eval(sys.argv[2]))
+priced = Endpoint(base_url="http://h/v1", model="m", api_key_env=None, **eval(sys.argv[2]))
 for _ in range(200):
     account.record(priced, Usage(1000, 100))
 """
@@ -232,28 +233,28 @@ def test_several_processes_may_append_and_all_is_seen(tmp_path: Path) -> None:
 def test_models_are_counted_apart() -> None:
     account = Account()
     account.record(served(), Usage(1, 2))
-    account.record(Served(base_url="http://h/v1/", model="m", api_key_env=None), Usage(1, 2))
-    account.record(Served(base_url="http://h/v1", model="other", api_key_env=None), Usage(5, 5))
-    assert account.spent(served()) == Spent(2, 2, 4, 0.0)
+    account.record(Endpoint(base_url="http://h/v1/", model="m", api_key_env=None), Usage(1, 2))
+    account.record(Endpoint(base_url="http://h/v1", model="other", api_key_env=None), Usage(5, 5))
+    assert account.spent(served()) == Spending(2, 2, 4, 0.0)
 
 
 def test_a_damaged_line_is_passed_over_and_an_unfinished_one_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "spending.jsonl"
     account = Account(path)
-    assert account.spent(served()) == Spent()
+    assert account.spent(served()) == Spending()
     account.record(served(), Usage(1, 2))
     with path.open("a", encoding="utf-8") as file:
         file.write('{"base_url": \n[]\n{}\nnull\n{"base_url": "http://h/v1", "model": "m"')
     assert account.spent(served()).requests == 1
     with path.open("a", encoding="utf-8") as file:
         file.write(', "prompt_tokens": 3, "completion_tokens": 4, "money": null}\n')
-    assert account.spent(served()) == Spent(2, 4, 6, 0.0)
+    assert account.spent(served()) == Spending(2, 4, 6, 0.0)
 
 
 def test_an_account_that_cannot_be_written_stops_the_stage(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     account = Account(tmp_path / "file" / "spending.jsonl")
-    with serve(answer) as server, pytest.raises(StageError, match="cannot be kept"):
+    with serve(answer) as server, pytest.raises(StageError, match="cannot save a reply"):
         complete([ask(number) for number in range(3)], at(server), account=account)
 
 

@@ -18,8 +18,8 @@ from polypaca.llm import client as client_module
 from polypaca.llm import wire
 from polypaca.llm.cache import key, read
 from polypaca.llm.client import complete, complete_async
+from polypaca.llm.endpoint import Endpoint
 from polypaca.llm.records import Failure, Reply, Request
-from polypaca.llm.served import Served
 
 from .mock_server import MODEL_VERSION, Answer, MockServer, serve
 
@@ -31,8 +31,8 @@ def ask(text: str, **settings: float | None) -> Request:
     return Request(messages=(("user", text),), **settings)  # type: ignore[arg-type]
 
 
-def at(server: MockServer, **settings: Any) -> Served:
-    return Served(**{"base_url": server.base_url, "model": "m", "api_key_env": None, **settings})
+def at(server: MockServer, **settings: Any) -> Endpoint:
+    return Endpoint(**{"base_url": server.base_url, "model": "m", "api_key_env": None, **settings})
 
 
 def echo(number: int, content: str) -> Answer:
@@ -91,7 +91,7 @@ def test_a_request_has_messages_or_a_prompt(settings: dict[str, Any]) -> None:
 
 
 def test_keys_of_replies_kept_by_earlier_versions_stay_as_they_were() -> None:
-    served = Served(base_url="http://h/v1/", model="m", api_key_env=None, concurrency=3)
+    served = Endpoint(base_url="http://h/v1/", model="m", api_key_env=None, concurrency=3)
     request = Request((("user", "é"),), temperature=0.5, max_tokens=9, stop=("#",), seed=3)
     assert key(served, request) == KEY_OF_FIRST_VERSION
 
@@ -120,7 +120,9 @@ def test_progress_counts_to_the_end_and_equal_requests_are_asked_once() -> None:
 
 
 def test_nothing_to_ask() -> None:
-    assert complete([], Served(base_url="http://127.0.0.1:1/v1", model="m", api_key_env=None)) == []
+    assert (
+        complete([], Endpoint(base_url="http://127.0.0.1:1/v1", model="m", api_key_env=None)) == []
+    )
 
 
 def test_it_runs_inside_an_event_loop_too() -> None:
@@ -153,7 +155,7 @@ def test_all_that_determines_a_reply_is_part_of_its_key(tmp_path: Path) -> None:
     with serve(echo) as server:
         complete(variants, at(server), cache=tmp_path)
         assert len(server.requests) == len(variants)
-        other = Served(base_url=server.base_url, model="other", api_key_env=None)
+        other = Endpoint(base_url=server.base_url, model="other", api_key_env=None)
         complete([ask("a")], other, cache=tmp_path)
         assert len(server.requests) == len(variants) + 1
         # How hard the server is pressed does not change what it says.
@@ -196,19 +198,19 @@ import sys
 from pathlib import Path
 from polypaca.llm.cache import write
 from polypaca.llm.records import Reply, Request
-from polypaca.llm.served import Served
+from polypaca.llm.endpoint import Endpoint
 
 for number in range(300):
     text = str(number % 3)
     request = Request(messages=(("user", text),))
     reply = Reply(text * 5000, "m", "stop", 1, 1)
-    served = Served(base_url="http://h/v1", model="m", api_key_env=None)
+    served = Endpoint(base_url="http://h/v1", model="m", api_key_env=None)
     write(Path(sys.argv[1]), served, request, reply)
 """
 
 
 def test_processes_that_share_a_cache_read_whole_replies(tmp_path: Path) -> None:
-    served = Served(base_url="http://h/v1", model="m", api_key_env=None)
+    served = Endpoint(base_url="http://h/v1", model="m", api_key_env=None)
     command = [sys.executable, "-c", WRITE_OFTEN, str(tmp_path)]
     writers = [subprocess.Popen(command) for _ in range(2)]
     seen: set[int] = set()
@@ -226,7 +228,7 @@ def test_processes_that_share_a_cache_read_whole_replies(tmp_path: Path) -> None
 
 
 def test_replies_not_worth_keeping_are_asked_for_again(tmp_path: Path) -> None:
-    def good(reply: Reply) -> bool:
+    def good(request: Request, reply: Reply) -> bool:
         return reply.text == "good"
 
     with serve(lambda number, content: Answer("bad" if number == 0 else "good")) as server:
@@ -261,13 +263,13 @@ def test_a_connection_reset_in_the_body_is_retried() -> None:
 FAULTS = [
     (Answer(status=400), "answered 400"),
     (Answer(status=503), "answered 503"),
-    (Answer(body=b'{"choices": [{"mess'), "no JSON"),
-    (Answer(body=b""), "no JSON"),
-    (Answer(body=b"[]"), "no completion"),
-    (Answer(body=b'"words"'), "no completion"),
-    (Answer(body=b"null"), "no completion"),
-    (Answer(body=b'{"error": {"message": "overloaded"}}'), "no completion"),
-    (Answer(body=b"<html>", headers={"Content-Type": "text/html"}), "no JSON"),
+    (Answer(body=b'{"choices": [{"mess'), "not JSON"),
+    (Answer(body=b""), "not JSON"),
+    (Answer(body=b"[]"), "not a completion"),
+    (Answer(body=b'"words"'), "not a completion"),
+    (Answer(body=b"null"), "not a completion"),
+    (Answer(body=b'{"error": {"message": "overloaded"}}'), "not a completion"),
+    (Answer(body=b"<html>", headers={"Content-Type": "text/html"}), "not JSON"),
     (Answer(body=b'{"choices": []}'), "without choices"),
     (Answer(body=b'{"choices": [null]}'), "no text"),
     (Answer(body=b'{"choices": [{"message": null}]}'), "no text"),
@@ -303,15 +305,15 @@ def test_a_server_that_is_not_there_stops_everything_at_once(
 ) -> None:
     tried: list[Request] = []
 
-    async def attempt(client: Any, served: Served, request: Request) -> wire.Attempt:
+    async def send(client: Any, served: Endpoint, request: Request) -> wire.Attempt:
         tried.append(request)
-        return await wire.attempt(client, served, request)
+        return await wire.send(client, served, request)
 
-    monkeypatch.setattr(client_module, "attempt", attempt)
+    monkeypatch.setattr(client_module, "send", send)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound but not listening: refused
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
-        served = Served(base_url=url, model="m", api_key_env=None, max_retries=1)
+        served = Endpoint(base_url=url, model="m", api_key_env=None, max_retries=1)
         with pytest.raises(StageError, match=url):
             complete([ask(str(i)) for i in range(500)], served)
     assert len(tried) <= 2 * served.concurrency
@@ -320,7 +322,7 @@ def test_a_server_that_is_not_there_stops_everything_at_once(
 def test_a_server_that_never_answers_stops_everything() -> None:
     with serve(lambda number, content: Answer("x", delay=3)) as server:
         served = at(server, max_retries=0, timeout_seconds=0.2)
-        with pytest.raises(StageError, match=r"no answer within 0\.2 s"):
+        with pytest.raises(StageError, match=r"did not answer within 0\.2 s"):
             complete([ask(str(i)) for i in range(50)], served)
 
 
@@ -364,15 +366,15 @@ def test_a_wrong_key_or_model_stops_everything(
 
 def test_a_missing_key_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("POLYPACA_TEST_KEY", raising=False)
-    served = Served(base_url="http://127.0.0.1:1/v1", model="m", api_key_env="POLYPACA_TEST_KEY")
+    served = Endpoint(base_url="http://127.0.0.1:1/v1", model="m", api_key_env="POLYPACA_TEST_KEY")
     with pytest.raises(UserError, match="POLYPACA_TEST_KEY is not set"):
         complete([ask("a")], served)
 
 
 def test_a_key_that_cannot_be_one_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLYPACA_TEST_KEY", f"{KEY}\u2019")
-    served = Served(base_url="http://127.0.0.1:1/v1", model="m", api_key_env="POLYPACA_TEST_KEY")
-    with pytest.raises(UserError, match="POLYPACA_TEST_KEY holds characters") as error:
+    served = Endpoint(base_url="http://127.0.0.1:1/v1", model="m", api_key_env="POLYPACA_TEST_KEY")
+    with pytest.raises(UserError, match="POLYPACA_TEST_KEY has characters") as error:
         complete([ask("a")], served)
     assert KEY not in str(error.value)
 
@@ -416,13 +418,13 @@ def test_a_server_without_keys_does_not_get_one(monkeypatch: pytest.MonkeyPatch)
 )
 def test_a_url_that_is_none_or_holds_a_secret_is_refused(url: str) -> None:
     with pytest.raises(ValidationError, match="base_url") as error:
-        Served(base_url=url, model="m", api_key_env=None)
+        Endpoint(base_url=url, model="m", api_key_env=None)
     assert KEY not in str(error.value)
 
 
 def test_concurrency_is_at_least_one() -> None:
     with pytest.raises(ValidationError, match=r"concurrency\n.* greater than or equal to 1"):
-        Served(base_url="http://127.0.0.1/v1", model="m", api_key_env=None, concurrency=0)
+        Endpoint(base_url="http://127.0.0.1/v1", model="m", api_key_env=None, concurrency=0)
 
 
 def test_the_module_does_not_hold_the_openai_package() -> None:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from polypaca.core.errors import UserError
 from polypaca.llm.client import complete
-from polypaca.llm.completion import read_usage, said_in
+from polypaca.llm.completion import read_choice, read_usage
+from polypaca.llm.endpoint import Endpoint
 from polypaca.llm.records import Failure, Reply, Request
-from polypaca.llm.served import Served
 
 from .mock_server import Answer, serve
 
@@ -40,7 +40,7 @@ def message(content: Any, **further: Any) -> dict[str, Any]:
     ],
 )
 def test_the_text_of_a_content_is_that_of_its_parts(choice: Any, text: str | None) -> None:
-    assert said_in(choice).text == text
+    assert read_choice(choice).text == text
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_text_of_a_content_is_that_of_its_parts(choice: Any, text: str | Non
     ],
 )
 def test_a_refusal_is_what_the_model_said(choice: Any) -> None:
-    said = said_in(choice)
+    said = read_choice(choice)
     assert (said.text, said.finish_reason) == ("I cannot.", "refusal")
 
 
@@ -70,7 +70,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_anything_may_stand_under_any_name(value: Any) -> None:
-    said_in(value)
+    read_choice(value)
     read_usage(value)
 
 
@@ -94,7 +94,7 @@ def test_a_key_that_a_server_repeats_is_in_nothing_that_comes_of_it(
         raw = raw.replace("/", "\\/").replace("s", "\\u0073")
     answer = Answer(status=status, body=raw.encode(), headers={"x-key": KEY, "retry-after": KEY})
     with serve(lambda number, content: answer) as server:
-        served = Served(
+        served = Endpoint(
             base_url=server.base_url, model="m", api_key_env="POLYPACA_TEST_KEY", max_retries=0
         )
         try:
@@ -130,7 +130,7 @@ def test_a_parameter_that_a_model_refuses_stops_the_rest(
 ) -> None:
     body = json.dumps({"error": {"message": words, "param": parameter}}).encode()
     with serve(lambda number, content: Answer(status=400, body=body)) as server:
-        served = Served(base_url=server.base_url, model="m", api_key_env=None, concurrency=2)
+        served = Endpoint(base_url=server.base_url, model="m", api_key_env=None, concurrency=2)
         requests = [Request((("user", str(n)),), max_tokens=9, seed=1) for n in range(30)]
         with pytest.raises(UserError, match=setting):
             complete(requests, served)
@@ -153,7 +153,7 @@ def test_another_refusal_is_that_prompts_alone(words: str) -> None:
         return Answer(status=400, body=body) if content == "bad" else Answer("yes")
 
     with serve(answer) as server:
-        served = Served(base_url=server.base_url, model="m", api_key_env=None)
+        served = Endpoint(base_url=server.base_url, model="m", api_key_env=None)
         requests = [Request((("user", said),), max_tokens=9) for said in ("good", "bad", "fine")]
         outcomes = complete(requests, served)
     assert [isinstance(outcome, Reply) for outcome in outcomes] == [True, False, True]
@@ -163,7 +163,7 @@ def test_another_refusal_is_that_prompts_alone(words: str) -> None:
 
 def test_a_model_may_want_other_names_and_no_temperature() -> None:
     with serve(lambda number, content: Answer("yes")) as server:
-        served = Served(
+        served = Endpoint(
             base_url=server.base_url,
             model="m",
             api_key_env=None,

@@ -13,8 +13,8 @@ import pytest
 from polypaca.core.errors import StageError
 from polypaca.llm import pacing
 from polypaca.llm.client import complete
+from polypaca.llm.endpoint import Endpoint
 from polypaca.llm.records import Failure, Reply, Request
-from polypaca.llm.served import Served
 
 from .mock_server import Answer, MockServer, serve
 
@@ -29,9 +29,9 @@ def requests(count: int = MANY) -> list[Request]:
     return [Request((("user", str(number)),), max_tokens=8) for number in range(count)]
 
 
-def at(server: MockServer, **settings: Any) -> Served:
+def at(server: MockServer, **settings: Any) -> Endpoint:
     fixed = {"base_url": server.base_url, "model": "m", "api_key_env": None, "concurrency": 16}
-    return Served(**(fixed | settings))
+    return Endpoint(**(fixed | settings))
 
 
 def texts(outcomes: list[Reply | Failure]) -> list[str]:
@@ -108,7 +108,7 @@ def test_a_server_that_asks_to_come_back_tomorrow_is_not_waited_for() -> None:
         assert len(server.requests) < 8
     assert texts(outcomes)[:2] == ["0", "1"]
     assert isinstance(outcomes[-1], Failure)
-    assert "asks to wait 86400 s: run again then" in outcomes[-1].reason
+    assert "asks to wait 86400 s; run again then" in outcomes[-1].reason
 
 
 def test_an_empty_purse_stops_at_once() -> None:
@@ -250,13 +250,13 @@ def test_tokens_a_minute_are_what_was_used_in_the_end(monkeypatch: pytest.Monkey
     # Estimated at 3,017 tokens a request and used 10: at 60,000 a minute 12 take 36 s or 0.2 s.
     many = [Request((("user", str(number)),), max_tokens=3000) for number in range(12)]
     waits: list[float] = []
-    take = pacing.Limiter.take
+    take = pacing.RateLimiter.try_acquire
 
-    def noted(self: pacing.Limiter, tokens: int) -> float:
+    def noted(self: pacing.RateLimiter, tokens: int) -> float:
         waits.append(take(self, tokens))
         return waits[-1]
 
-    monkeypatch.setattr(pacing.Limiter, "take", noted)
+    monkeypatch.setattr(pacing.RateLimiter, "try_acquire", noted)
     with serve(lambda number, content: Answer(content)) as server:
         outcomes = complete(many, at(server, tokens_per_minute=60_000, concurrency=1))
     assert texts(outcomes) == [str(number) for number in range(12)]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypaca.llm.pacing import Limiter, Window, backoff, limiter, retry_after
-from polypaca.llm.served import Served
+from polypaca.llm.endpoint import Endpoint
+from polypaca.llm.pacing import RateLimiter, RequestWindow, backoff, rate_limiter, retry_after
 
 
 class Clock:
@@ -20,60 +20,60 @@ class Clock:
         return self.now
 
 
-def send(limits: Limiter, clock: Clock, tokens: int) -> float:
+def send(limits: RateLimiter, clock: Clock, tokens: int) -> float:
     """Wait as told until a request may go; returns when it went."""
-    while wait := limits.take(tokens):
+    while wait := limits.try_acquire(tokens):
         clock.now += wait
     return clock.now
 
 
 def test_requests_are_spaced_evenly() -> None:
     clock = Clock()
-    limits = Limiter(120, None, clock)
+    limits = RateLimiter(120, None, clock)
     times = [send(limits, clock, 999) for _ in range(5)]
     assert [later - earlier for earlier, later in pairwise(times)] == pytest.approx([0.5] * 4)
 
 
 def test_tokens_space_requests_by_their_size() -> None:
     clock = Clock()
-    limits = Limiter(None, 6000, clock)  # a hundred a second
+    limits = RateLimiter(None, 6000, clock)  # a hundred a second
     times = [send(limits, clock, tokens) for tokens in (100, 50, 200, 1)]
     assert [time - 1000 for time in times] == pytest.approx([0, 1, 1.5, 3.5])
 
 
 def test_what_was_estimated_too_high_is_given_back() -> None:
     clock = Clock()
-    limits = Limiter(None, 6000, clock)
+    limits = RateLimiter(None, 6000, clock)
     send(limits, clock, 500)
-    assert limits.take(1) == pytest.approx(5.0)
-    limits.correct(500, 200)
-    assert limits.take(1) == pytest.approx(2.0)
-    limits.correct(100, 200)
-    assert limits.take(1) == pytest.approx(3.0)
+    assert limits.try_acquire(1) == pytest.approx(5.0)
+    limits.correct_tokens(500, 200)
+    assert limits.try_acquire(1) == pytest.approx(2.0)
+    limits.correct_tokens(100, 200)
+    assert limits.try_acquire(1) == pytest.approx(3.0)
 
 
 def test_without_limits_nothing_waits() -> None:
-    limits = Limiter(None, None, Clock())
-    assert [limits.take(10**9) for _ in range(9)] == [0.0] * 9
+    limits = RateLimiter(None, None, Clock())
+    assert [limits.try_acquire(10**9) for _ in range(9)] == [0.0] * 9
 
 
 def test_time_that_was_not_used_is_not_saved_up() -> None:
     clock = Clock()
-    limits = Limiter(60, None, clock)
+    limits = RateLimiter(60, None, clock)
     send(limits, clock, 1)
     clock.now += 100
     assert send(limits, clock, 1) == 1100
-    assert limits.take(1) == pytest.approx(1.0)
+    assert limits.try_acquire(1) == pytest.approx(1.0)
 
 
 def test_a_pause_holds_for_all_and_a_shorter_one_does_not_end_it() -> None:
     clock = Clock()
-    limits = Limiter(None, None, clock)
+    limits = RateLimiter(None, None, clock)
     limits.pause(5)
     limits.pause(2)
-    assert limits.take(1) == pytest.approx(5.0)
+    assert limits.try_acquire(1) == pytest.approx(5.0)
     clock.now += 5
-    assert limits.take(1) == 0.0
+    assert limits.try_acquire(1) == 0.0
 
 
 @given(
@@ -83,7 +83,7 @@ def test_a_pause_holds_for_all_and_a_shorter_one_does_not_end_it() -> None:
 )
 def test_no_minute_has_more_than_allowed(requests: int, tokens: int, sizes: list[int]) -> None:
     clock = Clock()
-    limits = Limiter(requests, tokens, clock)
+    limits = RateLimiter(requests, tokens, clock)
     sent = [(send(limits, clock, size), size) for size in sizes]
     for index, (begin, _) in enumerate(sent):
         minute = [size for time, size in sent[index:] if time < begin + 60 - 1e-6]
@@ -92,33 +92,33 @@ def test_no_minute_has_more_than_allowed(requests: int, tokens: int, sizes: list
 
 
 def test_one_served_model_has_one_limiter() -> None:
-    one = Served(base_url="http://h/v1", model="m", api_key_env=None, requests_per_minute=60)
-    same = Served(
+    one = Endpoint(base_url="http://h/v1", model="m", api_key_env=None, requests_per_minute=60)
+    same = Endpoint(
         base_url="http://h/v1/", model="m", api_key_env=None, requests_per_minute=60, concurrency=2
     )
-    other = Served(base_url="http://h/v1", model="n", api_key_env=None, requests_per_minute=60)
-    assert limiter(one) is limiter(same)
-    assert limiter(one) is not limiter(other)
+    other = Endpoint(base_url="http://h/v1", model="n", api_key_env=None, requests_per_minute=60)
+    assert rate_limiter(one) is rate_limiter(same)
+    assert rate_limiter(one) is not rate_limiter(other)
 
 
 def test_a_window_is_halved_once_for_all_that_was_in_flight_and_grows_back() -> None:
     clock = Clock()
-    window = Window(8, clock)
+    window = RequestWindow(8, clock)
     window.in_flight = 8
     assert window.is_full
     clock.now = 1001.0
     for _ in range(8):
-        window.cut(sent_at=1000.0)
+        window.shrink(sent_at=1000.0)
     window.in_flight = 4
     assert window.is_full
     window.in_flight = 3
     assert not window.is_full
     for _ in range(5):
-        window.widen()
+        window.grow()
     window.in_flight = 4
     assert not window.is_full
     for _ in range(100):
-        window.widen()
+        window.grow()
     window.in_flight = 7
     assert not window.is_full
     window.in_flight = 8
@@ -127,9 +127,9 @@ def test_a_window_is_halved_once_for_all_that_was_in_flight_and_grows_back() -> 
 
 def test_a_window_never_closes() -> None:
     clock = Clock()
-    window = Window(1, clock)
+    window = RequestWindow(1, clock)
     for _ in range(9):
-        window.cut(clock.now)
+        window.shrink(clock.now)
         clock.now += 1
     assert not window.is_full
 

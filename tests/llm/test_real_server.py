@@ -14,8 +14,8 @@ from polypaca.judging.llm import LlmJudgeSettings
 from polypaca.langid.settings import Gate
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete
+from polypaca.llm.endpoint import Endpoint
 from polypaca.llm.records import Failure, Reply, Request
-from polypaca.llm.served import Served
 from polypaca.models.loading import load_tokenizer
 from polypaca.models.templates import load_template
 
@@ -60,7 +60,7 @@ def test_a_reply_with_its_tokens_counted(
 ) -> None:
     url, model = server
     served, account = (
-        Served(base_url=url, model=model, api_key_env=None),
+        Endpoint(base_url=url, model=model, api_key_env=None),
         Account(tmp_path / "spending.jsonl"),
     )
     requests = [Request(**asked, max_tokens=5, sample=sample) for sample in range(2)]
@@ -90,7 +90,7 @@ def test_a_reply_with_its_tokens_counted(
 
 def test_a_model_that_the_server_does_not_have(transformers_server: tuple[str, str]) -> None:
     request = Request((("user", "Hello"),), max_tokens=2)
-    served = Served(
+    served = Endpoint(
         base_url=transformers_server[0], model="no/such-model", api_key_env=None, max_retries=0
     )
     (outcome,) = complete([request], served)  # 404 would stop all; this server answers 400
@@ -120,7 +120,7 @@ def test_a_served_model_answers_in_the_template_and_stops_where_it_says(
     url, model = llama_cpp_server
     template = load_template("chat", load_tokenizer(models_folder / "smollm2-135m-instruct"))
     asked = "What is the capital of France? Answer in one short sentence."
-    served = Served(base_url=url, model=model, api_key_env=None)
+    served = Endpoint(base_url=url, model=model, api_key_env=None)
     raw, chat = (
         answer([text], served, raw=raw, max_new_tokens=24)[0]
         for text, raw in ((template.render(asked), True), (asked, False))

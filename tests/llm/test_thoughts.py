@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polypaca.core.records import FinishReason, Response
-from polypaca.llm.thoughts import Spoken, aired, closes_unopened, opens_thoughts, spoken
+from polypaca.llm.thoughts import (
+    SplitReply,
+    has_unopened_close,
+    opens_thoughts,
+    split_thoughts,
+    strip_thoughts,
+)
 
 PAIRS = [
     ("<think>", "</think>"),
@@ -35,16 +41,16 @@ def test_what_stands_between_the_marks_of_any_family_is_no_word_of_the_answer(
     pair: tuple[str, str], thought: str, answer: str
 ) -> None:
     opening, closing = pair
-    assert spoken(f"{opening}{thought}{closing}{answer}").text == answer
-    assert spoken(f"\n{opening}\n{thought}\n{closing}\n\n{answer}\n").text == answer
-    assert not spoken(f"{opening}{thought}{closing}{answer}").unfinished
+    assert split_thoughts(f"{opening}{thought}{closing}{answer}").text == answer
+    assert split_thoughts(f"\n{opening}\n{thought}\n{closing}\n\n{answer}\n").text == answer
+    assert not split_thoughts(f"{opening}{thought}{closing}{answer}").unfinished
 
 
 @given(PAIR, WORDS, ANSWER)
 def test_the_template_may_have_written_the_opening_mark(
     pair: tuple[str, str], thought: str, answer: str
 ) -> None:
-    assert spoken(f"{thought}{pair[1]}{answer}") == Spoken(answer, thought.strip())
+    assert split_thoughts(f"{thought}{pair[1]}{answer}") == SplitReply(answer, thought.strip())
 
 
 @given(PAIR, WORDS, WORDS, ANSWER)
@@ -52,8 +58,8 @@ def test_of_two_closings_the_last_ends_the_thoughts(
     pair: tuple[str, str], first: str, second: str, answer: str
 ) -> None:
     opening, closing = pair
-    assert spoken(f"{opening}{first}{closing}{second}{closing}{answer}").text == answer
-    assert spoken(f"{first}{closing}{second}{closing}{answer}").text == answer
+    assert split_thoughts(f"{opening}{first}{closing}{second}{closing}{answer}").text == answer
+    assert split_thoughts(f"{first}{closing}{second}{closing}{answer}").text == answer
 
 
 @given(PAIR, WORDS, WORDS, WORDS, ANSWER)
@@ -61,8 +67,8 @@ def test_thoughts_may_be_nested_or_mention_an_opening_mark(
     pair: tuple[str, str], a: str, b: str, c: str, answer: str
 ) -> None:
     opening, closing = pair
-    assert spoken(f"{opening}{a}{opening}{b}{closing}{c}{closing}{answer}").text == answer
-    assert spoken(f"{opening}{a}{opening}{b}{closing}{answer}").text == answer
+    assert split_thoughts(f"{opening}{a}{opening}{b}{closing}{c}{closing}{answer}").text == answer
+    assert split_thoughts(f"{opening}{a}{opening}{b}{closing}{answer}").text == answer
 
 
 @given(PAIR, PAIR, WORDS, ANSWER, ANSWER)
@@ -70,7 +76,7 @@ def test_thoughts_may_stand_in_several_places(
     one: tuple[str, str], other: tuple[str, str], thought: str, first: str, second: str
 ) -> None:
     text = f"{one[0]}{thought}{one[1]}\n{first}\n{other[0]}{thought}{other[1]}\n{second}"
-    assert spoken(text).text.split() == [*first.split(), *second.split()]
+    assert split_thoughts(text).text.split() == [*first.split(), *second.split()]
 
 
 @given(PAIR, WORDS, WORDS)
@@ -78,15 +84,15 @@ def test_an_end_within_the_thoughts_is_no_answer(
     pair: tuple[str, str], thought: str, before: str
 ) -> None:
     opening, closing = pair
-    assert spoken(f"{opening}{thought}").unfinished
-    assert spoken(f"{opening}{thought}").text == ""
-    assert spoken(f"{opening}{thought}{closing}{before}\n{opening}{thought}").unfinished
-    assert spoken(f"{before} {opening}{thought}", cut=True).unfinished
+    assert split_thoughts(f"{opening}{thought}").unfinished
+    assert split_thoughts(f"{opening}{thought}").text == ""
+    assert split_thoughts(f"{opening}{thought}{closing}{before}\n{opening}{thought}").unfinished
+    assert split_thoughts(f"{before} {opening}{thought}", truncated=True).unfinished
 
 
 @given(WORDS)
 def test_without_marks_a_reply_is_left_as_it_is(text: str) -> None:
-    assert spoken(text) == spoken(text, cut=True) == Spoken(text)
+    assert split_thoughts(text) == split_thoughts(text, truncated=True) == SplitReply(text)
 
 
 @pytest.mark.parametrize(
@@ -102,12 +108,12 @@ def test_without_marks_a_reply_is_left_as_it_is(text: str) -> None:
     ],
 )
 def test_marks_that_are_spoken_of_stay(text: str) -> None:
-    assert spoken(text) == Spoken(text)
+    assert split_thoughts(text) == SplitReply(text)
 
 
 def test_a_quoted_mark_within_thoughts_ends_nothing() -> None:
     text = "<think>I must close with `</think>`. So [[1]]?</think>[[2]]"
-    assert spoken(text).text == "[[2]]"
+    assert split_thoughts(text).text == "[[2]]"
 
 
 HARMONY = "<|channel|>analysis<|message|>Is it [[1]]?<|end|><|start|>assistant"
@@ -128,16 +134,16 @@ HARMONY = "<|channel|>analysis<|message|>Is it [[1]]?<|end|><|start|>assistant"
     ],
 )
 def test_of_channels_the_final_one_is_spoken(text: str, answer: str) -> None:
-    assert spoken(text).text == answer
-    assert not spoken(text).unfinished
+    assert split_thoughts(text).text == answer
+    assert not split_thoughts(text).unfinished
 
 
 @pytest.mark.parametrize(
     "text", ["<|channel|>analysis<|message|>Is it [[1]]?", HARMONY, "analysisThe user asks"]
 )
 def test_channels_without_a_final_one_hold_no_answer(text: str) -> None:
-    assert spoken(text).text == ""
-    assert spoken(text).unfinished
+    assert split_thoughts(text).text == ""
+    assert split_thoughts(text).unfinished
 
 
 @pytest.mark.parametrize(
@@ -153,20 +159,20 @@ def test_channels_without_a_final_one_hold_no_answer(text: str) -> None:
     ],
 )
 def test_a_wrapper_of_the_answer_goes_with_the_thoughts_alone(text: str, answer: str) -> None:
-    assert spoken(text).text == answer
+    assert split_thoughts(text).text == answer
 
 
 def test_a_prompt_that_opens_thoughts_makes_a_reply_without_a_closing_none() -> None:
     assert opens_thoughts("<|Assistant|><think>\n")
     assert not opens_thoughts("<think>x</think>\n\n")
     assert not opens_thoughts("Explain <think> to me.")
-    assert spoken("So let me weigh", opened=True) == Spoken("", "So let me weigh", True)
-    assert spoken("So</think>Yes", opened=True) == Spoken("Yes", "So")
+    assert split_thoughts("So let me weigh", opened=True) == SplitReply("", "So let me weigh", True)
+    assert split_thoughts("So</think>Yes", opened=True) == SplitReply("Yes", "So")
 
 
 def test_other_replies_tell_of_a_template_that_opens_thoughts() -> None:
-    assert closes_unopened(["No.", "So</think>Yes"])
-    assert not closes_unopened(["No.", "<think>So</think>Yes", "It ends with `</think>`."])
+    assert has_unopened_close(["No.", "So</think>Yes"])
+    assert not has_unopened_close(["No.", "<think>So</think>Yes", "It ends with `</think>`."])
 
 
 def test_of_a_systems_answers_those_that_end_within_thoughts_are_none() -> None:
@@ -181,10 +187,10 @@ def test_of_a_systems_answers_those_that_end_within_thoughts_are_none() -> None:
         answer("<think>Hm, let", "length"),
         answer("<think>\n\n</think>\n\nYes.", "stop"),
     ]
-    told = aired(given)
+    told = strip_thoughts(given)
     assert [each.response for each in told.answers] == ["Yes."] * 3
     assert (told.unfinished, told.thoughts) == (1, 1)
-    assert told.words == "; thoughts left out of 1"
-    assert aired([answer("Hm.</think>Yes.", "stop"), answer("Hm", "length")], opened=True) == aired(
-        [answer("<think>Hm.</think>Yes.", "stop"), answer("<think>Hm", "length")]
-    )
+    assert told.summary == "; thoughts left out of 1"
+    assert strip_thoughts(
+        [answer("Hm.</think>Yes.", "stop"), answer("Hm", "length")], opened=True
+    ) == strip_thoughts([answer("<think>Hm.</think>Yes.", "stop"), answer("<think>Hm", "length")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from polypaca.planning.estimates import CellEstimate
 from polypaca.planning.hardware import GPUS
 from polypaca.study import Study, load_study
 
-PAPER = Path(__file__).parent.parent.parent / "studies" / "paper.yaml"
+STUDIES = Path(__file__).parents[2] / "studies"
+PAPER = STUDIES / "paper.yaml"
 BLOOM_560M = 559_214_592
 
 
@@ -212,6 +214,22 @@ def test_prepared_rows_are_scanned_and_sampled(tmp_path: Path) -> None:
     sources, sample = local_files._prepared_rows(path, 4)
     assert sources == ['a"b', *map(str, range(1, 10))]
     assert [example.id for example in sample] == ["0.en", "4.en", "8.en"]
+
+
+def test_given_rows_in_another_language_are_told_before_anything_runs(tmp_path: Path) -> None:
+    english = "A river carries sand and stones from the mountains down to the sea."
+    rows = [
+        {"id": str(n), "instruction": f"Describe river {n} in a sentence.", "output": english}
+        for n in range(40)
+    ]
+    for code in ("en", "es"):
+        (tmp_path / f"d.{code}.json").write_text(json.dumps(rows))
+    changes = [f"data.instructions={tmp_path}/d.{{language}}.json", "data.validation=4"]
+    study = load_study(STUDIES / "tiny.yaml", [*changes, "languages.train=[en, es]"])
+    notes = estimate(study, tmp_path / "out").notes
+    told = [note for note in notes if "is not in" in note]
+    assert len(told) == 1
+    assert "most of es is not in Spanish (40 of 40 rows" in told[0]
 
 
 def test_the_known_data_set_has_the_size_that_is_published() -> None:

@@ -98,6 +98,11 @@ def make_rows() -> list[RowLabel]:
                 if recipe == "monolingual"
                 else [f"{MODEL}.{method}.{'monolingual-en' if recipe == 'english' else recipe}.s1"]
             ),
+            answers_in=(
+                {f"{MODEL}.{method}.monolingual-{code}.s1": [code] for code in TRAIN}
+                if recipe == "monolingual"
+                else {}
+            ),
             seeds=[1],
         )
         for method in ("lora", "full")

@@ -15,7 +15,7 @@ from polypaca.core.manifest import seal
 from polypaca.core.records import Prompt, Response
 from polypaca.core.work import Context
 from polypaca.generation.contract import Generate
-from polypaca.llm.served import ServedModel
+from polypaca.llm.endpoint import ServedModel
 from polypaca.stages.answers import AskServer, ShuffleAnswers, TakeAnswers
 from polypaca.stages.prepare import PreparePrompts
 

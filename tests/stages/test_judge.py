@@ -131,7 +131,7 @@ def test_limits_hold_over_all_systems_and_runs(
         # One question is estimated as 321 tokens and turns out as 10: a third would be too much.
         results = run(server.base_url, 340)
         assert len(server.requests) == 2
-        assert any("token_limit: 340 would be passed" in str(result) for result in results)
+        assert any("token_limit: 340 would be exceeded" in str(result) for result in results)
         assert len((tmp_path / "spending.jsonl").read_text().splitlines()) == 2
         # The same limit again: nothing is left of it, and what was judged costs nothing again.
         run(server.base_url, 340)

@@ -107,6 +107,6 @@ def test_every_judge_of_a_list_is_checked_at_its_place(tmp_path: Path) -> None:
             "  - {kind: llm, model: c, temperature: 9}",
         )
     found = str(caught.value)
-    assert "study.yaml:9, judge[0]: `votes` need `temperature` > 0" in found
+    assert "study.yaml:9, judge[0]: `votes` above 1 need a `temperature` above 0" in found
     assert "study.yaml:10, judge[1].conurrency: unknown key; did you mean concurrency?" in found
     assert "study.yaml:11, judge[2].temperature: input should be less than or equal to 2" in found

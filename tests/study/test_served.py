@@ -12,13 +12,13 @@ from polypaca.core.errors import StudyError
 from polypaca.core.settings import RUN_ONLY, deciding, marked_fields
 from polypaca.judging.llm import LlmJudgeSettings, PairwiseSettings
 from polypaca.judging.prompts import load_prompt
-from polypaca.llm.served import Served
+from polypaca.llm.endpoint import Endpoint
 from polypaca.study.load import load_study
 from polypaca.translation.llm import LlmTranslatorSettings
 
 
 def test_every_setting_of_a_server_either_decides_answers_or_does_not() -> None:
-    assert deciding(Served(model="m", api_key_env=None, concurrency=2, max_retries=9)) == {
+    assert deciding(Endpoint(model="m", api_key_env=None, concurrency=2, max_retries=9)) == {
         "model": "m",
         "base_url": "https://api.openai.com/v1",
     }
@@ -36,7 +36,7 @@ def test_a_section_is_flat(section: type[LlmJudgeSettings | LlmTranslatorSetting
         money_limit=5,
     )
     assert made.kind == "llm"
-    assert set(marked_fields(Served, RUN_ONLY)) < set(made.model_dump())
+    assert set(marked_fields(Endpoint, RUN_ONLY)) < set(made.model_dump())
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
@@ -50,11 +50,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"base_url": "http://h:sk-a-secret/v1"}, "as its port"),
     ({"api_key_env": "gsk_Ab0123456789"}, "not the name of an environment variable"),
     ({"api_key_env": "Ab0123456789Ab0123456789"}, "not the name of an environment variable"),
-    ({"votes": 3}, "`votes` need `temperature` > 0"),
+    ({"votes": 3}, "`votes` above 1 need a `temperature` above 0"),
     ({"votes": 0, "temperature": 1}, "greater than or equal to 1"),
     ({"name": "a/b"}, "cannot name a folder"),
     ({"pairwise": {"pairs": [["english"]]}}, "pairs"),
-    ({"pairwise": {"pairs": [["english", "english"]]}}, "paired with itself"),
+    ({"pairwise": {"pairs": [["english", "english"]]}}, "compared with itself"),
     ({"prompts": "x"}, "Extra inputs"),
 ]
 

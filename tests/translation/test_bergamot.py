@@ -322,10 +322,10 @@ def test_two_models_in_a_folder(folder: Path) -> None:
 def test_without_the_package(bergamot_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.metadata as metadata
 
-    def absent(name: str) -> str:
+    def unreachable(name: str) -> str:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(metadata, "version", absent)
+    monkeypatch.setattr(metadata, "version", unreachable)
     with pytest.raises(MissingExtraError, match=r"polypaca\[bergamot\]"):
         make("en", "es", model=bergamot_model)
 

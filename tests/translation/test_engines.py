@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from polypaca.core.errors import UserError
 from polypaca.core.settings import USER_PATH, Choice, marked_fields
-from polypaca.llm.served import Served
+from polypaca.llm.endpoint import Endpoint
 from polypaca.translation.contract import Engine, Untranslated
 from polypaca.translation.dummy import DummySettings
 from polypaca.translation.engines import ENGINES, load
@@ -174,7 +174,7 @@ def test_unknown_settings_are_refused(name: str, settings: Choice) -> None:
 def test_a_row_says_what_its_engine_takes(name: str) -> None:
     kind = ENGINES[name].settings
     assert kind.model_fields["kind"].default == name
-    assert ("model" in kind.model_fields) == (_needs_model(name) or issubclass(kind, Served))
+    assert ("model" in kind.model_fields) == (_needs_model(name) or issubclass(kind, Endpoint))
     assert kind.__doc__
     assert ENGINES.version_of(name) is None
 

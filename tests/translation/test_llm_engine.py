@@ -243,7 +243,7 @@ def test_a_limit_holds_over_all_languages_and_runs(tmp_path: Path) -> None:
             entry["prompt_tokens"] + entry["completion_tokens"]
             for entry in map(json.loads, (tmp_path / "spending.jsonl").read_text().splitlines())
         )
-        with pytest.raises(StageError, match=r"token_limit: .* would be passed, .* after 10 req"):
+        with pytest.raises(StageError, match=r"token_limit: .* would be exceeded, .* after 10 req"):
             make(server, "de", token_limit=spent + 1, **asked).translate(texts)
         assert len(server.requests) == 10
         make(server, "de", token_limit=5000, **asked).translate(texts)

@@ -46,7 +46,7 @@ def test_a_task_does_not_read_what_is_not_what_its_manifest_says(
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     (event,) = _run(out, _work)
     assert (event.kind, event.exit_code) == ("failed", 1)
-    assert f"{path} is not what its manifest says" in event.text
+    assert f"{path} differs from its manifest" in event.text
     assert not (out / TASK.id).exists()
 
 

@@ -68,6 +68,10 @@ class RowLabel(Result):
         description="what supporting all training languages costs; None for an untrained system"
     )
     systems: list[str] = Field(description="the systems whose answers this row is made of")
+    answers_in: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="by system, the languages in which its answers count here; else in all",
+    )
     seeds: list[int]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from polypaca.core.settings import RUN_ONLY, Settings
-from polypaca.llm.served import ServedModel
+from polypaca.llm.endpoint import ServedModel
 
 FinishReason = Literal["stop", "length"]
 

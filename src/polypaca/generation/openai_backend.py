@@ -9,14 +9,14 @@ from polypaca.core.errors import UserError
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete
 from polypaca.llm.records import Failure, Reply, Request
-from polypaca.llm.thoughts import closes_unopened, spoken
+from polypaca.llm.thoughts import has_unopened_close, split_thoughts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from polypaca.generation.contract import FinishReason
-    from polypaca.llm.served import Served
+    from polypaca.llm.endpoint import Endpoint
 
 __all__ = ["UNFINISHED", "Failure", "ServedAnswer", "answer"]
 
@@ -54,7 +54,7 @@ class ServedAnswer:
 
 def answer(
     texts: Sequence[str],
-    served: Served,
+    served: Endpoint,
     *,
     raw: bool,
     max_new_tokens: int,
@@ -112,12 +112,12 @@ def answer(
         requests,
         served,
         cache=cache,
-        keep=lambda reply: reply.finish_reason in _REASONS,
+        keep=lambda request, reply: reply.finish_reason in _REASONS,
         progress=progress,
         account=Account(account),
     )
     # A template that writes the opening mark into the prompt shows in the replies that end well.
-    opens = closes_unopened([o.text for o in outcomes if isinstance(o, Reply)])
+    opens = has_unopened_close([o.text for o in outcomes if isinstance(o, Reply)])
     return [_read(outcome, opens=opens, raw=raw) for outcome in outcomes]
 
 
@@ -128,9 +128,10 @@ def _read(outcome: Reply | Failure, *, opens: bool, raw: bool) -> ServedAnswer |
     if reason is None:
         why = f"the server broke the answer off: {outcome.finish_reason[:80]}"
         return Failure(why, lasting=outcome.finish_reason == "content_filter")
-    said = spoken(outcome.text, cut=outcome.is_cut, opened=opens and outcome.is_cut)
+    truncated = outcome.is_truncated
+    said = split_thoughts(outcome.text, truncated=truncated, opened=opens and truncated)
     # Servers that take thoughts out leave nothing where the limit of tokens came among them.
-    silent = outcome.is_cut and not outcome.text and (outcome.thought or not raw)
+    silent = truncated and not outcome.text and (outcome.thought or not raw)
     if said.unfinished or silent:
         return Failure(UNFINISHED, lasting=True)
     return ServedAnswer(said.text, reason, outcome.model, bool(said.thoughts))

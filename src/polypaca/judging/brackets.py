@@ -39,7 +39,7 @@ _PREFERENCE = (
     "urteil|gagnante?|vencedora?|vincitore|победитель|胜者|結論|结论|判断"
 )
 # Between two brackets: the second corrects the first.
-RATHER = re.compile(
+CORRECTION = re.compile(
     r"\s*[,.;]?\s*(?:or\s+rather|no[,:]|rather|correction:|I\s+mean)\s*", re.IGNORECASE
 )
 _MOST_LABEL = 40  # characters of a label within brackets
@@ -53,16 +53,16 @@ class Labels:
     words: str
     verbs: str
 
-    def at_end(self, before: str) -> re.Match[str] | None:
+    def match_end(self, before: str) -> re.Match[str] | None:
         """A label right before a bracket: `Rating:`, `my final rating is`, `I rate it`."""
         pattern = _compiled(self.words, self.verbs)[0]
         return pattern.search(before, max(0, len(before) - _MOST_BEFORE))
 
-    def alone(self, inside: str) -> bool:
+    def is_label(self, inside: str) -> bool:
         """Whether there is a label and nothing else, as in `[[rating]]`."""
         return bool(_compiled(self.words, self.verbs)[1].fullmatch(inside))
 
-    def ahead(self, inside: str) -> re.Match[str] | None:
+    def match_prefix(self, inside: str) -> re.Match[str] | None:
         """A label before one more word, as in `[[Rating 2]]`."""
         return _compiled(self.words, self.verbs)[2].fullmatch(inside)
 
@@ -97,13 +97,13 @@ class Bracket:
         labelled: whether it holds a label of its own.
     """
 
-    said: str
-    begin: int
+    content: str
+    start: int
     end: int
     labelled: bool = False
 
 
-def plain(text: str) -> str:
+def normalize_brackets(text: str) -> str:
     """The text with all forms of square brackets as `[` and `]`."""
     text = _ENTITIES.sub(lambda found: "]" if found[1] else "[", text)
     return _APART.sub(
@@ -111,24 +111,24 @@ def plain(text: str) -> str:
     )
 
 
-def brackets(text: str, labels: Labels = RATING) -> list[Bracket]:
+def find_brackets(text: str, labels: Labels = RATING) -> list[Bracket]:
     """All brackets of a plain text; `[[rating]]: 8` is one that holds 8."""
     found = []
     for match in _BRACKETS.finditer(text):
-        inside = _bare(match[1])
+        inside = _strip_markup(match[1])
         label, colon, rest = re.sub("[：=]", ":", inside).partition(":")
         if colon and rest.strip() and _is_label(label):
-            found.append(Bracket(_bare(rest), *match.span(), labelled=True))
-        elif labels.alone(inside):
-            found.append(_echoed(text, match, inside))
-        elif spoken := labels.ahead(inside):
-            found.append(Bracket(_bare(spoken[1]), *match.span(), labelled=True))
+            found.append(Bracket(_strip_markup(rest), *match.span(), labelled=True))
+        elif labels.is_label(inside):
+            found.append(_number_behind(text, match, inside))
+        elif spoken := labels.match_prefix(inside):
+            found.append(Bracket(_strip_markup(spoken[1]), *match.span(), labelled=True))
         else:
             found.append(Bracket(inside, *match.span()))
     return found
 
 
-def _echoed(text: str, match: re.Match[str], inside: str) -> Bracket:
+def _number_behind(text: str, match: re.Match[str], inside: str) -> Bracket:
     # The prompt's own `[[rating]]`, with the number behind it.
     number = re.compile(
         r"[*_ \t]*[:：=][*_ \t]*([^\W_]+(?:[.,]\d+)?)(?![\w%]|[.,]\d|\s*[-–—]\s*\d)"
@@ -148,11 +148,11 @@ def _is_label(label: str) -> bool:
     return 0 < len(label.strip()) <= _MOST_LABEL and all(map(is_of_words, label))
 
 
-def _bare(inside: str) -> str:
+def _strip_markup(inside: str) -> str:
     return _UNIT.sub("", unicodedata.normalize("NFKC", inside).strip(_MARKUP)).strip(_MARKUP)
 
 
-def in_ascii(number: str) -> str:
+def to_ascii(number: str) -> str:
     """A number's text with digits and decimal points of any script as ASCII."""
     digits = (str(unicodedata.decimal(c)) if c.isdecimal() else c for c in number)
     return "".join(digits).replace("\u066b", ".").replace("،", ",")

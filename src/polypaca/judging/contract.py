@@ -41,7 +41,7 @@ class Item:
     references: Mapping[str, str] = field(default_factory=dict)
 
 
-def ignore(done: int) -> None:
+def no_progress(done: int) -> None:
     """Progress that nobody looks at."""
 
 
@@ -56,7 +56,7 @@ class Judge(Protocol):
     def scale(self) -> tuple[float, float]:
         """The lowest and the highest rating that there may be."""
 
-    def judge(self, items: Sequence[Item], progress: Progress = ignore) -> Iterator[Verdict]:
+    def judge(self, items: Sequence[Item], progress: Progress = no_progress) -> Iterator[Verdict]:
         """Yield one verdict an item, in order; `progress` is told how many are done.
 
         Raises:
@@ -114,7 +114,7 @@ class PairJudge(Protocol):
         """What makes the verdicts, as `Judge` has it."""
 
     def compare(
-        self, items: Sequence[PairItem], progress: Progress = ignore
+        self, items: Sequence[PairItem], progress: Progress = no_progress
     ) -> Iterator[PairVerdict]:
         """Yield one verdict an item, in order; `progress` is told how many are done.
 
@@ -124,16 +124,16 @@ class PairJudge(Protocol):
         """
 
 
-def verdict(
+def make_verdict(
     item: Item,
     *,
     judge: str,
     status: VerdictStatus,
     rating: float | None = None,
     explanation: str = "",
-    **asked: Any,
+    **fields: Any,
 ) -> Verdict:
-    """The verdict on `item`; `asked` are the fields that say what a model was asked."""
+    """The verdict on `item`; `fields` are the fields that say what a model was asked."""
     return Verdict(
         system=item.system,
         prompt_id=item.prompt_id,
@@ -143,5 +143,5 @@ def verdict(
         rating=rating,
         explanation=explanation,
         status=status,
-        **asked,
+        **fields,
     )

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, SerializeAsAny
 
 from polypaca.core.rows import Table, read_choice
 from polypaca.core.settings import Choice
-from polypaca.judging.contract import JudgeContext, ignore
+from polypaca.judging.contract import JudgeContext, no_progress
 from polypaca.judging.llm import LlmJudge, LlmJudgeSettings, check_prompts
 from polypaca.judging.none import NoJudge, NoJudgeSettings
 from polypaca.judging.reference import ReferenceJudge, ReferenceJudgeSettings
@@ -75,17 +75,17 @@ def load(
     """
     judge = JUDGES.row(settings.kind).make(settings, JudgeContext(gate, cache, account))
     package = JUDGES.version_of(settings.kind)
-    return _OfPackage(judge, package) if package else judge
+    return _PluginJudge(judge, package) if package else judge
 
 
-class _OfPackage:
+class _PluginJudge:
     """A judge of another package, which signs with that package's version as well."""
 
     def __init__(self, judge: Judge, package: str) -> None:
         self._judge = judge
         self.signature, self.scale = f"{judge.signature}|package:{package}", judge.scale
 
-    def judge(self, items: Sequence[Item], progress: Progress = ignore) -> Iterator[Verdict]:
-        for found in self._judge.judge(items, progress):
-            rest = found.judge.removeprefix(self._judge.signature)
-            yield found.model_copy(update={"judge": self.signature + rest})
+    def judge(self, items: Sequence[Item], progress: Progress = no_progress) -> Iterator[Verdict]:
+        for verdict in self._judge.judge(items, progress):
+            suffix = verdict.judge.removeprefix(self._judge.signature)
+            yield verdict.model_copy(update={"judge": self.signature + suffix})

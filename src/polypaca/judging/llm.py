@@ -11,13 +11,13 @@ from polypaca.core import languages
 from polypaca.core.errors import UserError
 from polypaca.core.files import sha256_text
 from polypaca.core.settings import RUN_ONLY, USER_PATH, Choice, Name, Settings
-from polypaca.judging.contract import ignore, verdict
+from polypaca.judging.contract import make_verdict, no_progress
 from polypaca.judging.prompts import fill, load_pair_prompt, load_prompt
 from polypaca.judging.ratings import Reading, read_rating
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete, require_key
+from polypaca.llm.endpoint import Endpoint
 from polypaca.llm.records import Reply, Request
-from polypaca.llm.served import Served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,60 +29,65 @@ if TYPE_CHECKING:
 
 
 class PairwiseSettings(Settings):
-    """Beside ratings: which of two recipes' answers to one prompt is better, in both orders."""
+    """Compares two recipes' answers to the same prompt, in both orders, beside the ratings."""
 
     pairs: Literal["all"] | list[tuple[str, str]] = Field(
-        default="all", description="pairs of recipes"
+        default="all", description="the pairs of recipes to compare; all: every pair"
     )
     prompt: Annotated[str, USER_PATH] = Field(
-        default="default", description="`default`, or the path of a .txt or .yaml file"
+        default="default",
+        description="the prompt: `default`, or the path of a .txt or .yaml file",
     )
 
     @field_validator("pairs")
     @classmethod
-    def _two_each(cls, pairs: Any) -> Any:
+    def _pairs_differ(cls, pairs: Any) -> Any:
         for pair in pairs if isinstance(pairs, list) else ():
             if pair[0] == pair[1]:
-                raise ValueError(f"{pair[0]!r} is paired with itself")
+                raise ValueError(f"{pair[0]!r} cannot be compared with itself")
         return pairs
 
 
-class LlmJudgeSettings(Served, Choice):
-    """A served model behind an OpenAI-compatible URL, with the paper's prompt (Figure 6)."""
+class LlmJudgeSettings(Endpoint, Choice):
+    """A served model behind an OpenAI-compatible URL, by default with the paper's prompt."""
 
     kind: Literal["llm"] = "llm"
     name: Annotated[Name | None, RUN_ONLY] = Field(
-        default=None, description="tells several judges apart"
+        default=None, description="a name that tells this judge apart from others"
     )
     prompt: Annotated[str, USER_PATH] = Field(
-        default="paper", description="`paper`, or the path of a .txt or .yaml file"
+        default="paper",
+        description="the prompt: `paper`, or the path of a .txt or .yaml file",
     )
     temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
-        default=0.0, description="0: the likeliest words; null: none is sent"
+        default=0.0, description="sampling temperature; 0: greedy decoding; null: do not send one"
     )
-    max_tokens: int = Field(default=512, ge=8, description="the most that the judge may write")
+    max_tokens: int = Field(default=512, ge=8, description="the most tokens of a judgement")
     votes: int = Field(
-        default=1, ge=1, le=99, description="judgements of one answer; their median is its rating"
+        default=1,
+        ge=1,
+        le=99,
+        description="how many times each answer is judged; its rating is the median",
     )
     missing: Annotated[float, RUN_ONLY] = Field(
-        default=0.1, ge=0, le=1, description="share of a system's judgements that may fail"
+        default=0.1, ge=0, le=1, description="the share of a system's judgements that may fail"
     )
     pairwise: Annotated[PairwiseSettings | None, RUN_ONLY] = Field(  # no rating depends on it
-        default=None, description="null: no pairwise judging"
+        default=None, description="settings of pairwise judging; null: none"
     )
 
     @model_validator(mode="after")
     def _votes_differ(self) -> Self:
         if self.votes > 1 and self.temperature == 0:
-            raise ValueError("`votes` need `temperature` > 0: at 0 they are all the same")
+            raise ValueError("`votes` above 1 need a `temperature` above 0: at 0 all are equal")
         return self
 
     @property
-    def for_pairs(self) -> Self:
+    def pairwise_settings(self) -> Self:
         """The settings with which pairs are compared: one question an order, in its own words."""
         assert self.pairwise is not None
-        asked = {"prompt": self.pairwise.prompt, "votes": 1, "pairwise": None}
-        return self.model_copy(update=asked)
+        update = {"prompt": self.pairwise.prompt, "votes": 1, "pairwise": None}
+        return self.model_copy(update=update)
 
 
 class LlmJudge:
@@ -107,10 +112,10 @@ class LlmJudge:
         votes = f"|votes:{settings.votes}" if settings.votes > 1 else ""
         self.signature = (
             f"llm judge|model:{settings.model}|prompt:{self._prompt.signature}"
-            f"|temperature:{shown(settings.temperature)}{votes}"
+            f"|temperature:{format_temperature(settings.temperature)}{votes}"
         )
 
-    def judge(self, items: Sequence[Item], progress: Progress = ignore) -> Iterator[Verdict]:
+    def judge(self, items: Sequence[Item], progress: Progress = no_progress) -> Iterator[Verdict]:
         """One verdict an item.
 
         Raises:
@@ -118,10 +123,10 @@ class LlmJudge:
                 prompt asks for.
             StageError: if nothing answers at the URL.
         """
-        asked, votes = self._prompt, self._settings.votes
+        prompt, votes = self._prompt, self._settings.votes
         texts = [
-            fill(asked.text(item.language), {**slots(item, asked), "response": item.response})
-            for item in items
+            fill(prompt.text(i.language), {**slot_values(i, prompt), "response": i.response})
+            for i in items
         ]
         requests = [
             Request(
@@ -135,16 +140,16 @@ class LlmJudge:
             for text in texts
             for vote in range(votes)
         ]
-        judged = {text: item.response for text, item in zip(texts, items, strict=True)}
+        responses = {text: item.response for text, item in zip(texts, items, strict=True)}
 
         def rates(request: Request, reply: Reply) -> bool:
-            return _read(reply, asked, judged[request.messages[0][1]]).rating is not None
+            return _read(reply, prompt, responses[request.messages[0][1]]).rating is not None
 
         outcomes = complete(
             requests,
             self._settings,
             cache=self._cache,
-            fits=rates,
+            keep=rates,
             progress=lambda done: progress(done // votes),
             account=self._account,
         )
@@ -153,23 +158,23 @@ class LlmJudge:
 
     def _verdict(self, item: Item, outcomes: Sequence[Reply | Failure]) -> Verdict:
         temperature = self._settings.temperature
-        read = [_read(outcome, self._prompt, item.response) for outcome in outcomes]
-        votes = [each.rating for each in read if each.rating is not None]
+        readings = [_read(outcome, self._prompt, item.response) for outcome in outcomes]
+        votes = [reading.rating for reading in readings if reading.rating is not None]
         is_rated = len(votes) * 2 > len(outcomes)
-        version = versions(outcomes)
-        return verdict(
+        version = model_versions(outcomes)
+        return make_verdict(
             item,
             judge=f"{self.signature}|version:{version}" if version else self.signature,
             status="ok" if is_rated else "failed",
             rating=float(median(votes)) if is_rated else None,
-            explanation=_explanation(read),
+            explanation=_explanation(readings),
             lasting=not is_rated
             and not any(
-                asking_again_helps(outcome, temperature)
-                for outcome, each in zip(outcomes, read, strict=True)
-                if each.rating is None
+                is_retryable(outcome, temperature)
+                for outcome, reading in zip(outcomes, readings, strict=True)
+                if reading.rating is None
             ),
-            thoughts=any(each.thought for each in read),
+            thoughts=any(reading.had_thoughts for reading in readings),
             votes=votes if len(outcomes) > 1 else [],
             model=self._settings.model,
             version=version,
@@ -189,56 +194,56 @@ def check_prompts(settings: LlmJudgeSettings) -> None:
         load_pair_prompt(settings.pairwise.prompt)
 
 
-def slots(item: Item | PairItem, asked: JudgePrompt) -> dict[str, str]:
+def slot_values(item: Item | PairItem, prompt: JudgePrompt) -> dict[str, str]:
     """What an item puts into a prompt's slots, but for the responses.
 
     Raises:
         UserError: if the prompt wants a reference and the item has none in its language.
     """
     reference = item.references.get(item.language, "")
-    if asked.needs("reference") and not reference.strip():
+    if prompt.needs("reference") and not reference.strip():
         raise UserError(
-            f"the judge's prompt {asked.name!r} has the slot ${{reference}}, but the prompt "
+            f"the judge's prompt {prompt.name!r} uses ${{reference}}, but prompt "
             f"{item.prompt_id!r} has no reference in {item.language!r}; add references, or choose "
-            "a prompt without the slot"
+            "a judge's prompt without ${reference}"
         )
-    name = languages.name(item.language) if asked.needs("language") else ""
+    name = languages.name(item.language) if prompt.needs("language") else ""
     return {"instruction": item.prompt, "reference": reference, "language": name}
 
 
-def shown(temperature: float | None) -> str:
+def format_temperature(temperature: float | None) -> str:
     """A temperature as signatures have it."""
     return "the model's own" if temperature is None else f"{temperature:g}"
 
 
-def asking_again_helps(outcome: Reply | Failure, temperature: float | None) -> bool:
+def is_retryable(outcome: Reply | Failure, temperature: float | None) -> bool:
     """Whether what is no verdict might be one the next time."""
     if isinstance(outcome, Reply):
         # What the limit of tokens cut off at temperature 0 is cut off again.
-        return not outcome.is_cut or bool(temperature)
+        return not outcome.is_truncated or bool(temperature)
     return not outcome.lasting
 
 
-def versions(outcomes: Sequence[Reply | Failure]) -> str | None:
+def model_versions(outcomes: Sequence[Reply | Failure]) -> str | None:
     """The versions that the server says its model was, one if it was always the same."""
-    found = {outcome.model: None for outcome in outcomes if isinstance(outcome, Reply)}
-    return ", ".join(found) or None
+    models = {outcome.model: None for outcome in outcomes if isinstance(outcome, Reply)}
+    return ", ".join(models) or None
 
 
-def _read(outcome: Reply | Failure, asked: JudgePrompt, response: str) -> Reading:
+def _read(outcome: Reply | Failure, prompt: JudgePrompt, response: str) -> Reading:
     if not isinstance(outcome, Reply):
         return Reading("", reason=outcome.reason)
-    return read_rating(outcome.text, *asked.scale, [response], cut=outcome.is_cut)
+    return read_rating(outcome.text, *prompt.scale, [response], truncated=outcome.is_truncated)
 
 
-def _explanation(read: Sequence[Reading]) -> str:
+def _explanation(readings: Sequence[Reading]) -> str:
     """The judge's words, or why they are no rating; of several votes, each on its own."""
-    words = [told(each) for each in read]
-    if len(words) == 1:
-        return words[0]
-    return "\n\n".join(f"Vote {number}: {each}" for number, each in enumerate(words, start=1))
+    texts = [explain(reading) for reading in readings]
+    if len(texts) == 1:
+        return texts[0]
+    return "\n\n".join(f"Vote {number}: {text}" for number, text in enumerate(texts, start=1))
 
 
-def told(read: Reading) -> str:
+def explain(reading: Reading) -> str:
     """A judge's words, behind the reason where they decide nothing."""
-    return ": ".join(part for part in (read.reason, read.words) if part)
+    return ": ".join(text for text in (reading.reason, reading.words) if text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from polypaca.core.settings import Choice
-from polypaca.judging.contract import ignore, verdict
+from polypaca.judging.contract import make_verdict, no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,8 +29,8 @@ class NoJudge:
     def __init__(self, settings: NoJudgeSettings, context: JudgeContext) -> None:
         """Nothing is needed."""
 
-    def judge(self, items: Sequence[Item], progress: Progress = ignore) -> Iterator[Verdict]:
+    def judge(self, items: Sequence[Item], progress: Progress = no_progress) -> Iterator[Verdict]:
         """One verdict an item."""
         for done, item in enumerate(items, start=1):
-            yield verdict(item, judge=self.signature, status="unrated")
+            yield make_verdict(item, judge=self.signature, status="unrated")
             progress(done)

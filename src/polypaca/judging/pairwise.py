@@ -13,8 +13,14 @@ from typing import TYPE_CHECKING
 from polypaca.core.errors import UserError
 from polypaca.core.files import sha256_text
 from polypaca.core.records import PairVerdict
-from polypaca.judging.contract import ignore
-from polypaca.judging.llm import asking_again_helps, shown, slots, told, versions
+from polypaca.judging.contract import no_progress
+from polypaca.judging.llm import (
+    explain,
+    format_temperature,
+    is_retryable,
+    model_versions,
+    slot_values,
+)
 from polypaca.judging.prompts import fill, load_pair_prompt
 from polypaca.judging.ratings import Reading, read_preference
 from polypaca.llm.account import Account
@@ -43,7 +49,7 @@ def load(
     """Make the judge of pairs.
 
     Args:
-        settings: whom to ask and how: `LlmJudgeSettings.for_pairs`.
+        settings: whom to ask and how: `LlmJudgeSettings.pairwise_settings`.
         cache: the folder of kept replies.
         account: the file in which it is kept what was asked and spent; None counts this judge
             alone.
@@ -66,18 +72,18 @@ class LlmPairJudge:
     ) -> None:
         """Read the prompt, with slots `${instruction}`, `${response_a}` and `${response_b}`."""
         if settings.votes != 1:
-            raise UserError("pairs are judged once an order: votes must be 1")
+            raise UserError("each order of a pair is judged once: set `votes: 1`")
         self._settings, self._cache = settings, cache
         self._prompt = load_pair_prompt(settings.prompt)
         require_key(settings)
         self._account = Account(account)
         self.signature = (
             f"llm pairwise judge|model:{settings.model}|prompt:{self._prompt.signature}"
-            f"|temperature:{shown(settings.temperature)}"
+            f"|temperature:{format_temperature(settings.temperature)}"
         )
 
     def compare(
-        self, items: Sequence[PairItem], progress: Progress = ignore
+        self, items: Sequence[PairItem], progress: Progress = no_progress
     ) -> Iterator[PairVerdict]:
         """One verdict an item.
 
@@ -87,7 +93,7 @@ class LlmPairJudge:
         """
         temperature, max_tokens = self._settings.temperature, self._settings.max_tokens
         differing = [item for item in items if item.response_a != item.response_b]
-        alike = len(items) - len(differing)
+        identical = len(items) - len(differing)
         requests = [
             Request((("user", text),), temperature=temperature, max_tokens=max_tokens)
             for item in differing
@@ -101,36 +107,36 @@ class LlmPairJudge:
             requests,
             self._settings,
             cache=self._cache,
-            fits=lambda request, reply: _read(reply, judged[request]).preference is not None,
-            progress=lambda done: progress(alike + done // 2),
+            keep=lambda request, reply: _read(reply, judged[request]).preference is not None,
+            progress=lambda done: progress(identical + done // 2),
             account=self._account,
         )
         if not differing:
-            progress(alike)
+            progress(identical)
         both = iter(zip(outcomes[::2], outcomes[1::2], strict=True))
         for item in items:
             yield self._verdict(item, next(both) if item.response_a != item.response_b else None)
 
-    def _verdict(self, item: PairItem, came: Both | None) -> PairVerdict:
+    def _verdict(self, item: PairItem, replies: Both | None) -> PairVerdict:
         temperature = self._settings.temperature
         version: str | None = None
         a_first: Preference | None = "tie"
         b_first: Preference | None = "tie"
         explanations = [_IDENTICAL]
         lasting = thoughts = False
-        if came:
-            version = versions(came)
-            read = [_read(each, (item.response_a, item.response_b)) for each in came]
-            a_first, swapped = (each.preference for each in read)
+        if replies:
+            version = model_versions(replies)
+            readings = [_read(reply, (item.response_a, item.response_b)) for reply in replies]
+            a_first, swapped = (reading.preference for reading in readings)
             b_first = _SWAPPED[swapped] if swapped else None
-            explanations = [told(each) for each in read]
+            explanations = [explain(reading) for reading in readings]
             # Both orders are needed: one that will stay without a verdict is enough.
             lasting = any(
-                each.preference is None and not asking_again_helps(outcome, temperature)
-                for outcome, each in zip(came, read, strict=True)
+                reading.preference is None and not is_retryable(reply, temperature)
+                for reply, reading in zip(replies, readings, strict=True)
             )
-            thoughts = any(each.thought for each in read)
-        outcome = outcome_of(a_first, b_first)
+            thoughts = any(reading.had_thoughts for reading in readings)
+        outcome = combine_orders(a_first, b_first)
         return PairVerdict(
             system_a=item.system_a,
             system_b=item.system_b,
@@ -153,16 +159,16 @@ class LlmPairJudge:
         )
 
 
-def outcome_of(a_first: Preference | None, b_first: Preference | None) -> Preference | None:
+def combine_orders(a_first: Preference | None, b_first: Preference | None) -> Preference | None:
     """What two orders say together: what both say, else a tie; None where one of them failed."""
     if a_first is None or b_first is None:
         return None
     return a_first if a_first == b_first else "tie"
 
 
-def _texts(item: PairItem, asked: JudgePrompt) -> tuple[str, str]:
+def _texts(item: PairItem, prompt: JudgePrompt) -> tuple[str, str]:
     """The question with a shown first, and with b shown first."""
-    template, common = asked.text(item.language), slots(item, asked)
+    template, common = prompt.text(item.language), slot_values(item, prompt)
     a, b = item.response_a, item.response_b
     return (
         fill(template, {**common, "response_a": a, "response_b": b}),
@@ -170,8 +176,8 @@ def _texts(item: PairItem, asked: JudgePrompt) -> tuple[str, str]:
     )
 
 
-def _read(came: Reply | Failure, judged: tuple[str, str]) -> Reading:
+def _read(outcome: Reply | Failure, judged: tuple[str, str]) -> Reading:
     """What the judge said, in terms of what it was shown first (a) and second (b)."""
-    if not isinstance(came, Reply):
-        return Reading("", reason=came.reason)
-    return read_preference(came.text, judged, cut=came.is_cut)
+    if not isinstance(outcome, Reply):
+        return Reading("", reason=outcome.reason)
+    return read_preference(outcome.text, judged, truncated=outcome.is_truncated)

@@ -24,7 +24,7 @@ from polypaca.core.files import sha256_text
 
 RATING_SLOTS = ("instruction", "response")
 PAIR_SLOTS = ("instruction", "response_a", "response_b")
-FURTHER_SLOTS = ("language", "reference")
+OPTIONAL_SLOTS = ("language", "reference")
 PAPER_SCALE = (1.0, 3.0)
 
 _SLOT = re.compile(r"\$\{(\w+)\}")
@@ -52,11 +52,11 @@ class JudgePrompt:
     @property
     def signature(self) -> str:
         """The name and 12 hex digits of what the prompt says, in all languages."""
-        said = self.texts[_DEFAULT]
+        content = self.texts[_DEFAULT]
         if len(self.texts) > 1:
-            said = "\0".join(f"{code}\0{text}" for code, text in sorted(self.texts.items()))
+            content = "\0".join(f"{code}\0{text}" for code, text in sorted(self.texts.items()))
         scale = "" if self.scale == PAPER_SCALE else f"|scale:{self.scale[0]:g}..{self.scale[1]:g}"
-        return f"{self.name}-{sha256_text(said)[:12]}{scale}"
+        return f"{self.name}-{sha256_text(content)[:12]}{scale}"
 
     def needs(self, slot: str) -> bool:
         """Whether any of the templates has that slot."""
@@ -82,8 +82,8 @@ def load_prompt(name: str, slots: tuple[str, ...] = RATING_SLOTS) -> JudgePrompt
         text = packaged.read_text("utf-8") if is_packaged else Path(name).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"no judge's prompt {name!r} ({error}); give `paper`, or the path of a .txt or .yaml "
-            "file in UTF-8"
+            f"cannot read the judge's prompt {name!r} ({error}); use `paper`, or the path of a "
+            "UTF-8 .txt or .yaml file"
         ) from error
     if Path(name).suffix.lower() in (".yaml", ".yml"):
         return _from_yaml(name, text, slots)
@@ -108,15 +108,15 @@ def _from_yaml(path: str, text: str, slots: tuple[str, ...]) -> JudgePrompt:
     for key in raw:
         if key not in known:
             raise DataError(
-                "there is no such key", path=path, line=_line(raw, key), field=str(key),
-                hint=f"there are: {', '.join(known)}",
+                "unknown key", path=path, line=_line(raw, key), field=str(key),
+                hint=f"known keys: {', '.join(known)}",
             )  # fmt: skip
     if ("prompt" in raw) == ("prompts" in raw):
-        raise DataError("needs either `prompt` or `prompts`", path=path)
+        raise DataError("needs exactly one of `prompt` and `prompts`", path=path)
     texts = {_DEFAULT: raw["prompt"]} if "prompt" in raw else raw["prompts"]
     if not isinstance(texts, Mapping) or _DEFAULT not in texts:
         raise DataError(
-            "needs prompts by language, and `default` for all others", path=path,
+            "must map language codes to prompts, with `default` for all other languages", path=path,
             line=_line(raw, "prompts"), field="prompts",
         )  # fmt: skip
     checked = {}
@@ -126,7 +126,7 @@ def _from_yaml(path: str, text: str, slots: tuple[str, ...]) -> JudgePrompt:
         if code != _DEFAULT and not (isinstance(code, str) and languages.is_language(code)):
             raise DataError("is not a language code", path=path, line=line, field=field)
         if not isinstance(template, str):
-            raise DataError("is not a text", path=path, line=line, field=field)
+            raise DataError("must be a string", path=path, line=line, field=field)
         _check(template, slots, path=path, first=line, field=field)
         checked[str(code)] = str(template).removesuffix("\n")
     return JudgePrompt(Path(path).stem, checked, _scale(raw, path))
@@ -140,11 +140,13 @@ def _read_yaml(path: str, text: str) -> Mapping[Any, Any]:
         raw = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise DataError(f"is not YAML: {error.problem}", path=path, line=line) from error
+        raise DataError(f"is not valid YAML: {error.problem}", path=path, line=line) from error
     except (YAMLError, ValueError) as error:
-        raise DataError(f"is not YAML: {' '.join(str(error).split())}", path=path) from error
+        raise DataError(f"is not valid YAML: {' '.join(str(error).split())}", path=path) from error
     if not isinstance(raw, Mapping):
-        raise DataError("needs keys: `prompt` or `prompts`, and `scale`", path=path)
+        raise DataError(
+            "must be a mapping with `prompt` or `prompts` and, optionally, `scale`", path=path
+        )
     return raw
 
 
@@ -157,7 +159,7 @@ def _scale(raw: Mapping[Any, Any], path: str) -> tuple[float, float]:
     # A verdict's rating is at least 0, and an infinite end is no end.
     if len(ends) != 2 or not are_numbers or not 0 <= ends[0] < ends[1] < float("inf"):
         raise DataError(
-            "is not a scale: give the lowest rating, at least 0, and the highest, as [1, 5]",
+            "must be the lowest rating, at least 0, and the highest, such as [1, 5]",
             path=path, line=_line(raw, "scale"), field="scale",
         )  # fmt: skip
     return float(ends[0]), float(ends[1])
@@ -172,17 +174,17 @@ def _check(
     field: str | None = None,
 ) -> None:
     """Check a template's slots; `first` is the line that it begins in."""
-    lacking = [slot for slot in slots if slot not in _SLOT.findall(template)]
-    if lacking:
-        shown = " and ".join(f"${{{slot}}}" for slot in lacking)
-        raise DataError(f"the judge's prompt has no slot {shown}", path=path, field=field)
+    missing = [slot for slot in slots if slot not in _SLOT.findall(template)]
+    if missing:
+        names = " and ".join(f"${{{slot}}}" for slot in missing)
+        raise DataError(f"the judge's prompt lacks {names}", path=path, field=field)
     for slot in _SLOT.finditer(template) if slots else ():
-        if slot[1] not in (*slots, *FURTHER_SLOTS):
+        if slot[1] not in (*slots, *OPTIONAL_SLOTS):
             line = first + template.count("\n", 0, slot.start()) if first and not field else first
-            known = ", ".join(f"${{{each}}}" for each in (*slots, *FURTHER_SLOTS))
+            known = ", ".join(f"${{{each}}}" for each in (*slots, *OPTIONAL_SLOTS))
             raise DataError(
-                f"the judge's prompt has an unknown slot {slot[0]}", path=path, line=line,
-                field=field, hint=f"there are: {known}",
+                f"the judge's prompt has the unknown slot {slot[0]}", path=path, line=line,
+                field=field, hint=f"known slots: {known}",
             )  # fmt: skip
 
 

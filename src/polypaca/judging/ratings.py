@@ -11,9 +11,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from polypaca.judging.brackets import PREFERENCE, RATHER, RATING, brackets, in_ascii, plain
-from polypaca.judging.own_words import own, sentence_before
-from polypaca.llm.thoughts import spoken
+from polypaca.judging.attribution import judge_brackets, sentence_before
+from polypaca.judging.brackets import (
+    CORRECTION,
+    PREFERENCE,
+    RATING,
+    find_brackets,
+    normalize_brackets,
+    to_ascii,
+)
+from polypaca.llm.thoughts import split_thoughts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +48,7 @@ _FINAL = re.compile(
 _AROUND = " \t*_~`#>\"'“”.。!"
 _PREFERENCES: dict[str, Preference] = {"A": "a", "B": "b", "C": "tie"}
 # How clearly a bracket is called the decision.
-_NOT, _COLON, _CALLED, _CALLED_FINAL = range(4)
+_UNLABELLED, _AFTER_COLON, _LABELLED, _LABELLED_FINAL = range(4)
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class Reading:
     rating: float | None = None
     preference: Preference | None = None
     reason: str = ""
-    thought: bool = False
+    had_thoughts: bool = False
 
 
 def read_rating(
@@ -69,7 +76,7 @@ def read_rating(
     high: float = HIGHEST,
     judged: Sequence[str] = (),
     *,
-    cut: bool = False,
+    truncated: bool = False,
 ) -> Reading:
     """The rating in a judge's words, or why there is none that leaves no doubt.
 
@@ -81,7 +88,7 @@ def read_rating(
         low: the lowest rating.
         high: the highest rating.
         judged: the response, or the responses, under judgement.
-        cut: whether the limit of tokens ended it; there is no rating then.
+        truncated: whether the limit of tokens ended it; there is no rating then.
     """
 
     def number(said: str) -> tuple[float | None, str]:
@@ -92,75 +99,75 @@ def read_rating(
             return None, f"is outside {low:g}..{high:g}"
         return rating, ""
 
-    words, reason, thought = _spoken(text, "[[rating]]", cut=cut)
+    words, reason, thought = _visible_text(text, "[[rating]]", truncated=truncated)
     rating: float | None = None
     if not reason:
-        told = plain(words)
-        found, reason = _decisive(told, judged, RATING, high)
-        rating, reason = _common(found, number, "rating") if found else (None, reason)
-        wrong = _other_scale(told, found, high) if rating is not None else ""
-        if wrong:
-            rating, reason = None, wrong
-    return Reading(words, rating=rating, reason=reason, thought=thought)
+        visible = normalize_brackets(words)
+        found, reason = _decisive_brackets(visible, judged, RATING, high)
+        rating, reason = _agreed_value(found, number, "rating") if found else (None, reason)
+        mismatch = _scale_mismatch(visible, found, high) if rating is not None else ""
+        if mismatch:
+            rating, reason = None, mismatch
+    return Reading(words, rating=rating, reason=reason, had_thoughts=thought)
 
 
-def read_preference(text: str, judged: Sequence[str] = (), *, cut: bool = False) -> Reading:
+def read_preference(text: str, judged: Sequence[str] = (), *, truncated: bool = False) -> Reading:
     """The `[[A]]`, `[[B]]` or `[[C]]` in a judge's words as `a`, `b` or `tie`; as `read_rating`."""
 
     def preference(said: str) -> tuple[Preference | None, str]:
         found = _PREFERENCES.get(said)
         return found, "" if found else "is neither A, B nor C"
 
-    words, reason, thought = _spoken(text, "[[A]], [[B]] or [[C]]", cut=cut)
+    words, reason, thought = _visible_text(text, "[[A]], [[B]] or [[C]]", truncated=truncated)
     chosen: Preference | None = None
     if not reason:
-        found, reason = _decisive(plain(words), judged, PREFERENCE, None)
-        chosen, reason = _common(found, preference, "decision") if found else (None, reason)
-    return Reading(words, preference=chosen, reason=reason, thought=thought)
+        found, reason = _decisive_brackets(normalize_brackets(words), judged, PREFERENCE, None)
+        chosen, reason = _agreed_value(found, preference, "decision") if found else (None, reason)
+    return Reading(words, preference=chosen, reason=reason, had_thoughts=thought)
 
 
-def _spoken(text: str, wanted: str, *, cut: bool) -> tuple[str, str, bool]:
+def _visible_text(text: str, wanted: str, *, truncated: bool) -> tuple[str, str, bool]:
     """A judge's words without thoughts, why they decide nothing as a whole, and if it thought."""
-    said = spoken(text, cut=cut)
+    reply = split_thoughts(text, truncated=truncated)
     reason = ""
-    if said.unfinished:
+    if reply.unfinished:
         reason = f"no {wanted} in the judge's words, which end within its thoughts"
-    elif cut:
+    elif truncated:
         reason = f"no {wanted} that counts in the judge's words"
-    return said.text, reason + (" (cut off)" if reason and cut else ""), bool(said.thoughts)
+    return reply.text, reason + (" (cut off)" if reason and truncated else ""), bool(reply.thoughts)
 
 
-def _decisive(
+def _decisive_brackets(
     text: str, judged: Sequence[str], labels: Labels, high: float | None
 ) -> tuple[list[Bracket], str]:
     """The brackets among which the decision is, or why there are none."""
-    found = brackets(text, labels)
-    mine = own(text, found, judged, labels)
-    if not mine:
-        whose = "own " if found else ""
+    candidates = find_brackets(text, labels)
+    decisions = judge_brackets(text, candidates, judged, labels)
+    if not decisions:
+        whose = "own " if candidates else ""
         wanted = "[[rating]]" if labels is RATING else "[[A]], [[B]] or [[C]]"
         return [], f"no {wanted} in the judge's {whose}words"
     # The prompt's own `[[rating]]` decides nothing beside a number.
-    mine = [each for each in mine if not labels.alone(each.said)] or mine
-    mine, levels = _levels(text, mine, labels, high)
+    decisions = [b for b in decisions if not labels.is_label(b.content)] or decisions
+    decisions, levels = _label_levels(text, decisions, labels, high)
     highest = max(levels)
-    return [each for each, level in zip(mine, levels, strict=True) if level == highest], ""
+    return [b for b, level in zip(decisions, levels, strict=True) if level == highest], ""
 
 
-def _levels(
-    text: str, mine: list[Bracket], labels: Labels, high: float | None
+def _label_levels(
+    text: str, brackets: list[Bracket], labels: Labels, high: float | None
 ) -> tuple[list[Bracket], list[int]]:
     """The brackets without ends of the scale and what was corrected, and how they are called."""
     kept: list[Bracket] = []
     levels: list[int] = []
-    for bracket in mine:
-        level = _level(text, bracket, labels, is_last=bracket is mine[-1])
-        between = text[kept[-1].end : bracket.begin].strip("*_` \t") if kept else None
+    for bracket in brackets:
+        level = _label_level(text, bracket, labels, is_last=bracket is brackets[-1])
+        between = text[kept[-1].end : bracket.start].strip("*_` \t") if kept else None
         if between is not None and high is not None and _OUT_OF.fullmatch(between or " "):
-            value = _as_number(bracket.said, high, high)
+            value = _as_number(bracket.content, high, high)
             if value == high:
                 continue
-        if between is not None and RATHER.fullmatch(between or " "):
+        if between is not None and CORRECTION.fullmatch(between or " "):
             level = max(level, levels.pop())
             kept.pop()
         elif between is not None and (_OR.fullmatch(between) or _OUT_OF.fullmatch(between or " ")):
@@ -170,24 +177,24 @@ def _levels(
     return kept, levels
 
 
-def _level(text: str, bracket: Bracket, labels: Labels, *, is_last: bool) -> int:
-    before = sentence_before(text, bracket.begin).strip(_AROUND) or _heading(text, bracket)
+def _label_level(text: str, bracket: Bracket, labels: Labels, *, is_last: bool) -> int:
+    before = sentence_before(text, bracket.start).strip(_AROUND) or _heading(text, bracket)
     bare = "".join(character for character in before if character not in '*_~#`"“„')
-    label = labels.at_end(bare)
+    label = labels.match_end(bare)
     is_called = bracket.labelled or (label and not label["weak"])
     if is_called and _SUPPOSED.search(bare[: label.start()] if label else bare):
-        return _NOT
+        return _UNLABELLED
     if is_called:
-        around = bare + text[bracket.begin : bracket.end]
-        return _CALLED_FINAL if _FINAL.search(around) else _CALLED
+        around = bare + text[bracket.start : bracket.end]
+        return _LABELLED_FINAL if _FINAL.search(around) else _LABELLED
     if is_last and _stands_alone(text, bracket):
-        return _CALLED
-    return _COLON if label or bare.rstrip().endswith((":", "：")) else _NOT
+        return _LABELLED
+    return _AFTER_COLON if label or bare.rstrip().endswith((":", "：")) else _UNLABELLED
 
 
 def _heading(text: str, bracket: Bracket) -> str:
     """The end of the line before a bracket that begins its own line: a heading may be the label."""
-    above, newline, before = text[: bracket.begin].rpartition("\n")
+    above, newline, before = text[: bracket.start].rpartition("\n")
     if not newline or before.strip(_AROUND):
         return ""
     return sentence_before(text, len(above.rstrip(_AROUND + "\n")))
@@ -195,32 +202,32 @@ def _heading(text: str, bracket: Bracket) -> str:
 
 def _stands_alone(text: str, bracket: Bracket) -> bool:
     """Whether the bracket is the whole of the last line."""
-    before = text[: bracket.begin].rpartition("\n")[2].strip(_AROUND)
+    before = text[: bracket.start].rpartition("\n")[2].strip(_AROUND)
     return not before and not text[bracket.end :].strip(_AROUND + "\n")
 
 
-def _common(
-    found: Sequence[Bracket], read: Callable[[str], tuple[Value | None, str]], what: str
+def _agreed_value(
+    brackets: Sequence[Bracket], read: Callable[[str], tuple[Value | None, str]], what: str
 ) -> tuple[Value | None, str]:
     """What all brackets say alike, or why that is nothing."""
-    values = {repr(read(each.said)): read(each.said) for each in found}
+    values = {repr(read(bracket.content)): read(bracket.content) for bracket in brackets}
     if len(values) == 1:
         value, wrong = next(iter(values.values()))
-        return value, wrong and f"the judge's [[{_shown(found[-1])}]] {wrong}"
-    last, wrong = read(found[-1].said)
+        return value, wrong and f"the judge's [[{_excerpt(brackets[-1])}]] {wrong}"
+    last, wrong = read(brackets[-1].content)
     if last is None:
-        return None, f"the judge's last [[{_shown(found[-1])}]] {wrong}"
-    several = " and ".join(dict.fromkeys(f"[[{_shown(each)}]]" for each in found))
+        return None, f"the judge's last [[{_excerpt(brackets[-1])}]] {wrong}"
+    several = " and ".join(dict.fromkeys(f"[[{_excerpt(bracket)}]]" for bracket in brackets))
     return None, f"the judge writes {several}, and which is its {what} is not clear"
 
 
-def _shown(bracket: Bracket) -> str:
-    return bracket.said if len(bracket.said) <= 40 else bracket.said[:40] + "…"
+def _excerpt(bracket: Bracket) -> str:
+    return bracket.content if len(bracket.content) <= 40 else bracket.content[:40] + "…"
 
 
 def _as_number(said: str, low: float, high: float) -> float | None:
     """A number's value; None for what is none, or may be two."""
-    number = in_ascii(said).removesuffix(".")
+    number = to_ascii(said).removesuffix(".")
     comma = _WITH_COMMA.fullmatch(number)
     if comma:
         # `2,5` is a fraction in most languages, unless both could be ratings.
@@ -229,10 +236,10 @@ def _as_number(said: str, low: float, high: float) -> float | None:
     return float(number) if _NUMBER.fullmatch(number) else None
 
 
-def _other_scale(text: str, found: Sequence[Bracket], high: float) -> str:
+def _scale_mismatch(text: str, brackets: Sequence[Bracket], high: float) -> str:
     """Why a rating is on another scale, as `[[2]]/5` is where the scale ends at 3."""
-    for bracket in found:
+    for bracket in brackets:
         end = _SCALE_END.match(text, bracket.end)
-        if end and float(in_ascii(end[1])) != high:
-            return f"the judge's [[{_shown(bracket)}]] is out of {end[1]}, not of {high:g}"
+        if end and float(to_ascii(end[1])) != high:
+            return f"the judge's [[{_excerpt(bracket)}]] is out of {end[1]}, not of {high:g}"
     return ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from polypaca.core import languages
 from polypaca.core.errors import UserError
 from polypaca.core.settings import Choice
-from polypaca.judging.contract import ignore, verdict
+from polypaca.judging.contract import make_verdict, no_progress
 from polypaca.langid import detectors
 from polypaca.langid.gate import best_among
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ReferenceJudgeSettings(Choice):
-    """chrF++ against the parallel reference in the language that the answer was detected in."""
+    """chrF++ against the reference in the language that the answer was detected in."""
 
     kind: Literal["reference"] = "reference"
 
@@ -58,18 +58,18 @@ class ReferenceJudge:
             f"|language:{self._detector.signature}"
         )
 
-    def judge(self, items: Sequence[Item], progress: Progress = ignore) -> Iterator[Verdict]:
+    def judge(self, items: Sequence[Item], progress: Progress = no_progress) -> Iterator[Verdict]:
         """One verdict an item.
 
         Raises:
             UserError: if a prompt has no reference.
         """
-        lacking = [item.prompt_id for item in items if not _references(item)]
-        if lacking:
-            raise without_references(lacking)
+        missing = [item.prompt_id for item in items if not _references(item)]
+        if missing:
+            raise missing_references_error(missing)
         for done, item in enumerate(items, start=1):
             rating, explanation = self._rate(item)
-            yield verdict(
+            yield make_verdict(
                 item, judge=self.signature, status="ok", rating=rating, explanation=explanation
             )
             progress(done)
@@ -86,13 +86,13 @@ class ReferenceJudge:
         return 1 + 2 * score / 100, explanation
 
 
-def without_references(prompt_ids: Sequence[str]) -> UserError:
+def missing_references_error(prompt_ids: Sequence[str]) -> UserError:
     """The error for prompts that have no reference in any language, with what to do about it."""
     distinct = sorted(set(prompt_ids))
     few = ", ".join(distinct[:5]) + (", …" if len(distinct) > 5 else "")
     prompts = "prompt has" if len(distinct) == 1 else "prompts have"
     return UserError(
-        f"the reference judge compares answers with references, and {len(distinct)} {prompts} "
+        f"the reference judge compares answers with references, but {len(distinct)} {prompts} "
         f"none in any language: {few}; add a `reference` to each prompt, or set "
         "`judge: {kind: none}` to see gate pass rates alone"
     )

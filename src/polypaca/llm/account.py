@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from polypaca.llm.endpoint import Endpoint
     from polypaca.llm.records import Request
-    from polypaca.llm.served import Served
 
 # An answer whose length nothing bounds is estimated as this many tokens.
 _UNBOUNDED = 1024
@@ -46,7 +46,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Spent:
+class Spending:
     """What a served model was asked so far; `money` counts only what had a price."""
 
     requests: int = 0
@@ -55,7 +55,7 @@ class Spent:
     money: float = 0.0
 
 
-def estimate(request: Request) -> Usage:
+def estimate_usage(request: Request) -> Usage:
     """The most that a request should use: its length in bytes over 3, and all of `max_tokens`."""
     texts = [request.prompt or "", *(content for _, content in request.messages)]
     size = sum(len(text.encode("utf-8", "replace")) for text in texts)
@@ -75,68 +75,66 @@ class Account:
         """Open the account in that file, which need not exist; None keeps it in memory."""
         self._path = path
         self._read_to = 0
-        self._spent: dict[tuple[str, str], Spent] = {}
+        self._spent: dict[tuple[str, str], Spending] = {}
         self._reserved: dict[tuple[str, str], list[Usage]] = {}
         self._beyond: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
 
-    def spent(self, served: Served) -> Spent:
+    def spent(self, endpoint: Endpoint) -> Spending:
         """What was spent on this model, by other processes too."""
         with self._lock:
             self._refresh()
-            return self._spent.get(_key(served), Spent())
+            return self._spent.get(_key(endpoint), Spending())
 
-    def refusal(self, served: Served, usage: Usage, *, reserved: bool = True) -> str:
+    def refusal(self, endpoint: Endpoint, usage: Usage, *, reserved: bool = True) -> str:
         """Why so much more must not be asked for; empty if it may.
 
         Args:
-            served: whose limits hold.
+            endpoint: whose limits hold.
             usage: of the next request, estimated.
             reserved: whether to count what is in flight, at its estimate.
         """
-        if not served.has_limit:
+        if not endpoint.has_limit:
             return ""
-        spent = self.spent(served)
-        beyond = self._beyond.get(_key(served), 0)
+        spent = self.spent(endpoint)
+        beyond = self._beyond.get(_key(endpoint), 0)
         coming = [
             Usage(each.prompt_tokens, each.completion_tokens + beyond)
-            for each in [usage, *(self._reserved.get(_key(served), []) if reserved else [])]
+            for each in [usage, *(self._reserved.get(_key(endpoint), []) if reserved else [])]
         ]
         tokens = spent.prompt_tokens + spent.completion_tokens
         money = sum(
-            served.money(each.prompt_tokens, each.completion_tokens) or 0 for each in coming
+            endpoint.money(each.prompt_tokens, each.completion_tokens) or 0 for each in coming
         )
         so_far = f"after {spent.requests} requests"
-        remedy = (
-            "raise the limit to go on from here: answers that came are kept and cost nothing again"
-        )
-        if served.money_limit is not None and spent.money + money > served.money_limit:
+        remedy = "raise the limit to continue: answers so far are kept and cost nothing again"
+        if endpoint.money_limit is not None and spent.money + money > endpoint.money_limit:
             return (
-                f"money_limit: {served.money_limit:g} would be passed, "
-                f"{spent.money:.4g} is spent {so_far}; {remedy}"
+                f"money_limit: {endpoint.money_limit:g} would be exceeded, "
+                f"{spent.money:.4g} are spent {so_far}; {remedy}"
             )
-        limit = served.token_limit
+        limit = endpoint.token_limit
         if limit is not None and tokens + sum(each.total for each in coming) > limit:
-            return f"token_limit: {limit} would be passed, {tokens} are used {so_far}; {remedy}"
+            return f"token_limit: {limit} would be exceeded, {tokens} are used {so_far}; {remedy}"
         return ""
 
-    def reserve(self, served: Served, usage: Usage) -> None:
+    def reserve(self, endpoint: Endpoint, usage: Usage) -> None:
         """Count a request as in flight."""
         with self._lock:
-            self._reserved.setdefault(_key(served), []).append(usage)
+            self._reserved.setdefault(_key(endpoint), []).append(usage)
 
-    def release(self, served: Served, usage: Usage) -> None:
+    def release(self, endpoint: Endpoint, usage: Usage) -> None:
         """Count a request as no longer in flight."""
         with self._lock:
-            self._reserved[_key(served)].remove(usage)
+            self._reserved[_key(endpoint)].remove(usage)
 
-    def learn(self, served: Served, estimated: Usage, used: Usage) -> None:
+    def learn(self, endpoint: Endpoint, estimated: Usage, used: Usage) -> None:
         """Note by how much an answer went beyond its estimate, as thoughts may: so may the next."""
         with self._lock:
             beyond = used.completion_tokens - estimated.completion_tokens
-            self._beyond[_key(served)] = max(beyond, self._beyond.get(_key(served), 0))
+            self._beyond[_key(endpoint)] = max(beyond, self._beyond.get(_key(endpoint), 0))
 
-    def record(self, served: Served, usage: Usage) -> None:
+    def record(self, endpoint: Endpoint, usage: Usage) -> None:
         """Write down what an answer used.
 
         Raises:
@@ -144,11 +142,11 @@ class Account:
         """
         entry = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "base_url": _key(served)[0],
-            "model": served.model,
+            "base_url": _key(endpoint)[0],
+            "model": endpoint.model,
             "prompt_tokens": usage.prompt_tokens,
             "completion_tokens": usage.completion_tokens,
-            "money": served.money(usage.prompt_tokens, usage.completion_tokens),
+            "money": endpoint.money(usage.prompt_tokens, usage.completion_tokens),
             "estimated": usage.estimated,
         }
         with self._lock:
@@ -181,8 +179,8 @@ class Account:
 
     def _add(self, entry: dict[str, Any]) -> None:
         key = (str(entry["base_url"]), str(entry["model"]))
-        before = self._spent.get(key, Spent())
-        self._spent[key] = Spent(
+        before = self._spent.get(key, Spending())
+        self._spent[key] = Spending(
             before.requests + 1,
             before.prompt_tokens + int(entry["prompt_tokens"]),
             before.completion_tokens + int(entry["completion_tokens"]),
@@ -190,8 +188,8 @@ class Account:
         )
 
 
-def _key(served: Served) -> tuple[str, str]:
-    return served.base_url.rstrip("/"), served.model
+def _key(endpoint: Endpoint) -> tuple[str, str]:
+    return endpoint.base_url.rstrip("/"), endpoint.model
 
 
 def _append(path: Path, line: str) -> None:

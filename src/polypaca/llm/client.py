@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from polypaca.core.errors import StageError, UserError
 from polypaca.llm import cache as replies
-from polypaca.llm.account import Account, Usage, estimate
-from polypaca.llm.pacing import Limiter, Window, backoff, limiter
+from polypaca.llm.account import Account, Usage, estimate_usage
+from polypaca.llm.pacing import RateLimiter, RequestWindow, backoff, rate_limiter
 from polypaca.llm.records import Failure, Reply, Request
-from polypaca.llm.wire import NO_KEY, Attempt, attempt, without_key
+from polypaca.llm.wire import NO_KEY, Attempt, redact_outcome, send
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -28,38 +28,36 @@ if TYPE_CHECKING:
 
     import openai
 
-    from polypaca.llm.served import Served
+    from polypaca.llm.endpoint import Endpoint
 
 # A server that asks to be left alone for longer is asked again by the next run.
-_LONGEST_PAUSE = 300.0
+_MAX_PAUSE = 300.0
 # A client looks through all its connections for each request: with many, that takes longest.
-_PER_CLIENT = 16
-_GONE = 3  # a server that never answered so many requests is not there
+_REQUESTS_PER_CLIENT = 16
+_MAX_MISSES = 3  # a server that never answered so many requests is not there
 
 
 def complete(
     requests: Sequence[Request],
-    served: Served,
+    endpoint: Endpoint,
     *,
     cache: Path | None = None,
-    keep: Callable[[Reply], bool] = lambda reply: True,
-    fits: Callable[[Request, Reply], bool] = lambda request, reply: True,
+    keep: Callable[[Request, Reply], bool] = lambda request, reply: True,
     progress: Callable[[int], None] = lambda done: None,
     account: Account | None = None,
 ) -> list[Reply | Failure]:
-    """Ask everything, at most `served.concurrency` at a time; outcomes come in order.
+    """Ask everything, at most `endpoint.concurrency` at a time; outcomes come in order.
 
     Equal requests are asked once. The failure of one does not stop the others. Where a limit on
-    money or tokens would be passed, nothing more is sent, what is in flight is finished and kept,
+    money or tokens would be exceeded, nothing more is sent, what is in flight is finished and kept,
     and the rest are failures that name the limit.
 
     Args:
         requests: what to ask.
-        served: whom to ask.
+        endpoint: whom to ask.
         cache: the folder of kept replies; None keeps none.
         keep: whether a reply is worth keeping. One that is not is neither written nor, when found
             in the cache, used: so a later call asks again.
-        fits: the same, for what depends on the request too.
         progress: told how many requests are done so far.
         account: where it is counted what was asked, and over which the limits hold; None counts
             this call alone.
@@ -72,10 +70,9 @@ def complete(
     return asyncio.run(
         complete_async(
             requests,
-            served,
+            endpoint,
             cache=cache,
             keep=keep,
-            fits=fits,
             progress=progress,
             account=account,
         )
@@ -84,16 +81,15 @@ def complete(
 
 async def complete_async(
     requests: Sequence[Request],
-    served: Served,
+    endpoint: Endpoint,
     *,
     cache: Path | None = None,
-    keep: Callable[[Reply], bool] = lambda reply: True,
-    fits: Callable[[Request, Reply], bool] = lambda request, reply: True,
+    keep: Callable[[Request, Reply], bool] = lambda request, reply: True,
     progress: Callable[[int], None] = lambda done: None,
     account: Account | None = None,
 ) -> list[Reply | Failure]:
     """`complete`, for callers that have an event loop."""
-    secret = require_key(served)
+    secret = require_key(endpoint)
     account = account or Account()
     counts: dict[Request, int] = {}
     for request in requests:
@@ -101,158 +97,163 @@ async def complete_async(
     outcomes: dict[Request, Reply | Failure] = {}
     done = 0
 
-    def is_good(request: Request, reply: Reply) -> bool:
-        return keep(reply) and fits(request, reply)
-
-    def settle(request: Request, outcome: Reply | Failure) -> None:
+    def on_outcome(request: Request, outcome: Reply | Failure) -> None:
         nonlocal done
         outcomes[request] = outcome
         done += counts[request]
         progress(done)
 
     for request in counts:
-        kept = replies.read(cache, served, request) if cache else None
+        kept = replies.read(cache, endpoint, request) if cache else None
         # What an earlier version kept may hold the key.
-        clean = without_key(kept, None if secret == NO_KEY else secret) if kept else None
-        if isinstance(clean, Reply) and is_good(request, clean):
-            settle(request, clean)
+        clean = redact_outcome(kept, None if secret == NO_KEY else secret) if kept else None
+        if isinstance(clean, Reply) and keep(request, clean):
+            on_outcome(request, clean)
     pending = [request for request in counts if request not in outcomes]
     if pending:
         with ThreadPoolExecutor(1, "replies") as disk:
 
-            async def arrived(request: Request, came: Attempt) -> None:
+            async def on_attempt(request: Request, attempt: Attempt) -> None:
                 await asyncio.get_running_loop().run_in_executor(
-                    disk, _write_down, served, request, came, account, cache, is_good
+                    disk, _store, endpoint, request, attempt, account, cache, keep
                 )
 
-            flow = _Flow(served, account, limiter(served), Window(served.concurrency))
-            await _ask_all(pending, flow, secret, arrived, settle)
+            session = _Session(
+                endpoint, account, rate_limiter(endpoint), RequestWindow(endpoint.concurrency)
+            )
+            await _send_all(pending, session, secret, on_attempt, on_outcome)
     return [outcomes[request] for request in requests]
 
 
-def _write_down(
-    served: Served,
+def _store(
+    endpoint: Endpoint,
     request: Request,
-    came: Attempt,
+    attempt: Attempt,
     account: Account,
     cache: Path | None,
-    is_good: Callable[[Request, Reply], bool],
+    keep: Callable[[Request, Reply], bool],
 ) -> None:
     try:
         # Accounted for first: what is kept was paid for.
-        if came.usage:
-            account.record(served, came.usage)
-        if cache and isinstance(came.outcome, Reply) and is_good(request, came.outcome):
-            replies.write(cache, served, request, came.outcome)
+        if attempt.usage:
+            account.record(endpoint, attempt.usage)
+        if cache and isinstance(attempt.outcome, Reply) and keep(request, attempt.outcome):
+            replies.write(cache, endpoint, request, attempt.outcome)
     except OSError as error:
-        raise StageError(f"a reply cannot be kept ({error}); free space, and run again") from error
+        raise StageError(
+            f"cannot save a reply ({error}); free some disk space and run again"
+        ) from error
 
 
-def require_key(served: Served) -> str:
+def require_key(endpoint: Endpoint) -> str:
     """The key that the model's variable holds, or a stand-in for a server without keys.
 
     Raises:
         UserError: if the variable is not set or holds what no key can be; the message names it.
     """
-    name = served.api_key_env
+    name = endpoint.api_key_env
     if name is None:
         # Said outright, or the openai package would send OPENAI_API_KEY to any server.
         return NO_KEY
     value = os.environ.get(name, "").strip()
     if not value:
         raise UserError(
-            f"the environment variable {name} is not set; it must hold the key for "
-            f"{served.base_url} (for a server without keys set api_key_env: null)"
+            f"the environment variable {name} is not set; set it to the key for "
+            f"{endpoint.base_url} (for a server without keys, set api_key_env: null)"
         )
     if not (value.isascii() and value.isprintable()):
-        raise UserError(f"the environment variable {name} holds characters that no key can have")
+        raise UserError(f"the environment variable {name} has characters that no key can have")
     return value
 
 
 @dataclass
-class _Flow:
+class _Session:
     """What the workers of one call share: the way to the server, and what is known of it."""
 
-    served: Served
+    endpoint: Endpoint
     account: Account
-    limiter: Limiter
-    window: Window
+    rate_limiter: RateLimiter
+    window: RequestWindow
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     answered: bool = False
     misses: int = 0
-    gone: str = ""  # why nothing more is sent
+    stop_reason: str = ""  # why nothing more is sent
 
     async def enter(self, usage: Usage) -> str:
         """Wait until a request may be sent, and count it as sent; or why none may be."""
         async with self.turn:  # first come, first served
             while True:
-                self.gone = self.gone or self.account.refusal(self.served, usage, reserved=False)
-                if self.gone:
-                    return self.gone
+                self.stop_reason = self.stop_reason or self.account.refusal(
+                    self.endpoint, usage, reserved=False
+                )
+                if self.stop_reason:
+                    return self.stop_reason
                 wait = self._wait(usage)
                 if not wait:
                     self.window.in_flight += 1
-                    self.account.reserve(self.served, usage)
+                    self.account.reserve(self.endpoint, usage)
                     return ""
                 # What comes back meanwhile may shorten the wait.
                 await asyncio.sleep(min(wait, 0.25))
 
     def _wait(self, usage: Usage) -> float:
-        if self.window.is_full or self.account.refusal(self.served, usage):
+        if self.window.is_full or self.account.refusal(self.endpoint, usage):
             return 0.01
-        return self.limiter.take(usage.total)
+        return self.rate_limiter.try_acquire(usage.total)
 
-    def leave(self, estimated: Usage, came: Attempt | None) -> None:
+    def leave(self, estimated: Usage, attempt: Attempt | None) -> None:
         """Count a request as back, accounted for; None if it was broken off."""
         self.window.in_flight -= 1
-        self.account.release(self.served, estimated)
-        if came and came.usage:
-            self.account.learn(self.served, estimated, came.usage)
-            self.limiter.correct(estimated.total, came.usage.total)
+        self.account.release(self.endpoint, estimated)
+        if attempt and attempt.usage:
+            self.account.learn(self.endpoint, estimated, attempt.usage)
+            self.rate_limiter.correct_tokens(estimated.total, attempt.usage.total)
 
-    def learn(self, came: Attempt, sent_at: float) -> None:
+    def learn(self, attempt: Attempt, sent_at: float) -> None:
         """Press the server as hard as it can bear."""
-        if came.kind == "answered":
-            self.window.widen()
-        if came.too_many:
-            self.window.cut(sent_at)
-            if came.wait is not None and came.wait <= _LONGEST_PAUSE:
-                self.limiter.pause(came.wait)
-        if came.wait is not None and came.wait > _LONGEST_PAUSE and came.retry:
-            self.gone = f"{_reason(came)}, and asks to wait {came.wait:.0f} s: run again then"
-        if came.spent_up:
-            self.gone = _reason(came)
+        if attempt.kind == "answered":
+            self.window.grow()
+        if attempt.is_throttled:
+            self.window.shrink(sent_at)
+            if attempt.wait is not None and attempt.wait <= _MAX_PAUSE:
+                self.rate_limiter.pause(attempt.wait)
+        if attempt.wait is not None and attempt.wait > _MAX_PAUSE and attempt.retry:
+            self.stop_reason = (
+                f"{_reason(attempt)}, and asks to wait {attempt.wait:.0f} s; run again then"
+            )
+        if attempt.quota_exhausted:
+            self.stop_reason = _reason(attempt)
 
-    def rest(self, came: Attempt, number: int) -> float:
+    def retry_delay(self, attempt: Attempt, number: int) -> float:
         """Seconds to wait after attempt `number` of a request before the next."""
-        if came.too_many:
+        if attempt.is_throttled:
             return backoff(number)  # the pause of all is the limiter's
-        return max(backoff(number), min(came.wait or 0.0, _LONGEST_PAUSE))
+        return max(backoff(number), min(attempt.wait or 0.0, _MAX_PAUSE))
 
-    def last(self, came: Attempt) -> None:
+    def finish(self, attempt: Attempt) -> None:
         """Note what came of a request's last attempt.
 
         A server that never answered is not there. One that did may miss as often in a row as there
         are requests in flight: a few slow answers are no sign of its end.
         """
-        failed = came.kind == "silent" or (came.kind == "refused" and came.retry)
+        failed = attempt.kind == "silent" or (attempt.kind == "refused" and attempt.retry)
         self.misses = self.misses + 1 if failed else 0
-        if came.kind != "silent":
+        if attempt.kind != "silent":
             self.answered = True
-        if self.misses >= max(self.served.concurrency, _GONE):
-            self.gone = self.gone or _reason(came)
+        if self.misses >= max(self.endpoint.concurrency, _MAX_MISSES):
+            self.stop_reason = self.stop_reason or _reason(attempt)
 
 
-def _reason(came: Attempt) -> str:
-    return came.outcome.reason if isinstance(came.outcome, Failure) else ""
+def _reason(attempt: Attempt) -> str:
+    return attempt.outcome.reason if isinstance(attempt.outcome, Failure) else ""
 
 
-async def _ask_all(
+async def _send_all(
     requests: Iterable[Request],
-    flow: _Flow,
+    session: _Session,
     secret: str,
-    arrived: Callable[[Request, Attempt], Awaitable[None]],
-    settle: Callable[[Request, Reply | Failure], None],
+    on_attempt: Callable[[Request, Attempt], Awaitable[None]],
+    on_outcome: Callable[[Request, Reply | Failure], None],
 ) -> None:
     import openai
 
@@ -260,18 +261,18 @@ async def _ask_all(
 
     async def work(client: openai.AsyncOpenAI) -> None:
         for request in todo:
-            settle(request, await _ask(client, flow, request, arrived))
+            on_outcome(request, await _send_with_retries(client, session, request, on_attempt))
 
-    concurrency, url = flow.served.concurrency, flow.served.base_url
+    concurrency, url = session.endpoint.concurrency, session.endpoint.base_url
     async with AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(
                 openai.AsyncOpenAI(base_url=url, api_key=secret, timeout=None, max_retries=0)
             )
-            for _ in range(0, concurrency, _PER_CLIENT)
+            for _ in range(0, concurrency, _REQUESTS_PER_CLIENT)
         ]
         workers = [
-            asyncio.ensure_future(work(clients[number // _PER_CLIENT]))
+            asyncio.ensure_future(work(clients[number // _REQUESTS_PER_CLIENT]))
             for number in range(concurrency)
         ]
         try:
@@ -282,57 +283,61 @@ async def _ask_all(
             await asyncio.gather(*workers, return_exceptions=True)
 
 
-async def _ask(
+async def _send_with_retries(
     client: openai.AsyncOpenAI,
-    flow: _Flow,
+    session: _Session,
     request: Request,
-    arrived: Callable[[Request, Attempt], Awaitable[None]],
+    on_attempt: Callable[[Request, Attempt], Awaitable[None]],
 ) -> Reply | Failure:
-    served, estimated = flow.served, estimate(request)
-    came: Attempt | None = None
-    for number in range(served.max_retries + 1):
-        held = await flow.enter(estimated)
+    endpoint, estimated = session.endpoint, estimate_usage(request)
+    attempt: Attempt | None = None
+    for number in range(endpoint.max_retries + 1):
+        held = await session.enter(estimated)
         if held:
-            return came.outcome if came else Failure(f"not sent: {held}")
-        came, sent_at = None, time.monotonic()
+            return attempt.outcome if attempt else Failure(f"not sent: {held}")
+        attempt, sent_at = None, time.monotonic()
         try:
-            came = await attempt(client, served, request)
-            await arrived(request, came)
+            attempt = await send(client, endpoint, request)
+            await on_attempt(request, attempt)
         finally:
-            flow.leave(estimated, came)
-        flow.learn(came, sent_at)
-        if not came.retry or flow.gone or number == served.max_retries:
+            session.leave(estimated, attempt)
+        session.learn(attempt, sent_at)
+        if not attempt.retry or session.stop_reason or number == endpoint.max_retries:
             break
-        await asyncio.sleep(flow.rest(came, number))
-    assert came is not None
-    _check_first(came, flow)
-    flow.last(came)
-    if number and isinstance(came.outcome, Failure):
-        return replace(came.outcome, reason=f"{came.outcome.reason}, tried {number + 1} times")
-    return came.outcome
+        await asyncio.sleep(session.retry_delay(attempt, number))
+    assert attempt is not None
+    _raise_if_unusable(attempt, session)
+    session.finish(attempt)
+    if number and isinstance(attempt.outcome, Failure):
+        return replace(
+            attempt.outcome, reason=f"{attempt.outcome.reason}, tried {number + 1} times"
+        )
+    return attempt.outcome
 
 
-def _check_first(came: Attempt, flow: _Flow) -> None:
+def _raise_if_unusable(attempt: Attempt, session: _Session) -> None:
     """Raise if all that is known of the server is that it is not there, or wants another key.
 
     A parameter that the model refuses is refused in every request, whatever was answered before.
     """
-    if not isinstance(came.outcome, Failure):
+    if not isinstance(attempt.outcome, Failure):
         return
-    reason = came.outcome.reason
-    if came.setting:
-        raise UserError(f"{reason}; {came.setting}")
-    if flow.answered:
+    reason = attempt.outcome.reason
+    if attempt.setting:
+        raise UserError(f"{reason}; {attempt.setting}")
+    if session.answered:
         return
     # One prompt that a server never answers is no sign that it is not there.
-    if came.kind == "silent" and (came.absent or flow.misses + 1 >= _GONE):
+    if attempt.kind == "silent" and (attempt.unreachable or session.misses + 1 >= _MAX_MISSES):
         raise StageError(
-            f"{reason}, tried {flow.served.max_retries + 1} times; is the server running, and "
-            "base_url right?"
+            f"{reason}, tried {session.endpoint.max_retries + 1} times; is the server "
+            "running, and is base_url correct?"
         )
-    if came.outcome.status == 401:
-        name = flow.served.api_key_env
-        remedy = f"check the key in {name}" if name else "name the key's variable in api_key_env"
+    if attempt.outcome.status == 401:
+        name = session.endpoint.api_key_env
+        remedy = f"check the key in {name}" if name else "set api_key_env to the key's variable"
         raise UserError(f"{reason}; {remedy}")
-    if came.outcome.status == 404:
-        raise UserError(f"{reason}; check base_url and the model's name, {flow.served.model!r}")
+    if attempt.outcome.status == 404:
+        raise UserError(
+            f"{reason}; check base_url and the model's name, {session.endpoint.model!r}"
+        )

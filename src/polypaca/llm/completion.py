@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Said:
+class ChoiceContent:
     """What one choice of a completion holds.
 
     Attributes:
@@ -31,24 +31,24 @@ class Said:
     left_out: tuple[str, ...] = ()
 
 
-def said_in(choice: Any) -> Said:
+def read_choice(choice: Any) -> ChoiceContent:
     """What a choice says, of a chat completion or of a plain one."""
-    finish_reason = str(member(choice, "finish_reason") or "unknown")
+    finish_reason = str(get_field(choice, "finish_reason") or "unknown")
     # A plain completion has its text where a chat completion has a message.
-    plain = member(choice, "text")
+    plain = get_field(choice, "text")
     if isinstance(plain, str):
-        return Said(plain, finish_reason)
-    message = member(choice, "message")
-    text, refusal, thought, left_out = _content(member(message, "content"))
-    thought = thought or any(_is_words(member(message, name)) for name in _THOUGHTS)
-    refusal = refusal or member(message, "refusal")
+        return ChoiceContent(plain, finish_reason)
+    message = get_field(choice, "message")
+    text, refusal, thought, left_out = _content(get_field(message, "content"))
+    thought = thought or any(_is_words(get_field(message, name)) for name in _THOUGHTS)
+    refusal = refusal or get_field(message, "refusal")
     if not _is_words(text) and _is_words(refusal):
-        return Said(str(refusal), "refusal", thought, left_out)
+        return ChoiceContent(str(refusal), "refusal", thought, left_out)
     if text is None and thought:
         text = ""
     if text is not None and left_out:
         _tell_left_out(left_out)
-    return Said(text, finish_reason, thought, left_out)
+    return ChoiceContent(text, finish_reason, thought, left_out)
 
 
 def _content(content: Any) -> tuple[str | None, str, bool, tuple[str, ...]]:
@@ -62,12 +62,12 @@ def _content(content: Any) -> tuple[str | None, str, bool, tuple[str, ...]]:
     thought = False
     left_out: dict[str, None] = {}
     for part in content:
-        kind = str(member(part, "type") or "text")
-        words = part if isinstance(part, str) else member(part, "text")
+        kind = str(get_field(part, "type") or "text")
+        words = part if isinstance(part, str) else get_field(part, "text")
         if kind in _THOUGHTS:
             thought = True
         elif kind == "refusal":
-            refusals.append(str(member(part, "refusal") or ""))
+            refusals.append(str(get_field(part, "refusal") or ""))
         elif kind in _TEXT and isinstance(words, str):
             texts.append(words)
         else:
@@ -77,26 +77,26 @@ def _content(content: Any) -> tuple[str | None, str, bool, tuple[str, ...]]:
 
 @lru_cache
 def _tell_left_out(kinds: tuple[str, ...]) -> None:
-    _log.warning("parts of replies that are no text are left out: %s", ", ".join(kinds))
+    _log.warning("leaving out the parts of replies that are not text: %s", ", ".join(kinds))
 
 
-def read_usage(said: Any) -> Usage | None:
+def read_usage(usage: Any) -> Usage | None:
     """The tokens that are billed, as the server counts; None where it does not.
 
     Some gateways leave the thinking out of `completion_tokens`; `total_tokens` has it, or
     `reasoning_tokens` are more than what they should be a part of. It is billed, as completion.
     """
-    prompt, completion = _count(said, "prompt_tokens"), _count(said, "completion_tokens")
+    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     if prompt is None or completion is None:
         return None
-    total = _count(said, "total_tokens") or 0
-    thinking = _count(member(said, "completion_tokens_details"), "reasoning_tokens") or 0
+    total = _count(usage, "total_tokens") or 0
+    thinking = _count(get_field(usage, "completion_tokens_details"), "reasoning_tokens") or 0
     apart = completion + thinking if thinking > completion else 0
     return Usage(prompt, max(completion, total - prompt, apart))
 
 
 def _count(value: Any, name: str) -> int | None:
-    count = member(value, name)
+    count = get_field(value, name)
     is_count = isinstance(count, int) and not isinstance(count, bool) and count >= 0
     return count if is_count else None
 
@@ -105,6 +105,6 @@ def _is_words(value: Any) -> bool:
     return bool(value.strip()) if isinstance(value, str) else bool(value)
 
 
-def member(value: Any, name: str) -> Any:
+def get_field(value: Any, name: str) -> Any:
     """A field of what may be no object at all; None where it is none, or has no such field."""
     return value.get(name) if isinstance(value, dict) else None

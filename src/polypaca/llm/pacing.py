@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from polypaca.llm.served import Served
+    from polypaca.llm.endpoint import Endpoint
 
 _FIRST_WAIT, _LAST_WAIT = 0.5, 30.0  # seconds
 
 
-class Limiter:
+class RateLimiter:
     """Spaces attempts evenly so that no minute has more requests or tokens than are allowed.
 
     Within any minute at most one request, and its tokens, come on top. Safe between threads.
@@ -41,7 +41,7 @@ class Limiter:
         self._next_request = self._next_token = self._paused_until = clock()
         self._lock = threading.Lock()
 
-    def take(self, tokens: int) -> float:
+    def try_acquire(self, tokens: int) -> float:
         """Take leave to send so many tokens now: 0, or else the seconds to wait and ask again."""
         with self._lock:
             now = self._clock()
@@ -52,10 +52,10 @@ class Limiter:
             self._next_token = now + tokens * self._seconds_per_token
             return 0.0
 
-    def correct(self, taken: int, used: int) -> None:
+    def correct_tokens(self, estimated: int, used: int) -> None:
         """Tell how many tokens it was in the end."""
         with self._lock:
-            self._next_token += (used - taken) * self._seconds_per_token
+            self._next_token += (used - estimated) * self._seconds_per_token
 
     def pause(self, seconds: float) -> None:
         """Let nothing pass for so long; a longer pause that holds already stays."""
@@ -63,24 +63,24 @@ class Limiter:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
 
 
-def limiter(served: Served) -> Limiter:
+def rate_limiter(endpoint: Endpoint) -> RateLimiter:
     """The limiter of this served model, one for all calls of the process."""
     return _limiter(
-        served.base_url.rstrip("/"),
-        served.model,
-        served.requests_per_minute,
-        served.tokens_per_minute,
+        endpoint.base_url.rstrip("/"),
+        endpoint.model,
+        endpoint.requests_per_minute,
+        endpoint.tokens_per_minute,
     )
 
 
 @cache
 def _limiter(
     base_url: str, model: str, requests_per_minute: float | None, tokens_per_minute: float | None
-) -> Limiter:
-    return Limiter(requests_per_minute, tokens_per_minute)
+) -> RateLimiter:
+    return RateLimiter(requests_per_minute, tokens_per_minute)
 
 
-class Window:
+class RequestWindow:
     """How many requests may be in flight: fewer after a server says that it is too many.
 
     Halved where it says so, widened by one for as many answers as fit into it: additive increase,
@@ -99,11 +99,11 @@ class Window:
         """Whether nothing more may be sent until something comes back."""
         return self.in_flight >= max(1, int(self._size))
 
-    def widen(self) -> None:
+    def grow(self) -> None:
         """Tell that an answer came."""
         self._size = min(float(self._most), self._size + 1 / self._size)
 
-    def cut(self, sent_at: float) -> None:
+    def shrink(self, sent_at: float) -> None:
         """Tell that a request was too many; those sent before the last cut tell nothing new."""
         if sent_at >= self._cut_at:
             self._size = max(1.0, self._size / 2)
@@ -111,7 +111,7 @@ class Window:
 
 
 def backoff(attempt: int) -> float:
-    """Seconds to wait after attempt number `attempt`, from 0: doubling, half of it by chance."""
+    """Seconds to wait after attempt number `send`, from 0: doubling, half of it by chance."""
     longest = min(_LAST_WAIT, _FIRST_WAIT * 2.0 ** min(attempt, 30))
     return longest * random.uniform(0.5, 1)  # noqa: S311
 

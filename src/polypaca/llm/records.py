@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from polypaca.core.errors import UserError
 
-CUT = ("length", "max_tokens")  # what servers say where the limit of tokens ended a reply
+TRUNCATED = ("length", "max_tokens")  # what servers say where the limit of tokens ended a reply
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Request:
 
     def __post_init__(self) -> None:
         if bool(self.messages) == (self.prompt is not None):
-            raise UserError("a request has either messages or a prompt")
+            raise UserError("a request needs either messages or a prompt")
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ class Reply:
     thought: bool = False
 
     @property
-    def is_cut(self) -> bool:
+    def is_truncated(self) -> bool:
         """Whether the limit of tokens ended the reply."""
-        return self.finish_reason in CUT
+        return self.finish_reason in TRUNCATED
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from polypaca.llm.served import Served
+    from polypaca.llm.endpoint import Endpoint
 
 _CODES = ("unsupported_parameter", "unsupported_value", "unknown_parameter")
 _WORDS = re.compile(
@@ -28,19 +28,22 @@ _REMEDIES = {
 }
 
 
-def wanted_setting(status: int, words: str, said: Mapping[str, Any], served: Served) -> str:
+def suggest_setting(status: int, message: str, error: Mapping[str, Any], endpoint: Endpoint) -> str:
     """What to set where a model takes no such parameter as every request has; else empty.
 
     Args:
         status: of the answer.
-        words: the server's message.
-        said: the error that it is from, with the protocol's `code` and `param` if it has them.
-        served: whom was asked.
+        message: the server's message.
+        error: the error that it is from, with the protocol's `code` and `param` if it has them.
+        endpoint: whom was asked.
     """
-    if status not in (400, 422) or not (said.get("code") in _CODES or _WORDS.search(words)):
+    if status not in (400, 422) or not (error.get("code") in _CODES or _WORDS.search(message)):
         return ""
-    other = {"max_tokens", "max_completion_tokens"} - {served.max_tokens_parameter}
-    names = [name for name in _REMEDIES if name not in other]
+    unused = {"max_tokens", "max_completion_tokens"} - {endpoint.max_tokens_parameter}
+    names = [name for name in _REMEDIES if name not in unused]
     # `seed` and `stop` are words of any message too.
-    named = [said.get("param"), *re.findall(r"\w*_\w+|temperature|(?<=['\"`])\w+(?=['\"`])", words)]
+    named = [
+        error.get("param"),
+        *re.findall(r"\w*_\w+|temperature|(?<=['\"`])\w+(?=['\"`])", message),
+    ]
     return next((_REMEDIES[name] for name in named if name in names), "")

@@ -51,11 +51,11 @@ def _in_base64(secret: bytes) -> set[str]:
 
     Each three bytes make four characters, so there are three places to begin at.
     """
-    found = set()
+    forms = set()
     for before in range(3):
         whole = base64.b64encode(bytes(before) + secret).decode()
         shared_end = {0: 0, 1: 3, 2: 2}[(before + len(secret)) % 3]
         core = whole[(0, 2, 3)[before] : len(whole) - shared_end]
         if len(core) >= _CORE:
-            found |= {core, core.replace("+", "-").replace("/", "_")}
-    return found
+            forms |= {core, core.replace("+", "-").replace("/", "_")}
+    return forms

@@ -66,7 +66,7 @@ Mark = tuple[Literal["open", "close"], int, int]
 
 
 @dataclass(frozen=True)
-class Spoken:
+class SplitReply:
     """A reply, taken apart.
 
     Attributes:
@@ -80,7 +80,7 @@ class Spoken:
     unfinished: bool = False
 
 
-def spoken(text: str, *, cut: bool = False, opened: bool = False) -> Spoken:
+def split_thoughts(text: str, *, truncated: bool = False, opened: bool = False) -> SplitReply:
     """What a model says, without its thoughts.
 
     Marks may be nested, repeated, in any case, and opened or closed alone. A mark in quotation
@@ -88,7 +88,7 @@ def spoken(text: str, *, cut: bool = False, opened: bool = False) -> Spoken:
 
     Args:
         text: the reply.
-        cut: whether it was ended by its limit of tokens.
+        truncated: whether it was ended by its limit of tokens.
         opened: whether the prompt ends with an opening mark, see `opens_thoughts`.
     """
     channels = _channels(text)
@@ -96,15 +96,15 @@ def spoken(text: str, *, cut: bool = False, opened: bool = False) -> Spoken:
         return channels
     marks = list(_marks(text))
     if opened and not any(kind == "close" for kind, _, _ in marks):
-        return Spoken("", text, unfinished=True)
-    said, thought, unfinished = _apart(text, marks, cut=cut)
-    if said == [text]:
-        return Spoken(text)
-    return Spoken(_unwrapped(_joined(said)), "".join(thought).strip(), unfinished)
+        return SplitReply("", text, unfinished=True)
+    visible, hidden, unfinished = _split_at_marks(text, marks, truncated=truncated)
+    if visible == [text]:
+        return SplitReply(text)
+    return SplitReply(_unwrap(_join(visible)), "".join(hidden).strip(), unfinished)
 
 
 @dataclass(frozen=True)
-class Aired:
+class VisibleAnswers:
     """A system's answers without what it thought.
 
     Attributes:
@@ -118,24 +118,24 @@ class Aired:
     thoughts: int
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """For a summary, how many had thoughts; empty if none."""
         return f"; thoughts left out of {self.thoughts}" if self.thoughts else ""
 
 
-def aired(answers: Sequence[Response], *, opened: bool = False) -> Aired:
-    """What a system says in its answers; `opened` is as in `spoken`."""
+def strip_thoughts(answers: Sequence[Response], *, opened: bool = False) -> VisibleAnswers:
+    """What a system says in its answers; `opened` is as in `split_thoughts`."""
     kept: list[Response] = []
     thoughts = 0
     for answer in answers:
-        cut = answer.finish_reason == "length"
-        said = spoken(answer.response, cut=cut, opened=opened)
-        if said.unfinished:
+        truncated = answer.finish_reason == "length"
+        reply = split_thoughts(answer.response, truncated=truncated, opened=opened)
+        if reply.unfinished:
             continue
-        thoughts += bool(said.thoughts)
-        changed = answer.model_copy(update={"response": said.text})
-        kept.append(changed if said.text != answer.response else answer)
-    return Aired(kept, len(answers) - len(kept), thoughts)
+        thoughts += bool(reply.thoughts)
+        changed = answer.model_copy(update={"response": reply.text})
+        kept.append(changed if reply.text != answer.response else answer)
+    return VisibleAnswers(kept, len(answers) - len(kept), thoughts)
 
 
 def opens_thoughts(prompt: str) -> bool:
@@ -144,7 +144,7 @@ def opens_thoughts(prompt: str) -> bool:
     return opening is not None
 
 
-def closes_unopened(texts: Sequence[str]) -> bool:
+def has_unopened_close(texts: Sequence[str]) -> bool:
     """Whether a reply has a closing mark without an opening one: the template wrote that.
 
     Of such a model, a reply that was cut off and has no mark at all ends within its thoughts.
@@ -169,22 +169,24 @@ def _is_example(fence: str) -> bool:
     return opened > 0 and opened == len(_CLOSING.findall(fence))
 
 
-def _apart(text: str, marks: Sequence[Mark], *, cut: bool) -> tuple[list[str], list[str], bool]:
+def _split_at_marks(
+    text: str, marks: Sequence[Mark], *, truncated: bool
+) -> tuple[list[str], list[str], bool]:
     """The words outside of marks, those within, and whether the end is within."""
-    said: list[str] = []
-    thought: list[str] = []
+    visible: list[str] = []
+    hidden: list[str] = []
     kinds = [kind for kind, _, _ in marks]
     balanced = _is_balanced(kinds)
     depth, at = 0, 0
     for number, (kind, begin, end) in enumerate(marks):
         never_closed = kind == "open" and not depth and "close" not in kinds[number:]
-        if never_closed and not cut and not _begins(text, begin):
+        if never_closed and not truncated and not _starts_line(text, begin):
             continue  # within a line: spoken of
-        (thought if depth else said).append(text[at:begin])
+        (hidden if depth else visible).append(text[at:begin])
         at = end
         if kind == "close" and not depth:
             # Never opened: all that was taken for words before it is thought.
-            thought, said = [*thought, *said], []
+            hidden, visible = [*hidden, *visible], []
         if kind == "open":
             depth += 1
         elif balanced or kinds[number + 1 : number + 2] == ["close"]:
@@ -192,8 +194,8 @@ def _apart(text: str, marks: Sequence[Mark], *, cut: bool) -> tuple[list[str], l
         else:
             # Thoughts that mention an opening mark are closed once for all.
             depth = 0
-    (thought if depth else said).append(text[at:])
-    return said, thought, depth > 0
+    (hidden if depth else visible).append(text[at:])
+    return visible, hidden, depth > 0
 
 
 def _is_balanced(kinds: Sequence[str]) -> bool:
@@ -205,38 +207,40 @@ def _is_balanced(kinds: Sequence[str]) -> bool:
     return depth == 0
 
 
-def _begins(text: str, at: int) -> bool:
+def _starts_line(text: str, at: int) -> bool:
     return not text[:at].rpartition("\n")[2].strip(" \t*_>#-")
 
 
-def _joined(parts: Sequence[str]) -> str:
+def _join(pieces: Sequence[str]) -> str:
     whole = ""
-    for part in parts:
-        whole += part.lstrip() if not whole or whole[-1].isspace() else part
+    for piece in pieces:
+        whole += piece.lstrip() if not whole or whole[-1].isspace() else piece
     return whole.strip()
 
 
-def _unwrapped(said: str) -> str:
-    found = _WRAPPED.fullmatch(said)
-    if not found:
-        return said
-    return (found["text"] if found["text"] is not None else found["other"]).strip()
+def _unwrap(text: str) -> str:
+    wrapped = _WRAPPED.fullmatch(text)
+    if not wrapped:
+        return text
+    return (wrapped["text"] if wrapped["text"] is not None else wrapped["other"]).strip()
 
 
-def _channels(text: str) -> Spoken | None:
+def _channels(text: str) -> SplitReply | None:
     """A reply in channels, of which only `final` is spoken; None if it is not in channels."""
-    found = [m for m in _CHANNEL.finditer(text) if text[max(0, m.start() - 1)] not in _QUOTES]
-    if not found:
+    messages = [m for m in _CHANNEL.finditer(text) if text[max(0, m.start() - 1)] not in _QUOTES]
+    if not messages:
         bare = _BARE_CHANNELS.match(text)
         if bare:
-            return Spoken(text[bare.end() :].strip(), bare[0].strip())
+            return SplitReply(text[bare.end() :].strip(), bare[0].strip())
         if _BARE_ANALYSIS.match(text):
-            return Spoken("", text, unfinished=True)
+            return SplitReply("", text, unfinished=True)
         return None
-    said: list[str] = []
-    thought = [text[: found[0].start()]]
-    for message in found:
+    visible: list[str] = []
+    hidden = [text[: messages[0].start()]]
+    for message in messages:
         end = _MESSAGE_END.search(text, message.end())
-        words = text[message.end() : end.start() if end else len(text)]
-        (said if message["name"].lower() == "final" else thought).append(words)
-    return Spoken("\n\n".join(said).strip(), "\n".join(thought).strip(), unfinished=not said)
+        content = text[message.end() : end.start() if end else len(text)]
+        (visible if message["name"].lower() == "final" else hidden).append(content)
+    return SplitReply(
+        "\n\n".join(visible).strip(), "\n".join(hidden).strip(), unfinished=not visible
+    )

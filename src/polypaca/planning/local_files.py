@@ -16,12 +16,13 @@ from polypaca.core.manifest import State, state_of
 from polypaca.core.records import Example
 from polypaca.planning.assumptions import DATA_SETS, byte_ratio, estimated_tokens, tokenizer_family
 from polypaca.study.grid import given_languages, systems, translation_engines
+from polypaca.translation.given_language import look, notice
 from polypaca.workflow import layout
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.tasks import study_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from polypaca.models.templates import Template
     from polypaca.planning.assumptions import DataSet
@@ -82,7 +83,19 @@ def available_rows(study: Study, out: Path, notes: list[str]) -> Rows:
         shared = min(map(len, sources.values()))
     else:
         shared = len(set.intersection(*map(set, sources.values())))
+    if not source.startswith("builtin:"):
+        notes += _language_notes(sample)
     return Rows(shared, sample)
+
+
+def _language_notes(sample: Mapping[str, list[Any]]) -> list[str]:
+    """What to say of rows that are not in the language that they are given for."""
+    from polypaca.langid import detectors
+
+    # The one that needs no download: a plan fetches nothing.
+    detector = detectors.load("lid176")
+    found = [notice(look(rows, code, detector), code) for code, rows in sample.items()]
+    return [f"of {_SAMPLE} rows sampled per language, {note}" for note in found if note]
 
 
 def translation_notices(study: Study, out: Path) -> list[str]:

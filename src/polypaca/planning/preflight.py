@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polypaca.judging.judges import JUDGES
-from polypaca.llm.served import Served
+from polypaca.llm.endpoint import Endpoint
 from polypaca.planning.local_files import tokenizer_file
 from polypaca.stages.answers import AskServer
 from polypaca.stages.gate import CheckLanguage
@@ -59,9 +59,9 @@ def paid_requests(pending: Sequence[Task]) -> list[str]:
     return [phrase for _, phrase in _served_requests(pending)]
 
 
-def _served_requests(pending: Sequence[Task]) -> list[tuple[Served, str]]:
-    """Served models and what is requested of them; equal requests are counted together."""
-    counts: dict[str, tuple[Served, int]] = {}
+def _served_requests(pending: Sequence[Task]) -> list[tuple[Endpoint, str]]:
+    """Endpoint models and what is requested of them; equal requests are counted together."""
+    counts: dict[str, tuple[Endpoint, int]] = {}
     for task in pending:
         request = _served_request(task.work)
         if request:
@@ -70,9 +70,9 @@ def _served_requests(pending: Sequence[Task]) -> list[tuple[Served, str]]:
     return [(served, phrase.format(count=count)) for phrase, (served, count) in counts.items()]
 
 
-def _served_request(work: Work[SealedFolder[Facts]]) -> tuple[Served, str] | None:
+def _served_request(work: Work[SealedFolder[Facts]]) -> tuple[Endpoint, str] | None:
     """A task's served model and the request; `{count}` stands for the number of such tasks."""
-    if isinstance(work, TranslateRows) and isinstance(work.engine, Served):
+    if isinstance(work, TranslateRows) and isinstance(work.engine, Endpoint):
         return work.engine, f"{_address(work.engine)} will translate into {work.language}"
     if isinstance(work, AskServer) and work.checkpoint:
         # A server may have a model for each cell.
@@ -80,19 +80,19 @@ def _served_request(work: Work[SealedFolder[Facts]]) -> tuple[Served, str] | Non
         return work.served, f"{server} will answer for {{count}} cells"
     if isinstance(work, AskServer):
         return work.served, f"{_address(work.served)} will answer as {work.system}"
-    if isinstance(work, JudgeAnswers) and isinstance(work.judge, Served):
+    if isinstance(work, JudgeAnswers) and isinstance(work.judge, Endpoint):
         return work.judge, f"{_address(work.judge)} will judge {{count}} systems"
     if isinstance(work, ComparePairs):
         return work.judge, f"{_address(work.judge)} will compare {{count}} pairs of recipes"
     return None
 
 
-def _address(served: Served) -> str:
+def _address(served: Endpoint) -> str:
     model = served.model.replace("{", "").replace("}", "")
     return f"{model} at {served.base_url}{_limit(served)}"
 
 
-def _limit(served: Served) -> str:
+def _limit(served: Endpoint) -> str:
     limit = served.money_limit
     return f", spending {limit:g} at most," if limit is not None else ""
 
@@ -135,10 +135,10 @@ def _check_prompt_lengths(study: Study, out: Path) -> None:
 
 
 def _check_references(study: Study) -> None:
-    from polypaca.judging.reference import without_references
+    from polypaca.judging.reference import missing_references_error
 
     prompts = _prompts(study)
     with_reference = {prompt.id for prompt in prompts if (prompt.reference or "").strip()}
     lacking = [prompt.id for prompt in prompts if prompt.id not in with_reference]
     if lacking:
-        raise without_references(lacking)
+        raise missing_references_error(lacking)

@@ -118,7 +118,7 @@ def _systems(analysis: Analysis, language: str, answered: set[str]) -> list[dict
 
 def _counts(row: RowLabel, system: str, language: str) -> bool:
     # A monolingual row is one cell per language, each counted in its own language alone.
-    return row.recipe != "monolingual" or f"monolingual-{language}" in system.split(".")
+    return system not in row.answers_in or language in row.answers_in[system]
 
 
 def _names(analysis: Analysis, responses: Sequence[ScoredResponse]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from polypaca.data.patterns import file_for
 from polypaca.data.prompts import in_languages
 from polypaca.generation import openai_backend
 from polypaca.llm.records import Failure
-from polypaca.llm.thoughts import aired
+from polypaca.llm.thoughts import strip_thoughts
 from polypaca.models.templates import load_template
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from polypaca.core.folders import CellFolder, PromptsFolder
     from polypaca.generation.contract import Generate
-    from polypaca.llm.served import ServedModel
+    from polypaca.llm.endpoint import ServedModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,7 @@ class TakeAnswers(SingleWork[ResponsesFolder]):
             missing += len(asked) - len(found.responses)
             not_asked += found.not_asked
             responses += found.responses
-        told = aired(responses)
+        told = strip_thoughts(responses)
         missing += told.unfinished
         summary = f"{len(told.answers)} answers"
         summary += f", {missing} prompts have none" if missing else ""
@@ -182,7 +182,7 @@ class TakeAnswers(SingleWork[ResponsesFolder]):
             unfinished=told.unfinished,
             not_asked=not_asked,
             thoughts=told.thoughts,
-            summary=summary + told.words,
+            summary=summary + told.summary,
         )
 
 

@@ -29,7 +29,7 @@ from polypaca.generation.batching import check_room, plan_batches, positions
 from polypaca.generation.contract import Decoding
 from polypaca.generation.openai_backend import UNFINISHED
 from polypaca.generation.prompts import asked, named, study_limit
-from polypaca.llm.thoughts import aired, opens_thoughts
+from polypaca.llm.thoughts import opens_thoughts, strip_thoughts
 from polypaca.models import loading
 from polypaca.models.templates import Template, load_template
 
@@ -361,7 +361,7 @@ def _written(
     part: _Part, responses: Sequence[Response], dtype: str, prompts: _Prompts, *, opens: bool
 ) -> ResponseFacts | Exception:
     """Write the answers without what the model thought; one that ends in thoughts is none."""
-    said = aired(responses, opened=opens)
+    said = strip_thoughts(responses, opened=opens)
     lacking = [Missing(UNFINISHED, lasting=True)] * said.unfinished
     wanted = Wanted("prompts got no answer", len(responses), "generate.missing")
     try:
@@ -388,5 +388,5 @@ def _written(
         special_prompts=prompts.special,
         past_context=prompts.past_context,
         chat_date=prompts.date,
-        summary="; ".join([*words, *prompts.words]) + said.words,
+        summary="; ".join([*words, *prompts.words]) + said.summary,
     )

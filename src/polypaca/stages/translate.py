@@ -24,7 +24,7 @@ from polypaca.langid import detectors
 from polypaca.translation import engines
 from polypaca.translation.filters import rejection
 from polypaca.translation.given_language import MOST, look, notice
-from polypaca.translation.shards import FIELDS, Source, translate_rows
+from polypaca.translation.shards import FIELDS, translate_rows
 from polypaca.translation.untranslatable import untranslatable as untranslatable_rules
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _index(prompts: PromptsFolder, language: str) -> ContaminationIndex:
     return index_prompts(in_languages(prompts.path, [code or language]))
 
 
-def _read(path: Path, language: str, policy: Policy, waiting: deque[_Row]) -> Iterator[Source]:
+def _read(path: Path, language: str, policy: Policy, waiting: deque[_Row]) -> Iterator[Example]:
     """Stream the rows to translate; all rows are put into `waiting` as they are read."""
     for example in read_jsonl(path, Example):
         rules = []
@@ -181,7 +181,7 @@ def _read(path: Path, language: str, policy: Policy, waiting: deque[_Row]) -> It
         dropped = policy == "drop" and bool(rules)
         waiting.append(_Row(example, rules, dropped))
         if not dropped:
-            yield Source(example.source, example.instruction, example.input, example.output)
+            yield example
 
 
 def _together(

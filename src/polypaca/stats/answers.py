@@ -105,10 +105,10 @@ def table_of(
     for row in rows:
         parts: dict[str, dict[Seed, dict[str, Array]]] = {}
         for system in row.systems:
-            label = labels[system]
+            languages = row.answers_in.get(system, recorded[system])
             for language, arrays in recorded[system].items():
-                if row.recipe is None or language in label.answers_for[row.recipe]:
-                    parts.setdefault(language, {})[label.seed] = arrays
+                if language in languages:
+                    parts.setdefault(language, {})[labels[system].seed] = arrays
         table[row.id] = {language: answers_of(found) for language, found in parts.items()}
     return table
 

@@ -89,5 +89,10 @@ def _row(key: _Key, same: Sequence[SystemLabel]) -> RowLabel:
         control=key.kind in _CONTROLS,
         budgets=max(per_seed.values()) if key.kind == "cell" else None,
         systems=[system.system for system in same],
+        answers_in={
+            system.system: list(system.answers_for[key.recipe])
+            for system in same
+            if key.recipe is not None
+        },
         seeds=seeds,
     )

@@ -11,7 +11,7 @@ from polypaca.core import languages
 from polypaca.core.systems import SystemKind, SystemLabel
 from polypaca.data.mixtures import Sampling
 from polypaca.judging.llm import LlmJudgeSettings, PairwiseSettings
-from polypaca.llm.served import Served
+from polypaca.llm.endpoint import Endpoint
 from polypaca.stats.rows import row_id
 from polypaca.study.schema import Model, Recipe, Study
 from polypaca.study.system_entries import (
@@ -268,7 +268,7 @@ def judges(study: Study) -> dict[str, Choice]:
 def judge_name(judge: Choice) -> str:
     """What a judge is called: its name, its model, or its kind."""
     name: str | None = getattr(judge, "name", None)
-    model = judge.model if isinstance(judge, Served) else judge.kind
+    model = judge.model if isinstance(judge, Endpoint) else judge.kind
     return name or re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.")
 
 

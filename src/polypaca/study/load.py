@@ -15,7 +15,7 @@ from polypaca.core.files import write_text
 from polypaca.core.names import nearest
 from polypaca.core.settings import Choice, Settings
 from polypaca.judging.judges import JUDGES
-from polypaca.llm.served import ServedModel
+from polypaca.llm.endpoint import ServedModel
 from polypaca.study import document, methods, overrides, system_entries, translate
 from polypaca.study.check import cross_checks
 from polypaca.study.paths import with_absolute_fields, with_absolute_paths

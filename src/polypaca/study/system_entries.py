@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from polypaca.core.settings import Name, Settings
-from polypaca.llm.served import ServedModel
+from polypaca.llm.endpoint import ServedModel
 
 
 class BaseSystem(Settings):

@@ -19,9 +19,9 @@ from polypaca.core.files import sha256_text
 from polypaca.core.settings import USER_PATH, Choice
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete, require_key
+from polypaca.llm.endpoint import Endpoint
 from polypaca.llm.records import Failure, Reply, Request
-from polypaca.llm.served import Served
-from polypaca.llm.thoughts import Spoken, spoken
+from polypaca.llm.thoughts import SplitReply, split_thoughts
 from polypaca.translation.chatter import is_refusal, names_of, without_chatter
 from polypaca.translation.contract import Untranslated
 
@@ -46,7 +46,7 @@ _TAGGED = re.compile(r"<([a-z_]{2,20})>(.*)</\1>", re.DOTALL | re.IGNORECASE)
 _REFUSED = (400, 413, 422)
 
 
-class LlmTranslatorSettings(Served, Choice):
+class LlmTranslatorSettings(Endpoint, Choice):
     """A served model behind an OpenAI-compatible URL."""
 
     kind: Literal["llm"] = "llm"
@@ -124,7 +124,11 @@ class LlmTranslator:
             for text in texts
         ]
         return complete(
-            requests, self._settings, cache=self._cache, keep=_is_finished, account=self._account
+            requests,
+            self._settings,
+            cache=self._cache,
+            keep=lambda request, reply: _is_finished(reply),
+            account=self._account,
         )
 
 
@@ -186,8 +190,8 @@ def bare(text: str, answer: str, names: frozenset[str] = frozenset()) -> str:
     """
     core = text.strip()
     # A text that has such marks itself is translated with them.
-    if spoken(text) == Spoken(text):
-        answer = spoken(answer).text
+    if split_thoughts(text) == SplitReply(text):
+        answer = split_thoughts(answer).text
     answer, before_that = answer.strip(), ""
     while answer != before_that:
         before_that = answer

@@ -20,21 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from polypaca.core.records import Example
     from polypaca.translation.contract import Engine
 
 FIELDS = ("instruction", "input", "output")
 _FORMAT = 2  # raised when `translate_texts` makes something else of the same engine output
 _MEAN_ROWS, _MOST_ROWS = 64, 256
-
-
-@dataclass(frozen=True)
-class Source:
-    """A row to translate."""
-
-    source: str
-    instruction: str
-    input: str
-    output: str
 
 
 @dataclass(frozen=True)
@@ -70,9 +61,9 @@ class Pace:
         return f"{text}, {self.sentences / self.seconds:,.0f} sentences/s, {_time(left)} left"
 
 
-def shards(rows: Iterable[Source]) -> Iterator[list[Source]]:
+def shards(rows: Iterable[Example]) -> Iterator[list[Example]]:
     """Divide rows into consecutive shards of 64 on average and 256 at most."""
-    shard: list[Source] = []
+    shard: list[Example] = []
     for row in rows:
         shard.append(row)
         digest = hashlib.blake2b(row.source.encode("utf-8", "surrogatepass"), digest_size=4)
@@ -85,7 +76,7 @@ def shards(rows: Iterable[Source]) -> Iterator[list[Source]]:
 
 
 def translate_rows(
-    rows: Iterable[Source],
+    rows: Iterable[Example],
     total: int,
     engine: Engine,
     *,
@@ -132,7 +123,7 @@ def translate_rows(
 
 
 def _translate(
-    shard: Sequence[Source], engine: Engine, language: str, on_lost: Literal["pieces", "reject"]
+    shard: Sequence[Example], engine: Engine, language: str, on_lost: Literal["pieces", "reject"]
 ) -> list[Translated]:
     texts = [getattr(row, name) for row in shard for name in FIELDS]
     found = translate_texts(texts, engine, language, on_lost)
@@ -160,12 +151,13 @@ def _translate(
     return rows
 
 
-def _key(shard: Sequence[Source], engine: Engine, *languages_and_settings: str) -> str:
-    asked = [_FORMAT, engine.signature, *languages_and_settings, [asdict(row) for row in shard]]
-    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+def _key(shard: Sequence[Example], engine: Engine, *languages_and_settings: str) -> str:
+    rows = [{name: getattr(row, name) for name in ("source", *FIELDS)} for row in shard]
+    parts = [_FORMAT, engine.signature, *languages_and_settings, rows]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _read(path: Path, shard: Sequence[Source]) -> list[Translated] | None:
+def _read(path: Path, shard: Sequence[Example]) -> list[Translated] | None:
     """A finished shard; None where there is none. A damaged one is set aside."""
     try:
         lines = without_hash(path.read_bytes().decode("ascii", "replace"))

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         VerdictsFolder,
     )
     from polypaca.core.settings import Choice
-    from polypaca.llm.served import ServedModel
+    from polypaca.llm.endpoint import ServedModel
     from polypaca.study.grid import Pair, System
     from polypaca.workflow.task_list import Cells, Data, TaskList
 
@@ -198,7 +198,7 @@ def _pair(
 ) -> PairsFolder:
     judge = tasks.study.judge
     assert isinstance(judge, LlmJudgeSettings)
-    settings = judge.for_pairs
+    settings = judge.pairwise_settings
     answering = sorted({system for both in pair.systems.values() for system in both})
     work = ComparePairs(
         prompts=prompts,

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from polypaca.core.records import Verdict
 from polypaca.core.settings import USER_PATH, Choice
-from polypaca.judging.contract import Item, JudgeContext, Progress, ignore, verdict
+from polypaca.judging.contract import Item, JudgeContext, Progress, make_verdict, no_progress
 from polypaca.judging.judges import JudgeRow
 from polypaca.langid.detectors import DetectorRow
 from polypaca.translation.contract import EngineContext, Untranslated
@@ -66,10 +66,10 @@ class Length:
         self._enough = settings.enough
         self.signature = f"length|enough:{settings.enough}"
 
-    def judge(self, items: Sequence[Item], progress: Progress = ignore) -> Iterator[Verdict]:
+    def judge(self, items: Sequence[Item], progress: Progress = no_progress) -> Iterator[Verdict]:
         for done, item in enumerate(items, start=1):
             rating = min(1.0, len(item.response) / self._enough)
-            yield verdict(item, judge=f"{self.signature}|v1", status="ok", rating=rating)
+            yield make_verdict(item, judge=f"{self.signature}|v1", status="ok", rating=rating)
             progress(done)
 
 

@@ -1,4 +1,4 @@
-"""What every section about a served model has: where it is, and how hard it may be pressed."""
+"""A served model's endpoint: where it is, and the limits on requests, tokens and money."""
 
 from __future__ import annotations
 
@@ -9,52 +9,51 @@ from pydantic import ConfigDict, Field, model_validator
 from polypaca.core.settings import RUN_ONLY, Server, Settings, Variable
 
 
-class Served(Settings):
-    """A model behind an OpenAI-compatible URL, and how hard it may be pressed."""
+class Endpoint(Settings):
+    """A model behind an OpenAI-compatible URL, and the limits on requests, tokens and money."""
 
     model_config = ConfigDict(hide_input_in_errors=True)  # a URL or a variable may hold a secret
 
     model: str = Field(description="the name by which the server knows the model")
     base_url: Server = Field(
-        default="https://api.openai.com/v1", description="the server's URL, with its version"
+        default="https://api.openai.com/v1",
+        description="the server's URL, with its version, such as `/v1`",
     )
     api_key_env: Annotated[Variable | None, RUN_ONLY] = Field(
-        default="OPENAI_API_KEY", description="the variable that holds the key; null: no key"
+        default="OPENAI_API_KEY", description="the environment variable with the key; null: no key"
     )
     concurrency: Annotated[int, RUN_ONLY] = Field(
-        default=8, ge=1, le=1024, description="requests in flight at once"
+        default=8, ge=1, le=1024, description="the most requests in flight at once"
     )
     requests_per_minute: Annotated[float | None, RUN_ONLY] = Field(
-        default=None, gt=0, description="attempts, evenly spaced; null: no limit"
+        default=None, gt=0, description="the most requests a minute; null: no limit"
     )
     tokens_per_minute: Annotated[float | None, RUN_ONLY] = Field(
-        default=None, gt=0, description="of prompts and answers; null: no limit"
+        default=None, gt=0, description="the most tokens a minute; null: no limit"
     )
     timeout_seconds: Annotated[float, RUN_ONLY] = Field(
-        default=120, gt=0, description="for one attempt"
+        default=120, gt=0, description="how long to wait for an answer, in seconds"
     )
     max_retries: Annotated[int, RUN_ONLY] = Field(
         default=5,
         ge=0,
         le=100,
-        description="further attempts after time-outs, 408, 409, 429 and 5xx",
+        description="how often a request is sent again after time-outs, 408, 409, 429 and 5xx",
     )
     price_input: Annotated[float | None, RUN_ONLY] = Field(
-        default=None, ge=0, description="of a million tokens, in the currency of `money_limit`"
+        default=None, ge=0, description="the price of a million prompt tokens"
     )
     price_output: Annotated[float | None, RUN_ONLY] = Field(
-        default=None, ge=0, description="likewise"
+        default=None, ge=0, description="the price of a million answer tokens"
     )
     money_limit: Annotated[float | None, RUN_ONLY] = Field(
-        default=None, gt=0, description="nothing is asked that would cost more in all"
+        default=None, gt=0, description="the most to spend in all, in the currency of the prices"
     )
     token_limit: Annotated[int | None, RUN_ONLY] = Field(
-        default=None, ge=1, description="of prompts and answers, in all"
+        default=None, ge=1, description="the most tokens in all, of prompts and answers"
     )
     max_tokens_parameter: Annotated[Literal["max_tokens", "max_completion_tokens"], RUN_ONLY] = (
-        Field(
-            default="max_tokens", description="the name under which the limit of an answer is sent"
-        )
+        Field(default="max_tokens", description="the parameter that limits an answer's length")
     )
 
     @model_validator(mode="after")
@@ -77,12 +76,12 @@ class Served(Settings):
         ) / 1_000_000
 
 
-class ServedModel(Served):
-    """A served model that answers prompts; how it decodes is in `generate`, but for what it lacks.
+class ServedModel(Endpoint):
+    """A served model that answers prompts; the section `generate` says how it decodes.
 
     A temperature of null is not sent, for models that take none.
     """
 
     temperature: Annotated[float, Field(ge=0, le=2)] | Literal["generate"] | None = Field(
-        default="generate", description="generate: as there; null: none is sent"
+        default="generate", description="generate: as in that section; null: do not send one"
     )

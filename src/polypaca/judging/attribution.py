@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from polypaca.judging.brackets import RATHER, brackets, plain
+from polypaca.judging.brackets import CORRECTION, find_brackets, normalize_brackets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,28 +66,28 @@ _PLAINLY = re.compile(
 )
 
 
-def own(
-    text: str, found: Sequence[Bracket], judged: Sequence[str], labels: Labels
+def judge_brackets(
+    text: str, brackets: Sequence[Bracket], responses: Sequence[str], labels: Labels
 ) -> list[Bracket]:
     """Those of a plain text's brackets that are the judge's own.
 
     Args:
         text: the judge's words, with plain brackets.
-        found: the brackets in it.
-        judged: the response, or the responses, under judgement.
+        brackets: the brackets in it.
+        responses: the response, or the responses, under judgement.
         labels: what calls a bracket the decision.
     """
-    sources = [plain(each) for each in judged]
-    theirs = {_value(each.said) for source in sources for each in brackets(source, labels)}
+    sources = [normalize_brackets(response) for response in responses]
+    repeated = {_value(b.content) for source in sources for b in find_brackets(source, labels)}
     squeezed = [_squeezed(source) for source in sources]
     kept: list[Bracket] = []
-    for bracket in found:
-        if kept and RATHER.fullmatch(text[kept[-1].end : bracket.begin]):
+    for bracket in brackets:
+        if kept and CORRECTION.fullmatch(text[kept[-1].end : bracket.start]):
             kept.append(bracket)
             continue
         if _is_wish(text, bracket, labels):
             continue
-        if _value(bracket.said) in theirs and not _is_plain(text, bracket, squeezed, labels):
+        if _value(bracket.content) in repeated and not _is_plain(text, bracket, squeezed, labels):
             continue
         kept.append(bracket)
     return kept
@@ -107,8 +107,8 @@ def _value(said: str) -> str:
 
 def _is_wish(text: str, bracket: Bracket, labels: Labels) -> bool:
     """Whether the sentence tells of what somebody else wants, says or may say."""
-    before = sentence_before(text, bracket.begin)
-    label = labels.at_end(before)
+    before = sentence_before(text, bracket.start)
+    label = labels.match_end(before)
     if label and label["person"]:
         return False
     if _EXAMPLE.search((before[: label.start()] if label else before).rstrip()):
@@ -125,11 +125,11 @@ def _is_wish(text: str, bracket: Bracket, labels: Labels) -> bool:
 def _is_plain(text: str, bracket: Bracket, sources: Sequence[str], labels: Labels) -> bool:
     """Whether a decision that stands in a response as well is said plainly, and so the judge's."""
     echo = _squeezed(text[: bracket.end])
-    echo = echo[-(len(_squeezed(text[bracket.begin : bracket.end])) + _ECHO) :]
+    echo = echo[-(len(_squeezed(text[bracket.start : bracket.end])) + _ECHO) :]
     if len(echo) > _ECHO and any(echo in source for source in sources):
         return False
     for span in (*_spans(_QUOTED_LINE, text), *_spans(_FENCE, text)):
-        if span[0] <= bracket.begin < span[1]:
+        if span[0] <= bracket.start < span[1]:
             return False
     if _is_introduced(text, bracket, labels):
         return False
@@ -139,7 +139,7 @@ def _is_plain(text: str, bracket: Bracket, sources: Sequence[str], labels: Label
         _is_quote(text, span, bracket, sources, quoted=pattern is _QUOTED)
         for pattern in (_QUOTED, _EMPHASIS)
         for span in _spans(pattern, text)
-        if span[0] <= bracket.begin and bracket.end <= span[1]
+        if span[0] <= bracket.start and bracket.end <= span[1]
     )
 
 
@@ -151,18 +151,18 @@ def _is_quote(
         return True
     # Of a whole sentence it may be how the judge writes; within one it marks another's words.
     begins = not sentence_before(text, span[0]).strip(" \t>-" + _MARKS)
-    return not begins and inside.strip(" .") != _squeezed(text[bracket.begin : bracket.end])
+    return not begins and inside.strip(" .") != _squeezed(text[bracket.start : bracket.end])
 
 
 def _is_introduced(text: str, bracket: Bracket, labels: Labels) -> bool:
     """Whether the line stands behind a colon that does not end a label: `The answer says:`."""
-    line_begin = text.rfind("\n", 0, bracket.begin) + 1
+    line_begin = text.rfind("\n", 0, bracket.start) + 1
     before = text[:line_begin].rstrip().rpartition("\n")[2].strip(" \t" + _MARKS)
-    return before.endswith((":", "：")) and not labels.at_end(before)
+    return before.endswith((":", "：")) and not labels.match_end(before)
 
 
 def _is_statement(text: str, bracket: Bracket, labels: Labels) -> bool:
-    before = sentence_before(text, bracket.begin)
+    before = sentence_before(text, bracket.start)
     bare = (
         "".join(c for c in before if c not in _MARKS)
         .lstrip(" \t\"'“”„«‘(（-•")
@@ -170,7 +170,7 @@ def _is_statement(text: str, bracket: Bracket, labels: Labels) -> bool:
     )
     if bracket.labelled or not bare:
         return not bare or bool(_PLAINLY.fullmatch(bare))
-    label = labels.at_end(bare)
+    label = labels.match_end(bare)
     return bool(label and _PLAINLY.fullmatch(bare[: label.start()].strip() + " "))
 
 
