@@ -89,7 +89,7 @@ def judged(port: int, requests: int, in_flight: int) -> float:
     from polypaca.judging import judges
     from polypaca.judging.contract import Item
     from polypaca.judging.llm import LlmJudgeSettings
-    from polypaca.langid.settings import Gate
+    from polypaca.langid.settings import GateSettings
 
     with tempfile.TemporaryDirectory() as folder:
         settings = LlmJudgeSettings(
@@ -98,7 +98,7 @@ def judged(port: int, requests: int, in_flight: int) -> float:
             api_key_env=None,
             concurrency=in_flight,
         )
-        judge = judges.load(settings, gate=Gate(), cache=Path(folder))
+        judge = judges.load(settings, gate=GateSettings(), cache=Path(folder))
         items = [
             Item("s", str(number), "es", f"¿Qué hora es? {number}", RESPONSE)
             for number in range(requests)

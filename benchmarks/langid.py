@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from polypaca.core import languages
 from polypaca.langid import detectors
 from polypaca.langid.confusion import line_gate, word_gate
-from polypaca.langid.gate import best_among, check
+from polypaca.langid.gate import check_response, most_probable_among
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -60,9 +60,9 @@ class Remembering:
 
     def __init__(self, detector: Detector) -> None:
         self.name, self.signature = detector.name, detector.signature
-        self._scores = lru_cache(maxsize=None)(detector.scores)
+        self._scores = lru_cache(maxsize=None)(detector.predict)
 
-    def scores(self, text: str, k: int) -> list[tuple[str, float]]:
+    def predict(self, text: str, k: int) -> list[tuple[str, float]]:
         """As the detector says."""
         return self._scores(text, k)
 
@@ -80,7 +80,7 @@ def accuracy(data: Path, loaded: dict[str, Detector], limit: int | None, other: 
         },
     }
     for title, texts in sets.items():
-        known_languages(title, texts, loaded)
+        supported_languages(title, texts, loaded)
     in_other_forms(flores, loaded)
     if strangers:
         neighbours({**flores, **strangers}, list(strangers), loaded)
@@ -108,13 +108,15 @@ def in_other_forms(flores: dict[str, list[str]], loaded: dict[str, Detector]) ->
     for code, sample in flores.items():
         row = [code]
         for form in FORMS.values():
-            passed = sum(check(form(text), code, detector).gate for text in sample)
+            passed = sum(check_response(form(text), code, detector).gate for text in sample)
             row.append(percent(passed, len(sample)))
         rows.append(row)
     table(f"FLORES sentences in other forms: passed %, {name}", ["language", *FORMS], rows)
 
 
-def known_languages(title: str, texts: dict[str, list[str]], loaded: dict[str, Detector]) -> None:
+def supported_languages(
+    title: str, texts: dict[str, list[str]], loaded: dict[str, Detector]
+) -> None:
     head = ["language", "texts"]
     for name in loaded:
         head += [f"{name}: false reject %", "false accept %", "undetermined %"]
@@ -122,9 +124,9 @@ def known_languages(title: str, texts: dict[str, list[str]], loaded: dict[str, D
     for code, sample in texts.items():
         row = [code, str(len(sample))]
         for detector in loaded.values():
-            found = [check(text, code, detector) for text in sample]
+            found = [check_response(text, code, detector) for text in sample]
             others = [text for other in texts if other != code for text in texts[other]]
-            accepted = sum(check(text, code, detector).gate for text in others)
+            accepted = sum(check_response(text, code, detector).gate for text in others)
             undetermined = sum(gate.reason == "undetermined" for gate in found)
             rejected = len(found) - sum(gate.gate for gate in found)
             row += [
@@ -165,7 +167,7 @@ def neighbours(
                     str(len(sample)),
                 ]
                 for detector in loaded.values():
-                    gates = [check(text, asked, detector) for text in sample]
+                    gates = [check_response(text, asked, detector) for text in sample]
                     alone = sum(
                         top(text, detector) == languages.canonical(asked) for text in sample
                     )
@@ -188,7 +190,9 @@ def lengths(flores: dict[str, list[str]], loaded: dict[str, Detector]) -> None:
             row = [str(size)]
             for code, texts in beginnings(flores, size).items():
                 alone = sum(top(text, detector) != languages.canonical(code) for text in texts)
-                rejected = len(texts) - sum(check(text, code, detector).gate for text in texts)
+                rejected = len(texts) - sum(
+                    check_response(text, code, detector).gate for text in texts
+                )
                 row.append(f"{percent(alone, len(texts))} / {percent(rejected, len(texts))}")
             rows.append(row)
         title = f"FLORES, first words: false reject %, {name} alone / gate"
@@ -210,7 +214,7 @@ def spliced(replies: dict[str, list[str]], loaded: dict[str, Detector]) -> None:
                     for one, english in zip(sample, replies["en"], strict=True)
                     if len(one) >= 600 and len(english) >= 600
                 ]
-                passed = sum(check(text, code, detector).gate for text in mixed)
+                passed = sum(check_response(text, code, detector).gate for text in mixed)
                 row.append(percent(passed, len(mixed)))
         rows.append(row)
     head = ["language"]
@@ -227,7 +231,7 @@ def prompts(data: Path, loaded: dict[str, Detector]) -> None:
         row = [code]
         for detector in loaded.values():
             row.append(str(sum(top(text, detector) == code for text in texts)))
-            row.append(str(sum(check(text, code, detector).gate for text in texts)))
+            row.append(str(sum(check_response(text, code, detector).gate for text in texts)))
         rows.append(row)
     head = ["language"]
     for name in loaded:
@@ -257,7 +261,9 @@ def real_answers(data: Path, loaded: dict[str, Detector], limit: int | None) -> 
     rows = []
     for (task, code), texts in sorted(groups.items()):
         row = [task, code, str(len(texts))]
-        gates = {name: [check(t, code, found) for t in texts] for name, found in loaded.items()}
+        gates = {
+            name: [check_response(t, code, found) for t in texts] for name, found in loaded.items()
+        }
         row += [percent(sum(g.gate for g in found), len(texts)) for found in gates.values()]
         same = sum(len({found[n].gate for found in gates.values()}) == 1 for n in range(len(texts)))
         first = next(iter(loaded))
@@ -283,7 +289,9 @@ def real_answers(data: Path, loaded: dict[str, Detector], limit: int | None) -> 
         "by word %",
     ]
     table("Real answers (GPT-3.5 turbo, the language asked for)", head, rows)
-    reasons = Counter(check(a["completion"], a["language"], loaded[first]).reason for a in answers)
+    reasons = Counter(
+        check_response(a["completion"], a["language"], loaded[first]).reason for a in answers
+    )
     print(f"reasons with {first}: {dict(reasons)}\n")
 
 
@@ -304,16 +312,16 @@ def speed(data: Path, loaded: dict[str, Detector], limit: int | None) -> None:
 
 def speeds(sample: list[tuple[str, str, str]], detector: Detector) -> Iterator[tuple[str, float]]:
     def gate(code: str, text: str, prompt: str) -> object:
-        return check(text, code, detector, prompt=prompt)
+        return check_response(text, code, detector, prompt=prompt)
 
     def alone(code: str, text: str, prompt: str) -> object:
-        return detector.scores(text, 1)
+        return detector.predict(text, 1)
 
     def among(code: str, text: str, prompt: str) -> object:
-        return best_among(text, MT_BENCH, detector)
+        return most_probable_among(text, MT_BENCH, detector)
 
     def ranking(code: str, text: str, prompt: str) -> object:
-        return detector.scores(text, 10_000)
+        return detector.predict(text, 10_000)
 
     def by_line(code: str, text: str, prompt: str) -> object:
         return line_gate(text, code, detector)
@@ -336,7 +344,7 @@ def speeds(sample: list[tuple[str, str, str]], detector: Detector) -> Iterator[t
 
 def top(text: str, detector: Detector) -> str | None:
     """What the detector alone says of a text as it is."""
-    ranked = detector.scores(text, 1)
+    ranked = detector.predict(text, 1)
     return ranked[0][0] if ranked else None
 
 

@@ -106,7 +106,7 @@ def detect(text: str, *, detector: str = "lid176") -> list[tuple[str, float]]:
     """
     from polypaca.langid import detectors
 
-    return detectors.load(detector).scores(text, 5)
+    return detectors.load(detector).predict(text, 5)
 
 
 def gate(
@@ -121,9 +121,9 @@ def gate(
         ValueError: if `language` is no language code.
     """
     from polypaca.langid import detectors
-    from polypaca.langid.gate import check
+    from polypaca.langid.gate import check_response
 
-    return check(response, language, detectors.load(detector), prompt=prompt)
+    return check_response(response, language, detectors.load(detector), prompt=prompt)
 
 
 def judge(
@@ -151,7 +151,7 @@ def judge(
     from polypaca.core.cache import cache_folder
     from polypaca.judging import judges
     from polypaca.judging.contract import Item
-    from polypaca.langid.settings import Gate
+    from polypaca.langid.settings import GateSettings
 
     chosen = _settings("judge", judges.JUDGES.row(kind).settings, kind, settings)
     items = [
@@ -160,7 +160,7 @@ def judge(
             zip(prompts, responses, references or [""] * len(prompts), strict=True)
         )
     ]
-    loaded = judges.load(chosen, gate=Gate(), cache=cache_folder() / "llm")
+    loaded = judges.load(chosen, gate=GateSettings(), cache=cache_folder() / "llm")
     return list(loaded.judge(items))
 
 

@@ -12,7 +12,7 @@ from polypaca.judging.contract import Item, Judge
 from polypaca.judging.judges import JUDGES, load
 from polypaca.judging.llm import LlmJudgeSettings, PairwiseSettings
 from polypaca.judging.none import NoJudgeSettings
-from polypaca.langid.settings import Gate
+from polypaca.langid.settings import GateSettings
 
 from ..llm.mock_server import Answer, serve  # noqa: TID252
 
@@ -34,7 +34,7 @@ def judge(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Judge]:
         offered = {"model": "m", "base_url": server.base_url, "api_key_env": None}
         takes = JUDGES[request.param].settings
         settings = {name: value for name, value in offered.items() if name in takes.model_fields}
-        yield load(takes(kind=request.param, **settings), gate=Gate(), cache=tmp_path)
+        yield load(takes(kind=request.param, **settings), gate=GateSettings(), cache=tmp_path)
 
 
 def test_one_verdict_an_item_in_order_signed_and_hashed(judge: Judge) -> None:
@@ -92,12 +92,13 @@ def test_prompts_are_looked_at_before_anything_runs() -> None:
 
 def test_no_judge_leaves_every_answer_unrated() -> None:
     assert {
-        (v.status, v.rating, v.judge) for v in load(NoJudgeSettings(), gate=Gate()).judge(ITEMS)
+        (v.status, v.rating, v.judge)
+        for v in load(NoJudgeSettings(), gate=GateSettings()).judge(ITEMS)
     } == {("unrated", None, "none")}
 
 
 def test_an_unknown_judge_suggests_the_nearest() -> None:
     with pytest.raises(UserError, match=r"'referense'; did you mean reference\?"):
-        load(Choice(kind="referense"), gate=Gate())
+        load(Choice(kind="referense"), gate=GateSettings())
     with pytest.raises(UserError, match="there are: reference, llm, none"):
-        load(Choice(kind="xyz"), gate=Gate())
+        load(Choice(kind="xyz"), gate=GateSettings())

@@ -12,7 +12,7 @@ from polypaca.core.errors import StageError, UserError
 from polypaca.judging import judges
 from polypaca.judging.contract import Item
 from polypaca.judging.llm import LlmJudgeSettings
-from polypaca.langid.settings import Gate
+from polypaca.langid.settings import GateSettings
 
 from ..llm.mock_server import MODEL_VERSION, Answer, MockServer, serve  # noqa: TID252
 
@@ -38,7 +38,7 @@ def made(
 ) -> Judge:
     """The judge of these settings, at a server without keys."""
     asked = {"model": "m", "base_url": server_url, "api_key_env": None, **settings}
-    return judges.load(LlmJudgeSettings(**asked), gate=Gate(), cache=cache, account=account)
+    return judges.load(LlmJudgeSettings(**asked), gate=GateSettings(), cache=cache, account=account)
 
 
 def judged(server: MockServer, items: list[Item], **settings: Any) -> list[Verdict]:

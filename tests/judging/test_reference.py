@@ -10,7 +10,7 @@ from polypaca.judging import judges
 from polypaca.judging.contract import Item, Judge
 from polypaca.judging.reference import ReferenceJudgeSettings
 from polypaca.langid import detectors
-from polypaca.langid.settings import Gate
+from polypaca.langid.settings import GateSettings
 
 from ..langid.fasttext_format import write_model  # noqa: TID252
 
@@ -29,7 +29,7 @@ REFERENCES = {
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
-    return judges.load(ReferenceJudgeSettings(), gate=Gate())
+    return judges.load(ReferenceJudgeSettings(), gate=GateSettings())
 
 
 def item(response: str, language: str = "es", **references: str) -> Item:
@@ -107,7 +107,9 @@ def test_it_is_named_as_what_it_is(judge: Judge) -> None:
 
 def test_the_gates_own_model_file_finds_the_language(tmp_path: Path) -> None:
     own = write_model(tmp_path / "own.bin", {"spa_Latn": REFERENCES["en"], "eng_Latn": "zzz"})
-    judge = judges.load(ReferenceJudgeSettings(), gate=Gate(detector="openlid", model=str(own)))
+    judge = judges.load(
+        ReferenceJudgeSettings(), gate=GateSettings(detector="openlid", model=str(own))
+    )
     assert judge.signature.endswith(f"|language:{detectors.signature('openlid', own)}")
     # By that file, what is English is Spanish.
     assert "the Spanish reference" in only(judge, item(REFERENCES["en"], "en")).explanation

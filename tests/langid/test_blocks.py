@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from polypaca.langid import detectors
 from polypaca.langid.blocks import is_program, read_fences, without_code
-from polypaca.langid.gate import check
+from polypaca.langid.gate import check_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,15 +46,15 @@ BLOCKS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("block", BLOCKS)
 def test_an_answer_in_a_block_is_in_the_language_of_its_words(block: str) -> None:
     detector = detectors.load("lid176")
-    assert check(BLOCKS[block](SPANISH), "es", detector)[:3:2] == ("es", 1)
-    assert check(BLOCKS[block](ENGLISH), "es", detector)[:3:2] == ("en", 0)
+    assert check_response(BLOCKS[block](SPANISH), "es", detector)[:3:2] == ("es", 1)
+    assert check_response(BLOCKS[block](ENGLISH), "es", detector)[:3:2] == ("en", 0)
 
 
 @pytest.mark.parametrize("block", [name for name in BLOCKS if name not in ("html", "latex")])
 def test_a_line_before_the_block_does_not_decide(block: str) -> None:
     detector = detectors.load("lid176")
-    assert check(f"Here you go:\n\n{BLOCKS[block](SPANISH)}", "es", detector).gate == 1
-    assert check(f"Aquí está:\n\n{BLOCKS[block](ENGLISH)}", "es", detector).gate == 0
+    assert check_response(f"Here you go:\n\n{BLOCKS[block](SPANISH)}", "es", detector).gate == 1
+    assert check_response(f"Aquí está:\n\n{BLOCKS[block](ENGLISH)}", "es", detector).gate == 0
 
 
 PROGRAMS = {
@@ -71,9 +71,9 @@ PROGRAMS = {
 def test_programs_are_in_no_language(program: str) -> None:
     detector = detectors.load("lid176")
     for target in ("es", "ru", "zh"):
-        assert check(PROGRAMS[program], target, detector)[2:] == (1, "undetermined")
-    assert check(f"{SPANISH}\n\n{PROGRAMS[program]}", "es", detector)[::2] == ("es", 1)
-    assert check(f"{ENGLISH}\n\n{PROGRAMS[program]}", "es", detector)[::2] == ("en", 0)
+        assert check_response(PROGRAMS[program], target, detector)[2:] == (1, "undetermined")
+    assert check_response(f"{SPANISH}\n\n{PROGRAMS[program]}", "es", detector)[::2] == ("es", 1)
+    assert check_response(f"{ENGLISH}\n\n{PROGRAMS[program]}", "es", detector)[::2] == ("en", 0)
 
 
 @pytest.mark.parametrize(

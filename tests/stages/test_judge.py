@@ -13,7 +13,7 @@ from polypaca.core.work import Context
 from polypaca.judging.llm import LlmJudgeSettings
 from polypaca.judging.reference import ReferenceJudgeSettings
 from polypaca.langid import lid176
-from polypaca.langid.settings import Gate
+from polypaca.langid.settings import GateSettings
 from polypaca.stages.gate import CheckLanguage
 from polypaca.stages.judge import JudgeAnswers
 
@@ -39,11 +39,11 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def _judge(
-    folder: Path, folders: tuple[Path, Path], judge: Choice, gate: Gate | None = None
+    folder: Path, folders: tuple[Path, Path], judge: Choice, gate: GateSettings | None = None
 ) -> list[Verdict]:
     work = JudgeAnswers(
         responses=ResponsesFolder(folders[0]), prompts=PromptsFolder(folders[1]), judge=judge,
-        gate=gate or Gate(), account=folder.parent / "spending.jsonl",
+        gate=gate or GateSettings(), account=folder.parent / "spending.jsonl",
     )  # fmt: skip
     for index, result in JudgeAnswers.run_all([(work, Context(folder))]):
         assert index == 0
@@ -58,7 +58,7 @@ def test_quality_and_language_stay_separate(folders: tuple[Path, Path], tmp_path
     responses, prompts = folders
     verdicts = _judge(tmp_path / "v", folders, ReferenceJudgeSettings())
     check = CheckLanguage(
-        responses=ResponsesFolder(responses), prompts=PromptsFolder(prompts), gate=Gate()
+        responses=ResponsesFolder(responses), prompts=PromptsFolder(prompts), gate=GateSettings()
     )
     check.run(Context(tmp_path / "g"))
     gates = list(read_jsonl(tmp_path / "g" / "gate.jsonl", GateResult))
@@ -71,7 +71,7 @@ def test_quality_and_language_stay_separate(folders: tuple[Path, Path], tmp_path
 def test_the_gates_own_model_file_serves_the_reference_judge_too(
     folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    gate = Gate(detector="openlid", model=str(lid176.packaged()))
+    gate = GateSettings(detector="openlid", model=str(lid176.model_path()))
     verdicts = _judge(tmp_path / "v", folders, ReferenceJudgeSettings(), gate)
     assert "openlid-" in verdicts[0].judge
 
@@ -119,7 +119,7 @@ def test_limits_hold_over_all_systems_and_runs(
             (
                 JudgeAnswers(
                     responses=ResponsesFolder(answers), prompts=PromptsFolder(prompts),
-                    judge=settings, gate=Gate(), account=tmp_path / "spending.jsonl",
+                    judge=settings, gate=GateSettings(), account=tmp_path / "spending.jsonl",
                 ),
                 Context(tmp_path / f"v{number}"),
             )

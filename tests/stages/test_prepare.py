@@ -15,7 +15,7 @@ from polypaca.core.folders import InstructionsFolder, PromptsFolder, Translation
 from polypaca.core.records import Example, Prompt
 from polypaca.core.work import Context
 from polypaca.data.mixtures import Sampling
-from polypaca.langid.settings import Gate
+from polypaca.langid.settings import GateSettings
 from polypaca.stages.mix import DrawMixture
 from polypaca.stages.prepare import PrepareInstructions, PreparePrompts
 from polypaca.stages.translate import PassOn
@@ -316,7 +316,7 @@ def test_from_files_to_mixtures(tmp_path: Path) -> None:
     _prepare(tmp_path / "data", str(tmp_path / "d.{language}.jsonl"))
     for code in ("en", "es"):
         work = PassOn(
-            instructions=InstructionsFolder(tmp_path / "data"), language=code, gate=Gate()
+            instructions=InstructionsFolder(tmp_path / "data"), language=code, gate=GateSettings()
         )
         work.run(Context(tmp_path / code))
     translations = {code: TranslationFolder(tmp_path / code) for code in ("en", "es")}

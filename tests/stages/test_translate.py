@@ -11,7 +11,7 @@ from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.folders import InstructionsFolder, PromptsFolder
 from polypaca.core.records import Example, Prompt, Rejected
 from polypaca.core.work import Context
-from polypaca.langid.settings import Gate
+from polypaca.langid.settings import GateSettings
 from polypaca.stages.translate import PassOn, TranslateRows
 from polypaca.translation.dummy import DummySettings
 
@@ -42,7 +42,7 @@ def _translate(folder: Path, instructions: Path, **changes: Any) -> dict[str, An
     settings: dict[str, Any] = {
         "source": "en", "language": "es", "engine": DummySettings(), "untranslatable": "flag",
         "contaminated": "drop", "on_lost": "pieces", "filters": ["empty", "repetition"],
-        "gate": Gate(), "account": folder.parent / "spending.jsonl",
+        "gate": GateSettings(), "account": folder.parent / "spending.jsonl",
     }  # fmt: skip
     work = TranslateRows(instructions=InstructionsFolder(instructions), **(settings | changes))
     return work.run(Context(folder)).recorded()
@@ -115,7 +115,7 @@ def test_rows_given_in_another_language_are_passed_on_with_a_notice(
         for n in range(1500)
     ]  # fmt: skip
     write_jsonl(instructions / "es.jsonl", rows)
-    work = PassOn(instructions=InstructionsFolder(instructions), language="es", gate=Gate())
+    work = PassOn(instructions=InstructionsFolder(instructions), language="es", gate=GateSettings())
     facts = work.run(Context(tmp_path / "es")).recorded()
     assert facts["rows"] == len(_rows(tmp_path / "es")) == 1500
     # By hand: every second row is looked at, so that at most 1000 are.

@@ -14,7 +14,7 @@ from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.folders import InstructionsFolder
 from polypaca.core.records import Example
 from polypaca.core.work import Context
-from polypaca.langid.settings import Gate
+from polypaca.langid.settings import GateSettings
 from polypaca.stages.translate import TranslateRows
 from polypaca.translation import engines
 from polypaca.translation.bergamot import BergamotSettings
@@ -103,7 +103,7 @@ def test_instruction_data_comes_through(
     work = TranslateRows(
         instructions=InstructionsFolder(tmp_path / "data"), source="en", language="pt",
         engine=BergamotSettings(model=str(models / "enpt")), untranslatable="keep",
-        contaminated="keep", on_lost="pieces", filters=None, gate=Gate(),
+        contaminated="keep", on_lost="pieces", filters=None, gate=GateSettings(),
         account=tmp_path / "spending.jsonl",
     )  # fmt: skip
     facts = work.run(Context(tmp_path / "pt", threads=2)).recorded()

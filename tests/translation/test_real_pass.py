@@ -15,7 +15,7 @@ from polypaca.core.folders import InstructionsFolder
 from polypaca.core.records import Example, Rejected
 from polypaca.core.settings import Choice
 from polypaca.core.work import Context
-from polypaca.langid.settings import Gate
+from polypaca.langid.settings import GateSettings
 from polypaca.stages.translate import TranslateRows
 from polypaca.translation.apertium import ApertiumSettings
 from polypaca.translation.bergamot import BergamotSettings
@@ -53,7 +53,7 @@ def _translate(
     work = TranslateRows(
         instructions=InstructionsFolder(instructions), source="en", language=language,
         engine=engine, untranslatable="flag", contaminated="keep", on_lost="pieces",
-        filters=filters, gate=Gate(), account=folder.parent / "spending.jsonl",
+        filters=filters, gate=GateSettings(), account=folder.parent / "spending.jsonl",
     )  # fmt: skip
     return work.run(Context(folder, threads=2)).recorded()
 

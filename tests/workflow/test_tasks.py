@@ -24,7 +24,7 @@ from polypaca.workflow.tasks import study_tasks
 
 STUDY = Path(__file__).parents[2] / "studies" / "tiny.yaml"
 SERVER = 'base_url: "http://127.0.0.1:9/v1", api_key_env: null'
-OWN_FILE = f"{{detector: openlid, model: {lid176.packaged()}}}"
+OWN_FILE = f"{{detector: openlid, model: {lid176.model_path()}}}"
 
 VARIANTS: dict[str, list[str]] = {
     "as it is": [],
@@ -103,7 +103,7 @@ def test_what_a_detectors_own_file_holds_is_known_wherever_it_is_used(tmp_path: 
     for task in _tasks(tmp_path, *changes):
         if isinstance(task.work, using):
             assert "sha256" in str(task.pins), task.id
-            assert str(lid176.packaged()) not in str(task.recorded_settings)
+            assert str(lid176.model_path()) not in str(task.recorded_settings)
 
 
 # What only says how to run: a study with it makes the same folders.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from polypaca.judging.brackets import CORRECTION, find_brackets, normalize_brackets
+from polypaca.judging.brackets import CORRECTION, find_brackets, normalise_brackets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,7 +77,7 @@ def judge_brackets(
         responses: the response, or the responses, under judgement.
         labels: what calls a bracket the decision.
     """
-    sources = [normalize_brackets(response) for response in responses]
+    sources = [normalise_brackets(response) for response in responses]
     repeated = {_value(b.content) for source in sources for b in find_brackets(source, labels)}
     squeezed = [_squeezed(source) for source in sources]
     kept: list[Bracket] = []

@@ -103,7 +103,7 @@ class Bracket:
     labelled: bool = False
 
 
-def normalize_brackets(text: str) -> str:
+def normalise_brackets(text: str) -> str:
     """The text with all forms of square brackets as `[` and `]`."""
     text = _ENTITIES.sub(lambda found: "]" if found[1] else "[", text)
     return _APART.sub(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.core.records import PairVerdict, VerdictStatus
-    from polypaca.langid.settings import Gate
+    from polypaca.langid.settings import GateSettings
 
 
 Progress = Callable[[int], None]  # told how many items are done so far
@@ -76,7 +76,7 @@ class JudgeContext:
             alone.
     """
 
-    gate: Gate
+    gate: GateSettings
     cache: Path | None = None
     account: Path | None = None
 

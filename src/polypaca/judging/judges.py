@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from polypaca.core.records import Verdict
     from polypaca.judging.contract import Item, Judge, Progress
-    from polypaca.langid.settings import Gate
+    from polypaca.langid.settings import GateSettings
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ JudgeChoice = Annotated[
 
 
 def load(
-    settings: Choice, *, gate: Gate, cache: Path | None = None, account: Path | None = None
+    settings: Choice, *, gate: GateSettings, cache: Path | None = None, account: Path | None = None
 ) -> Judge:
     """Make the judge of these settings; the arguments are those of `JudgeContext`.
 

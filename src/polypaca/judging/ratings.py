@@ -17,7 +17,7 @@ from polypaca.judging.brackets import (
     PREFERENCE,
     RATING,
     find_brackets,
-    normalize_brackets,
+    normalise_brackets,
     to_ascii,
 )
 from polypaca.llm.thoughts import split_thoughts
@@ -102,7 +102,7 @@ def read_rating(
     words, reason, thought = _visible_text(text, "[[rating]]", truncated=truncated)
     rating: float | None = None
     if not reason:
-        visible = normalize_brackets(words)
+        visible = normalise_brackets(words)
         found, reason = _decisive_brackets(visible, judged, RATING, high)
         rating, reason = _agreed_value(found, number, "rating") if found else (None, reason)
         mismatch = _scale_mismatch(visible, found, high) if rating is not None else ""
@@ -121,7 +121,7 @@ def read_preference(text: str, judged: Sequence[str] = (), *, truncated: bool = 
     words, reason, thought = _visible_text(text, "[[A]], [[B]] or [[C]]", truncated=truncated)
     chosen: Preference | None = None
     if not reason:
-        found, reason = _decisive_brackets(normalize_brackets(words), judged, PREFERENCE, None)
+        found, reason = _decisive_brackets(normalise_brackets(words), judged, PREFERENCE, None)
         chosen, reason = _agreed_value(found, preference, "decision") if found else (None, reason)
     return Reading(words, preference=chosen, reason=reason, had_thoughts=thought)
 

@@ -13,7 +13,7 @@ from polypaca.core.errors import UserError
 from polypaca.core.settings import Choice
 from polypaca.judging.contract import make_verdict, no_progress
 from polypaca.langid import detectors
-from polypaca.langid.gate import best_among
+from polypaca.langid.gate import most_probable_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,7 +79,9 @@ class ReferenceJudge:
         if not response:
             return 1.0, "empty answer"
         references = _references(item)
-        language = best_among(response, references, self._detector) or _expected(item, references)
+        language = most_probable_among(response, references, self._detector) or _expected(
+            item, references
+        )
         score = float(self._metric.sentence_score(response, [references[language].strip()]).score)
         score = min(max(score, 0.0), 100.0)
         explanation = f"chrF++ {score:.1f} against the {languages.name(language)} reference"

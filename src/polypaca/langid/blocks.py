@@ -105,8 +105,8 @@ def _body(fence: re.Match[str], depth: int, *, markup: bool) -> str:
 
 def _values(text: str) -> str:
     """The strings of a JSON text that are no keys, a line each; the last may be cut off."""
-    found = [string for string, colon in _STRING.findall(text) if not colon]
-    return "\n".join(_ESCAPE.sub(_unescaped, string) for string in found)
+    strings = [string for string, colon in _STRING.findall(text) if not colon]
+    return "\n".join(_ESCAPE.sub(_unescaped, string) for string in strings)
 
 
 def _unescaped(escape: re.Match[str]) -> str:

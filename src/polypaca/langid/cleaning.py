@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from polypaca.core.markup import COMMAND, DOLLARS, EMAIL, ENTITY, TAG
 from polypaca.langid.blocks import is_program, read_fences
-from polypaca.langid.forms import plain
+from polypaca.langid.normalisation import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,19 +106,19 @@ _QUOTED_CHARACTERS = 16
 _UNSPACED = 20  # characters a word, on average: a text without spaces
 
 
-def prose(text: str) -> str:
+def extract_prose(text: str) -> str:
     """The natural-language part of `text`, white space folded to single spaces.
 
-    Its form is `forms.plain`. Code, URLs, e-mail addresses, HTML tags and LaTeX are taken out, and
-    so are stray delimiters of these; what is prose in fences is read (`blocks.read_fences`), and so
-    are sentences that are set as code. The result may be empty. `prose(prose(text))` is
-    `prose(text)`, and the time is linear in the length of the text.
+    Its form is `normalisation.normalise`. Code, URLs, e-mail addresses, HTML tags and LaTeX are
+    taken out, and so are stray delimiters of these; what is prose in fences is read
+    (`blocks.read_fences`), and so are sentences that are set as code. The result may be empty, and
+    is its own prose. The time is linear in the length of the text.
     """
     return " ".join(_without_markup(text).split())
 
 
-def prose_lines(text: str) -> list[str]:
-    """The same as `prose` line by line; empty lines are left out."""
+def extract_prose_lines(text: str) -> list[str]:
+    """The same as `extract_prose` line by line; empty lines are left out."""
     lines = (" ".join(line.split()) for line in _without_markup(text).split("\n"))
     return [line for line in lines if line]
 
@@ -132,7 +132,7 @@ def without_passages(text: str, prompt: str) -> str:
     """`text` without the passages that it shares with `prompt`, white space folded.
 
     A passage is at least eight words (16 characters in a text without spaces) in the prompt's
-    order; letter case and punctuation count. Both texts are taken as `prose` leaves them.
+    order; letter case and punctuation count. Both texts are taken as `extract_prose` leaves them.
     """
     passages, vocabulary, marks = _passages(prompt)
     # Nearly no answer has any; this is quick to tell.
@@ -162,11 +162,11 @@ def has_letters(text: str) -> bool:
 
 
 def _without_markup(text: str) -> str:
-    text = plain(text)
+    text = normalise(text)
     if "&" in text:
-        text = plain(_ENTITY.sub(_letter, text))
+        text = normalise(_ENTITY.sub(_letter, text))
     if "```" in text or "~~~" in text:
-        text = plain(read_fences(text))
+        text = normalise(read_fences(text))
     for marker, rule in _RULES:
         if marker in text:
             text = _cut(text, rule) if isinstance(rule, _Pair) else rule.sub(_left, text)
@@ -226,7 +226,7 @@ def _passages(prompt: str) -> tuple[frozenset[str], frozenset[str], tuple[str, .
     The marks are stretches of half the length, end to end: each passage holds one of them whole.
     Many systems answer a prompt, so this is kept.
     """
-    pieces, size, glue = _pieces(prose(prompt))
+    pieces, size, glue = _pieces(extract_prose(prompt))
     starts = range(len(pieces) - size + 1)
     passages = frozenset(glue.join(pieces[start : start + size]) for start in starts)
     half = size // 2

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from polypaca.core import languages
 from polypaca.langid.blocks import without_code
-from polypaca.langid.cleaning import prose_lines, without_block_quotes
+from polypaca.langid.cleaning import extract_prose_lines, without_block_quotes
 from polypaca.langid.content import word_count
-from polypaca.langid.forms import plain
-from polypaca.langid.gate import tell
-from polypaca.langid.scripts import in_script_of
+from polypaca.langid.gate import match_language
+from polypaca.langid.normalisation import normalise
+from polypaca.langid.scripts import is_in_script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ _LATIN_WORD = re.compile(r"(?<![A-Za-z0-9_.@/'â€™-])[a-z]{4,}(?![A-Za-z0-9_@/'â€
 
 def long_lines(response_text: str) -> list[str]:
     """The cleaned lines of an answer that have five words or more; block quotes are left out."""
-    lines = prose_lines(without_block_quotes(without_code(plain(response_text))))
+    lines = extract_prose_lines(without_block_quotes(without_code(normalise(response_text))))
     return [line for line in lines if word_count(line) >= _SHORTEST_LINE]
 
 
@@ -51,7 +51,8 @@ def line_gate(response_text: str, expected: str, detector: Detector) -> Literal[
     if not lines:
         languages.canonical(expected)
         return None
-    return 0 if any(tell(line, expected, detector).verdict == "other" for line in lines) else 1
+    matches = (match_language(line, expected, detector) for line in lines)
+    return 0 if any(match.result == "other" for match in matches) else 1
 
 
 def word_gate(response_text: str, expected: str) -> Literal[0, 1] | None:
@@ -68,12 +69,12 @@ def word_gate(response_text: str, expected: str) -> Literal[0, 1] | None:
     if languages.script(expected) == "Latn":
         return None
     lines = long_lines(response_text)
-    if not lines or not in_script_of("\n".join(lines), expected):
+    if not lines or not is_in_script("\n".join(lines), expected):
         return None
     return 0 if any(_LATIN_WORD.search(line) for line in lines) else 1
 
 
-def gates_inside(
+def line_and_word_gates(
     response_text: str, expected: str, detector: Detector, reason: GateReason
 ) -> tuple[Literal[0, 1] | None, Literal[0, 1] | None]:
     """`line_gate` and `word_gate` of an answer that the gate decided on for this reason.
@@ -85,7 +86,7 @@ def gates_inside(
     return line_gate(response_text, expected, detector), word_gate(response_text, expected)
 
 
-class Gated(Protocol):
+class GateResult(Protocol):
     """What there is to count of an answer."""
 
     @property
@@ -98,7 +99,7 @@ class Gated(Protocol):
     def word_gate(self) -> int | None: ...  # noqa: D102
 
 
-def tally(results: Sequence[Gated]) -> dict[str, Any]:
+def tally(results: Sequence[GateResult]) -> dict[str, Any]:
     """How many answers pass, how many each reason decided, and passes by line and by word.
 
     By word, those count that pass by line, as in the paper.

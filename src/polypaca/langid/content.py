@@ -94,7 +94,7 @@ def _unit(signs: str, longest: int) -> str:
     return ""
 
 
-def is_names(text: str, *, mixed: bool = False) -> bool:
+def is_only_names(text: str, *, mixed: bool = False) -> bool:
     """Whether a text may be names alone: up to 30 words, all with a capital letter first.
 
     Between them the small words that names have (*van*, *de*, *bin*) may stand in lower case. Of

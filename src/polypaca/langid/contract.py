@@ -20,7 +20,7 @@ class Detector(Protocol):
     def signature(self) -> str:
         """Name and hash or version of the model, enough to know what made a result."""
 
-    def scores(self, text: str, k: int) -> list[tuple[str, float]]:
+    def predict(self, text: str, k: int) -> list[tuple[str, float]]:
         """At most `k` pairs of canonical language code and probability (0..1).
 
         The most probable comes first, each language once. Any string is allowed; what is said of a

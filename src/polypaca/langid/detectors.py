@@ -48,19 +48,19 @@ def _fasttext(
     file: HubFile | Callable[[], Path],
     *,
     labels: Mapping[str, str] | None = None,
-    prepare: Callable[[str], str] | None = None,
-    known: frozenset[str] | None = None,
+    preprocess: Callable[[str], str] | None = None,
+    languages: frozenset[str] | None = None,
     any_script: bool = False,
 ) -> DetectorRow:
     """The row of a fastText model; see `FastTextDetector` for labels and preparation."""
 
     def load(path: Path | None) -> Detector:
         assert path is not None
-        return fasttext_models.FastTextDetector(name, path, labels or {}, prepare)
+        return fasttext_models.FastTextDetector(name, path, labels or {}, preprocess)
 
-    where = partial(fetch, file, name) if isinstance(file, HubFile) else file
+    find = partial(fetch, file, name) if isinstance(file, HubFile) else file
     signature = partial(fasttext_models.signature, name)
-    return DetectorRow(load, signature, where, known, any_script)
+    return DetectorRow(load, signature, find, languages, any_script)
 
 
 _GLOTLID = HubFile("cis-lmu/glotlid", "model_v3.bin", "74cb50b709c9eefe0f790030c6c95c461b4e3b77")
@@ -71,11 +71,11 @@ DETECTORS: Table[DetectorRow] = Table(
     DetectorRow,
     {
         "lid176": _fasttext(
-            "lid176", lid176.packaged, labels=lid176.LABELS, known=lid176.LANGUAGES
+            "lid176", lid176.model_path, labels=lid176.LABELS, languages=lid176.LANGUAGES
         ),
         # The paper's; 1.2 GB from the Hub, as is its successor with a class for noise.
         "openlid": _fasttext("openlid", openlid.OPENLID),
-        "openlid-v3": _fasttext("openlid-v3", openlid.OPENLID_V3, prepare=openlid.prepared),
+        "openlid-v3": _fasttext("openlid-v3", openlid.OPENLID_V3, preprocess=openlid.preprocess),
         # 2,102 languages and scripts; 1.7 GB.
         "glotlid": _fasttext("glotlid", _GLOTLID, any_script=True),
         "lingua": DetectorRow(
@@ -93,16 +93,16 @@ def load(name: str, model: Path | str | None = None) -> Detector:
     Args:
         name: a row of the table.
         model: the model file to use for it, instead of the one that comes with it or is
-            downloaded; `ensure` gives one.
+            downloaded; `ensure_model` gives one.
 
     Raises:
         UserError: if there is no such detector, or its model file is missing or unreadable.
         MissingExtraError: if its package is not installed.
     """
-    return _loaded(name, ensure(name, model))
+    return _loaded(name, ensure_model(name, model))
 
 
-def ensure(name: str, model: Path | str | None = None) -> Path | None:
+def ensure_model(name: str, model: Path | str | None = None) -> Path | None:
     """Make ready what the detector needs, from the Hub if it must be.
 
     To be called while the network may be used; `load` then works without it.
@@ -117,13 +117,13 @@ def ensure(name: str, model: Path | str | None = None) -> Path | None:
     row = DETECTORS.row(name)
     if row.file is None:
         if model is not None:
-            raise UserError(f"the language detector {name} takes no `model` file: leave it out")
+            raise UserError(f"the language detector {name} takes no model file: remove `model`")
         row.signature(None)
         return None
     if model is None:
         return row.file()
     if not Path(model).is_file():
-        raise UserError(f"no model file for the language detector {name}: {model} is not a file")
+        raise UserError(f"the model file of the language detector {name} does not exist: {model}")
     return Path(model)
 
 
@@ -133,10 +133,10 @@ def signature(name: str, model: Path | str | None = None) -> str:
     The same as that of the loaded detector, without loading it.
 
     Raises:
-        UserError: as `ensure` does.
+        UserError: as `ensure_model` does.
         MissingExtraError: if its package is not installed.
     """
-    return _signed(name, DETECTORS.row(name).signature(ensure(name, model)))
+    return _signed(name, DETECTORS.row(name).signature(ensure_model(name, model)))
 
 
 def decided(name: str) -> str:
@@ -145,12 +145,12 @@ def decided(name: str) -> str:
     return f"{name} of {package}" if package else name
 
 
-def known_languages(name: str) -> frozenset[str] | None:
+def supported_languages(name: str) -> frozenset[str] | None:
     """The canonical codes that a detector may say; None where that takes a large file to know."""
     return DETECTORS.row(name).languages
 
 
-def unknown_script(name: str, code: str) -> str | None:
+def unsupported_script(name: str, code: str) -> str | None:
     """The script of a code such as `hi_Latn` that no label of a detector stands for; else None."""
     (script, *others) = languages.scripts(code) or ("",)
     usual = languages.scripts(languages.canonical(code))
@@ -163,7 +163,7 @@ def unknown_script(name: str, code: str) -> str | None:
 def _loaded(name: str, path: Path | None) -> Detector:
     detector = DETECTORS.row(name).load(path)
     signed = _signed(name, detector.signature)
-    return detector if signed == detector.signature else _OfPackage(detector, signed)
+    return detector if signed == detector.signature else _PluginDetector(detector, signed)
 
 
 def _signed(name: str, signature: str) -> str:
@@ -172,12 +172,12 @@ def _signed(name: str, signature: str) -> str:
     return f"{signature}|package:{package}" if package else signature
 
 
-class _OfPackage:
+class _PluginDetector:
     """A detector of another package, which signs with that package's version as well."""
 
     def __init__(self, detector: Detector, signature: str) -> None:
         self._detector = detector
         self.name, self.signature = detector.name, signature
 
-    def scores(self, text: str, k: int) -> list[tuple[str, float]]:
-        return self._detector.scores(text, k)
+    def predict(self, text: str, k: int) -> list[tuple[str, float]]:
+        return self._detector.predict(text, k)

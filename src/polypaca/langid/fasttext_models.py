@@ -40,7 +40,7 @@ class FastTextDetector:
         name: str,
         path: Path,
         labels: Mapping[str, str],
-        prepare: Callable[[str], str] | None,
+        preprocess: Callable[[str], str] | None,
     ) -> None:
         """Load it.
 
@@ -49,7 +49,7 @@ class FastTextDetector:
             path: the `.bin` or `.ftz` file. Its labels are language codes, with or without a
                 script (`en`, `eng_Latn`).
             labels: language codes for the labels that are not themselves language codes.
-            prepare: what the model's authors do with a text before they ask the model.
+            preprocess: what the model's authors do with a text before they ask the model.
 
         Raises:
             UserError: if the file cannot be read as a fastText model.
@@ -60,47 +60,47 @@ class FastTextDetector:
             self.name, self.signature = name, signature(name, path)
             self._model = fasttext.load_model(str(path))
         except (OSError, ValueError, RuntimeError) as error:
-            raise UserError(f"{path} cannot be read as a fastText model: {error}") from error
-        self._labels, self._prepare = labels, prepare
+            raise UserError(f"cannot read {path} as a fastText model: {error}") from error
+        self._labels, self._preprocess = labels, preprocess
         self._codes: dict[str, str] = {}
 
-    def scores(self, text: str, k: int) -> list[tuple[str, float]]:
+    def predict(self, text: str, k: int) -> list[tuple[str, float]]:
         """At most `k` languages and their probabilities."""
         # One line, and no half character: the binding refuses both.
         line = (text if text.isascii() else text.encode("utf-8", "replace").decode()).replace(
             "\n", " "
         )
-        if self._prepare is not None:
-            line = self._prepare(line)
+        if self._preprocess is not None:
+            line = self._preprocess(line)
         few = k <= _FEW
         # To find one language that is beyond doubt, the unlikely ones need no look.
         bound = _LIKELY if k == 1 else 0.0
-        asked = (k + 3, bound) if few else (_ALL, _KEEP_ALL)
-        found, total = self._merged(line, *asked)
-        ranked = sorted(found.items(), key=lambda item: -item[1])
+        arguments = (k + 3, bound) if few else (_ALL, _KEEP_ALL)
+        probabilities, total = self._merged(line, *arguments)
+        ranked = sorted(probabilities.items(), key=lambda item: -item[1])
         # Labels of one language add up, so that a label not asked for could still change the
         # order: not if all the probability that is left could not.
         missing = 1.0 - total
         gaps = zip(ranked[:k], [*ranked[1:], ("", 0.0)], strict=False)
         unsure = len(ranked) < k or any(one[1] - next_[1] <= missing for one, next_ in gaps)
         if few and unsure:
-            found, _ = self._merged(line, _ALL, 0.0)
-            if len(found) < k:
-                found, _ = self._merged(line, _ALL, _KEEP_ALL)
-            ranked = sorted(found.items(), key=lambda item: -item[1])
+            probabilities, _ = self._merged(line, _ALL, 0.0)
+            if len(probabilities) < k:
+                probabilities, _ = self._merged(line, _ALL, _KEEP_ALL)
+            ranked = sorted(probabilities.items(), key=lambda item: -item[1])
         # Float rounding inside fastText gives probabilities such as 1.00002.
         return [(language, min(probability, 1.0)) for language, probability in ranked[:k]]
 
     def _merged(self, line: str, count: int, threshold: float) -> tuple[dict[str, float], float]:
         """The probabilities of so many labels, added up by language, and all together."""
-        found: dict[str, float] = {}
+        probabilities: dict[str, float] = {}
         total = 0.0
         pairs = zip(*self._model.predict(line, k=count, threshold=threshold), strict=True)
         for label, probability in pairs:
             code = self._code(label)
-            found[code] = found.get(code, 0.0) + float(probability)
+            probabilities[code] = probabilities.get(code, 0.0) + float(probability)
             total += float(probability)
-        return found, total
+        return probabilities, total
 
     def _code(self, label: str) -> str:
         if label not in self._codes:

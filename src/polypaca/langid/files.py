@@ -16,9 +16,9 @@ from polypaca.core.errors import DataError, UserError
 from polypaca.core.names import nearest
 from polypaca.core.readers import SUFFIXES, begins_with_object, json_rows, read_rows
 from polypaca.langid import detectors
-from polypaca.langid.cleaning import prose
-from polypaca.langid.confusion import gates_inside, tally
-from polypaca.langid.gate import check, detect
+from polypaca.langid.cleaning import extract_prose
+from polypaca.langid.confusion import line_and_word_gates, tally
+from polypaca.langid.gate import check_response, detect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ TEXT_FIELDS = ("response", "completion", "output", "text", "answer")
 
 
 @dataclass(frozen=True)
-class Identified:
+class TextLanguage:
     """What there is to say of one text; gates are None where no language is expected."""
 
     line: int
@@ -51,7 +51,7 @@ def identify(
     detector: str = "lid176",
     model: Path | None = None,
     field: str | None = None,
-) -> list[Identified]:
+) -> list[TextLanguage]:
     """The language and the gate of every text of a file, in its order.
 
     Args:
@@ -96,8 +96,8 @@ def _rows(file: str, field: str | None) -> list[tuple[int, dict[str, Any]]]:
     if (file == "-" and field is not None) or begins_with_object(data):
         return _numbered(json_rows(data, file, array=False))
     if field is not None:
-        hint = "columns are in .csv, .tsv, .json, .jsonl and .parquet files"
-        raise DataError("holds a text a line and no columns", path=file, field=field, hint=hint)
+        hint = "use a .csv, .tsv, .json, .jsonl or .parquet file"
+        raise DataError("has one text per line and no columns", path=file, field=field, hint=hint)
     lines = content.replace("\r\n", "\n").removesuffix("\n").split("\n")
     return (
         [(number, {"text": line}) for number, line in enumerate(lines, 1)]
@@ -110,33 +110,33 @@ def _numbered(rows: Iterable[Row]) -> list[tuple[int, dict[str, Any]]]:
     return [(row.line, row.fields) for row in rows]
 
 
-def to_text(found: Sequence[Identified]) -> str:
+def to_text(results: Sequence[TextLanguage]) -> str:
     """A line for each text, and a summary."""
-    width = max([4, *(len(str(row.line)) for row in found)])
+    width = max([4, *(len(str(row.line)) for row in results)])
     lines = [f"{'line':>{width}}  detected  confidence  gate  reason"]
-    for row in found:
+    for row in results:
         gate = "-" if row.gate is None else row.gate
         lines.append(
             f"{row.line:>{width}}  {row.detected or '-':<8}  {row.confidence:10.2f}  {gate:>4}  "
             f"{row.reason or ''}".rstrip()
         )
-    return "\n".join([*lines, "", *_sentences(summary(found))])
+    return "\n".join([*lines, "", *_sentences(summarise(results))])
 
 
-def to_json(found: Sequence[Identified]) -> str:
+def to_json(results: Sequence[TextLanguage]) -> str:
     """The same for programs: `rows` and `summary`."""
-    rows = [asdict(row) for row in found]
-    return json.dumps({"rows": rows, "summary": summary(found)}, ensure_ascii=False, indent=1)
+    rows = [asdict(row) for row in results]
+    return json.dumps({"rows": rows, "summary": summarise(results)}, ensure_ascii=False, indent=1)
 
 
-def summary(found: Sequence[Identified]) -> dict[str, Any]:
+def summarise(results: Sequence[TextLanguage]) -> dict[str, Any]:
     """How many texts are in which language, and how many passed, in all and by reason."""
     return {
-        "texts": len(found),
-        "missing": sum(row.missing for row in found),
-        "detected": dict(Counter(row.detected or "none" for row in found).most_common()),
-        "expected": sum(row.gate is not None for row in found),
-        **tally(found),
+        "texts": len(results),
+        "missing": sum(row.missing for row in results),
+        "detected": dict(Counter(row.detected or "none" for row in results).most_common()),
+        "expected": sum(row.gate is not None for row in results),
+        **tally(results),
     }
 
 
@@ -144,7 +144,7 @@ def _sentences(counts: dict[str, Any]) -> Iterator[str]:
     detected = ", ".join(f"{code} {count}" for code, count in counts["detected"].items())
     yield f"{counts['texts']} texts" + (f": {detected}" if detected else "")
     if counts["missing"]:
-        yield f"{counts['missing']} of them are null or not there, and count as empty"
+        yield f"{counts['missing']} of them are null or missing, and count as empty"
     if not counts["expected"]:
         return
     reasons = ", ".join(f"{reason} {count}" for reason, count in counts["reasons"].items())
@@ -164,8 +164,8 @@ def _delimited(
         if not fields:
             continue
         if len(fields) != len(header):
-            what = f"has {len(fields)} fields, the header {len(header)}"
-            raise DataError(what, path=file, line=line)
+            message = f"has {len(fields)} fields, but the header has {len(header)}"
+            raise DataError(message, path=file, line=line)
         yield line, dict(zip(header, fields, strict=True))
 
 
@@ -176,33 +176,35 @@ def _identify(
     expect: str | None,
     column: str,
     detector: Detector,
-) -> Identified:
+) -> TextLanguage:
     text = row.get(column)
     missing = text is None
     if missing:
         text = ""
     if not isinstance(text, str):
-        raise DataError(f"is not text: {text!r:.60}", path=file, line=line, field=column)
+        raise DataError(f"must be a string, not {text!r:.60}", path=file, line=line, field=column)
     expected = expect or row.get("language") or None
     if expected is None:
-        detected, confidence = detect(prose(text), detector)
-        return Identified(line, None, detected, confidence, missing=missing)
+        detected, confidence = detect(extract_prose(text), detector)
+        return TextLanguage(line, None, detected, confidence, missing=missing)
     if not isinstance(expected, str) or not languages.is_language(expected):
-        hint = "or give --expect"
-        what = f"unknown language {expected!r}"
-        raise DataError(what, path=file, line=line, field="language", hint=hint)
+        hint = "correct it, or use --expect"
+        message = f"unknown language {expected!r}"
+        raise DataError(message, path=file, line=line, field="language", hint=hint)
     prompt = row.get("prompt")
-    found = check(text, expected, detector, prompt=prompt if isinstance(prompt, str) else None)
-    lines, words = gates_inside(text, expected, detector, found.reason)
-    return Identified(
+    decision = check_response(
+        text, expected, detector, prompt=prompt if isinstance(prompt, str) else None
+    )
+    by_line, by_word = line_and_word_gates(text, expected, detector, decision.reason)
+    return TextLanguage(
         line,
         expected,
-        found.detected,
-        found.confidence,
-        found.gate,
-        found.reason,
-        lines,
-        words,
+        decision.detected,
+        decision.confidence,
+        decision.gate,
+        decision.reason,
+        by_line,
+        by_word,
         missing=missing,
     )
 
@@ -210,15 +212,15 @@ def _identify(
 def _column(rows: Sequence[Mapping[str, Any]], file: str, field: str | None) -> str:
     """The column of texts: one and the same in all rows."""
     if not rows:
-        raise DataError("holds no texts", path=file)
+        raise DataError("has no texts", path=file)
     columns = dict.fromkeys(str(name) for row in rows for name in row)
     if field is not None:
         if field not in columns:
-            raise DataError(f"no column {field!r}{nearest(field, columns)}", path=file)
+            raise DataError(f"has no column {field!r}{nearest(field, columns)}", path=file)
         return field
-    found = next((name for name in TEXT_FIELDS if name in columns), None)
-    if found is None:
-        wanted = f"no column {', '.join(TEXT_FIELDS[:-1])} or {TEXT_FIELDS[-1]}"
-        hint = f"name one with --field; there are: {', '.join(columns)}"
-        raise DataError(wanted, path=file, hint=hint)
-    return found
+    column = next((name for name in TEXT_FIELDS if name in columns), None)
+    if column is None:
+        message = f"has no column {', '.join(TEXT_FIELDS[:-1])} or {TEXT_FIELDS[-1]}"
+        hint = f"name one with --field; its columns: {', '.join(columns)}"
+        raise DataError(message, path=file, hint=hint)
+    return column

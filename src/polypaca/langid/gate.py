@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from polypaca.core import languages
 from polypaca.langid.blocks import without_code
-from polypaca.langid.cleaning import has_letters, prose, without_block_quotes, without_passages
-from polypaca.langid.content import is_loop, is_names, is_short, without_names, word_count
+from polypaca.langid.cleaning import (
+    extract_prose,
+    has_letters,
+    without_block_quotes,
+    without_passages,
+)
+from polypaca.langid.content import is_loop, is_only_names, is_short, without_names, word_count
 from polypaca.langid.contract import NO_LANGUAGE
-from polypaca.langid.forms import lowered, plain
-from polypaca.langid.neighbours import has_signs, settle
+from polypaca.langid.neighbours import correct_by_spelling, has_distinctive_spelling
 from polypaca.langid.neutral import has_words, without_neutral
-from polypaca.langid.scripts import main_part, may_be
+from polypaca.langid.normalisation import detector_input, normalise
+from polypaca.langid.scripts import fits_script, match_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 
 # What is left beside quotations must have so many characters, and more than a few words, or the
 # quotation is the answer.
-_ENOUGH = 20
+_MIN_CHARACTERS = 20
 # For the probability of a language that the detector did not put first.
 _RUNNERS_UP = 5
 _RANKED = 20
@@ -35,11 +40,11 @@ _SURE = 0.9
 # So sure, it is believed of three words too: for eleven of FLORES' twelve languages it is wrong of
 # at most one in 200 of their sentences' first three words.
 _CERTAIN = 0.98
-_FEW = 2
+_FEW_WORDS = 2
 _LONGEST_WORD = 60
 # Less sure, it may have seen two languages: then each sentence of so many words is looked at.
 _HALF_SURE = 0.7
-_SENTENCE = 5
+_MIN_SENTENCE_WORDS = 5
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])\s*(?=\S)|\s[-*•]\s|\s(?=\d+[.)]\s)")
 # Less sure, it may have gone by the names in a text.
 _UNSURE = 0.5
@@ -49,18 +54,18 @@ _SHORT_FOR_SISTERS = 30
 _SHORT_FOR_NEIGHBOURS = 8
 
 
-class Told(NamedTuple):
+class LanguageMatch(NamedTuple):
     """What there is to say of the language of an answer's own words.
 
-    `verdict` is `same` or `other` than the expected language, or `undetermined`.
+    `result` is `same` or `other` than the expected language, or `undetermined`.
     """
 
     detected: str | None
     confidence: float
-    verdict: Literal["same", "other", "undetermined"]
+    result: Literal["same", "other", "undetermined"]
 
 
-_NOTHING = Told(None, 0.0, "undetermined")
+_UNDETERMINED = LanguageMatch(None, 0.0, "undetermined")
 
 
 class GateDecision(NamedTuple):
@@ -77,7 +82,7 @@ class GateDecision(NamedTuple):
     reason: GateReason
 
 
-def check(
+def check_response(
     response_text: str,
     expected_language: str,
     detector: Detector,
@@ -110,19 +115,20 @@ def check(
         ValueError: if `expected_language` is not a language code.
     """
     languages.canonical(expected_language)
-    read = without_code(plain(response_text))
-    text = prose(read)
+    uncoded = without_code(normalise(response_text))
+    text = extract_prose(uncoded)
     if not required:
         return GateDecision(*detect(text, detector), 1, "exempt")
-    no_answer = _no_answer(response_text, text)
-    if no_answer is not None:
-        return GateDecision(*detect(text, detector), 0, no_answer)
-    told = tell(own_words(read, text, prompt), expected_language, detector)
-    reason: GateReason = "undetermined" if told.verdict == "undetermined" else "language"
-    return GateDecision(told.detected, told.confidence, 0 if told.verdict == "other" else 1, reason)
+    unusable = _unusable_reason(response_text, text)
+    if unusable is not None:
+        return GateDecision(*detect(text, detector), 0, unusable)
+    match = match_language(without_quotations(uncoded, text, prompt), expected_language, detector)
+    reason: GateReason = "undetermined" if match.result == "undetermined" else "language"
+    gate: Literal[0, 1] = 0 if match.result == "other" else 1
+    return GateDecision(match.detected, match.confidence, gate, reason)
 
 
-def tell(cleaned: str, expected_language: str, detector: Detector) -> Told:
+def match_language(cleaned: str, expected_language: str, detector: Detector) -> LanguageMatch:
     """Whether cleaned words are in a language, and whether that is the expected one.
 
     Raises:
@@ -131,40 +137,43 @@ def tell(cleaned: str, expected_language: str, detector: Detector) -> Told:
     expected = languages.canonical(expected_language)
     text = without_neutral(cleaned)
     if not has_words(text):
-        return _NOTHING
-    part, fits, mixed = main_part(text, expected_language)
-    detected, confidence = detect(part, detector, expected if fits else None)
+        return _UNDETERMINED
+    deciding, fits, mixed = match_script(text, expected_language)
+    detected, confidence = detect(deciding, detector, expected if fits else None)
     if detected is None:
-        return _NOTHING if fits else _NOTHING._replace(verdict="other")
+        return _UNDETERMINED if fits else _UNDETERMINED._replace(result="other")
     same = fits and languages.same_canonical(detected, expected)
-    one_word = len(part) < _LONGEST_WORD and word_count(part) == 1
-    names = is_names(part, mixed=mixed) and not (same and one_word)
-    if names and (mixed or not _is_heading(part, detected, confidence)):
-        return _NOTHING
-    told = Told(detected, confidence, "same" if same else "other")
+    one_word = len(deciding) < _LONGEST_WORD and word_count(deciding) == 1
+    names = is_only_names(deciding, mixed=mixed) and not (same and one_word)
+    if names and (mixed or not _is_heading(deciding, detected, confidence)):
+        return _UNDETERMINED
+    match = LanguageMatch(detected, confidence, "same" if same else "other")
     if not fits:
-        return told
-    if confidence < _HALF_SURE and not is_short(part):
-        told = _by_sentences(part, told, expected, detector)
-    return told if told.verdict == "same" else _in_doubt(part, told, expected, detector)
+        return match
+    if confidence < _HALF_SURE and not is_short(deciding):
+        match = _by_sentences(deciding, match, expected, detector)
+    return match if match.result == "same" else _resolve_doubt(deciding, match, expected, detector)
 
 
-def _by_sentences(text: str, told: Told, expected: str, detector: Detector) -> Told:
+def _by_sentences(
+    text: str, match: LanguageMatch, expected: str, detector: Detector
+) -> LanguageMatch:
     """Whether a text of which the detector is not sure is mixed, and if so, which part is more."""
-    found: dict[str, float] = {}
+    lengths: dict[str, float] = {}
     for sentence in _SENTENCE_END.split(text):
-        if word_count(sentence) < _SENTENCE:
+        if word_count(sentence) < _MIN_SENTENCE_WORDS:
             continue
         detected, confidence = detect(sentence, detector)
         if detected is not None and confidence >= _HALF_SURE:
-            found[detected] = found.get(detected, 0) + len(sentence)
-    own = sum(n for language, n in found.items() if languages.same_canonical(language, expected))
-    other = sum(n for language, n in found.items() if not _is_near(language, expected))
-    if not found or 2 * (own + other) < len(text) or (own > other) == (told.verdict == "same"):
-        return told
-    if own > other:
-        return told._replace(detected=expected, verdict="same")
-    return told._replace(detected=max(found, key=found.__getitem__), verdict="other")
+            lengths[detected] = lengths.get(detected, 0) + len(sentence)
+    same = sum(n for code, n in lengths.items() if languages.same_canonical(code, expected))
+    other = sum(n for code, n in lengths.items() if not _is_near(code, expected))
+    is_same = same > other
+    if not lengths or 2 * (same + other) < len(text) or is_same == (match.result == "same"):
+        return match
+    if is_same:
+        return match._replace(detected=expected, result="same")
+    return match._replace(detected=max(lengths, key=lengths.__getitem__), result="other")
 
 
 def _is_near(language: str, expected: str) -> bool:
@@ -173,69 +182,73 @@ def _is_near(language: str, expected: str) -> bool:
     )
 
 
-def _in_doubt(text: str, told: Told, expected: str, detector: Detector) -> Told:
+def _resolve_doubt(
+    text: str, match: LanguageMatch, expected: str, detector: Detector
+) -> LanguageMatch:
     """What to make of a text in the right script that the detector takes for another language."""
-    certain = told.confidence >= _CERTAIN and word_count(text) > _FEW
-    if (is_short(text) and not certain) or _are_sisters(text, told, expected, detector):
-        return told._replace(verdict="undetermined")
-    return _beside_names(text, told, expected, detector)
+    certain = match.confidence >= _CERTAIN and word_count(text) > _FEW_WORDS
+    if (is_short(text) and not certain) or _are_sisters(text, match, expected, detector):
+        return match._replace(result="undetermined")
+    return _ignoring_names(text, match, expected, detector)
 
 
-def _beside_names(text: str, told: Told, expected: str, detector: Detector) -> Told:
+def _ignoring_names(
+    text: str, match: LanguageMatch, expected: str, detector: Detector
+) -> LanguageMatch:
     """What is told of a text, or what is beside its names where they leave the detector unsure."""
-    rest = text if told.confidence >= _UNSURE else without_names(text)
+    rest = text if match.confidence >= _UNSURE else without_names(text)
     if rest == text:
-        return told
+        return match
     if is_short(rest):
-        return told._replace(verdict="undetermined")
+        return match._replace(result="undetermined")
     detected, confidence = detect(rest, detector)
     if detected is not None and languages.same_canonical(detected, expected):
-        return Told(detected, confidence, "same")
-    return told
+        return LanguageMatch(detected, confidence, "same")
+    return match
 
 
 def _is_heading(names: str, detected: str, confidence: float) -> bool:
     """Whether what might be names by its capitals is recognised as words of a language."""
-    least = _SURE
+    threshold = _SURE
     if detected == "en":
-        least = _SURE_OF_FEW if word_count(names) <= _FEW else _SURE_OF_ENGLISH
-    return confidence >= least
+        threshold = _SURE_OF_FEW if word_count(names) <= _FEW_WORDS else _SURE_OF_ENGLISH
+    return confidence >= threshold
 
 
-def _are_sisters(text: str, told: Told, expected: str, detector: Detector) -> bool:
+def _are_sisters(text: str, match: LanguageMatch, expected: str, detector: Detector) -> bool:
     """Whether it is of the expected language's sisters, or more probably so than of another."""
-    detected, words = told.detected or "", word_count(text)
+    detected, words = match.detected or "", word_count(text)
     short = words < _SHORT_FOR_SISTERS
     if expected in ("da", "no"):
         # Where spelling says nothing, a detector that knows better takes a sentence to do so.
-        short = words < _SHORT_FOR_NEIGHBOURS and not has_signs(text, expected)
+        short = words < _SHORT_FOR_NEIGHBOURS and not has_distinctive_spelling(text, expected)
     if languages.sisters(detected, expected, short=short):
         return True
-    if has_signs(text, detected):
+    if has_distinctive_spelling(text, detected):
         return False
     together = [
         probability
-        for language, probability in detector.scores(lowered(text), _RANKED)
+        for language, probability in detector.predict(detector_input(text), _RANKED)
         if languages.sisters(language, expected, short=False)
     ]
-    return sum(together) > told.confidence
+    return sum(together) > match.confidence
 
 
-def own_words(response_text: str, cleaned: str, prompt: str | None) -> str:
+def without_quotations(response_text: str, cleaned: str, prompt: str | None) -> str:
     """The answer's prose without block quotes and passages of the prompt.
 
     Where these are all or nearly all of it, they are the answer and stay.
 
     Args:
         response_text: the answer as it was given.
-        cleaned: `prose` of it.
+        cleaned: `extract_prose` of it.
         prompt: the prompt's text, if it is known.
     """
     unquoted = without_block_quotes(response_text)
-    own = cleaned if unquoted == response_text else prose(unquoted)
+    text = cleaned if unquoted == response_text else extract_prose(unquoted)
     if prompt is not None:
-        own = without_passages(own, prompt)
-    return own if len(own) >= _ENOUGH and not is_short(own) else cleaned
+        text = without_passages(text, prompt)
+    return text if len(text) >= _MIN_CHARACTERS and not is_short(text) else cleaned
 
 
 def detect(text: str, detector: Detector, possible: str | None = None) -> tuple[str | None, float]:
@@ -244,28 +257,28 @@ def detect(text: str, detector: Detector, possible: str | None = None) -> tuple[
     A language that is not written in the text's script is none of its languages, whatever the
     detector says; `possible` is one that is known to be written in it.
     """
-    text = lowered(text)
-    ranked = detector.scores(text, 1) if has_letters(text) else []
+    text = detector_input(text)
+    ranked = detector.predict(text, 1) if has_letters(text) else []
     if not ranked or ranked[0][0] == NO_LANGUAGE:
         return None, 0.0
     detected, confidence = ranked[0]
-    settled = settle(text, detected)
-    if settled != possible and not may_be(text, settled):
-        settled = _first_that_may_be(text, detector) or settled
+    settled = correct_by_spelling(text, detected)
+    if settled != possible and not fits_script(text, settled):
+        settled = _first_in_script(text, detector) or settled
     if settled != detected:
-        confidence = dict(detector.scores(text, _RUNNERS_UP)).get(settled, 0.0)
+        confidence = dict(detector.predict(text, _RUNNERS_UP)).get(settled, 0.0)
     return settled, confidence
 
 
-def _first_that_may_be(text: str, detector: Detector) -> str | None:
+def _first_in_script(text: str, detector: Detector) -> str | None:
     """The most probable language that is written in the script of a text, or that alone is."""
-    for language, _ in detector.scores(text, _RANKED):
-        if language != NO_LANGUAGE and may_be(text, language):
-            return settle(text, language)
+    for language, _ in detector.predict(text, _RANKED):
+        if language != NO_LANGUAGE and fits_script(text, language):
+            return correct_by_spelling(text, language)
     return None
 
 
-def _no_answer(response_text: str, cleaned: str) -> Literal["empty", "degenerate"] | None:
+def _unusable_reason(response_text: str, cleaned: str) -> Literal["empty", "degenerate"] | None:
     if not response_text.strip():
         return "empty"
     if has_letters(cleaned):
@@ -273,7 +286,7 @@ def _no_answer(response_text: str, cleaned: str) -> Literal["empty", "degenerate
     return None if any(map(str.isalnum, response_text)) else "degenerate"
 
 
-def best_among(text: str, candidates: Iterable[str], detector: Detector) -> str | None:
+def most_probable_among(text: str, candidates: Iterable[str], detector: Detector) -> str | None:
     """The most probable language of `text` among `candidates`, as spelled there.
 
     None if the text has no letters outside code, addresses and formulas, or if the detector
@@ -282,13 +295,13 @@ def best_among(text: str, candidates: Iterable[str], detector: Detector) -> str 
     Raises:
         ValueError: if a candidate is not a language code.
     """
-    cleaned = lowered(prose(text))
+    cleaned = detector_input(extract_prose(text))
     spelled = {languages.canonical(code): code for code in candidates}
     if not has_letters(cleaned):
         return None
     # Nearly always one of the first few is it; to rank all languages takes much longer.
     for ranked in (_RUNNERS_UP, 10_000):
-        for language, _ in detector.scores(cleaned, ranked):
+        for language, _ in detector.predict(cleaned, ranked):
             if language in spelled:
                 return spelled[language]
     return None

@@ -36,14 +36,13 @@ def fetch(file: HubFile, detector: str) -> Path:
     except Exception as error:  # the library raises a dozen kinds for one cause
         reason = first_line(error)
         raise UserError(
-            f"the language detector {detector} lacks its model file, which could not be "
-            f"downloaded: {type(error).__name__}: {reason}; download {file.url} and name the "
-            f"file: `gate: {{detector: {detector}, model: path/to/{file.name}}}`, "
-            "or --model"
+            f"the model file of the language detector {detector} could not be "
+            f"downloaded: {type(error).__name__}: {reason}; download {file.url} and set "
+            f"`gate: {{detector: {detector}, model: path/to/{file.name}}}` or --model"
         ) from error
     if not hub_file_is_whole(Path(path)):
         raise UserError(
-            f"the language detector {detector} has a damaged model file: delete "
+            f"the model file of the language detector {detector} is damaged: delete "
             f"{Path(path).resolve()} and run again"
         )
     return Path(path)

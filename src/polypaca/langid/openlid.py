@@ -10,7 +10,7 @@ OPENLID_V3 = HubFile(
 )
 
 
-def prepared(line: str) -> str:
+def preprocess(line: str) -> str:
     """A line as OpenLID-v3 wants it: lower case, words and spaces only.
 
     Source: https://huggingface.co/HPLT/OpenLID-v3 ("How to use").

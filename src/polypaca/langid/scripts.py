@@ -39,7 +39,7 @@ _IDEOGRAPH = 3
 _SYLLABLE = 2
 
 
-class Part(NamedTuple):
+class ScriptMatch(NamedTuple):
     """The part of a text that decides on its language.
 
     Attributes:
@@ -55,7 +55,7 @@ class Part(NamedTuple):
     mixed: bool = False
 
 
-def main_part(text: str, language: str) -> Part:
+def match_script(text: str, language: str) -> ScriptMatch:
     """What is in a script of the language, or what is not, whichever is more of a text.
 
     An ideograph counts for three letters, kana and hangul for two; signs and digits for none, and
@@ -64,64 +64,65 @@ def main_part(text: str, language: str) -> Part:
     Raises:
         ValueError: if `language` is not a language code.
     """
-    side = _side(language)
-    if side is None:
-        return Part(text, fits=True)
+    letters = _letters_of(language)
+    if letters is None:
+        return ScriptMatch(text, fits=True)
     if text.isascii():
-        return Part(text, fits=side.latin or not any(map(str.isalpha, text)))
-    if not side.foreign.search(text):
-        fits = side.needed.search(text) is not None or not side.own.search(text)
-        return Part(text, fits=fits)
-    if not side.own.search(text):
-        return Part(text, fits=False)
-    return _greater_part(text, side)
+        return ScriptMatch(text, fits=letters.latin or not any(map(str.isalpha, text)))
+    if not letters.foreign.search(text):
+        fits = letters.needed.search(text) is not None or not letters.native.search(text)
+        return ScriptMatch(text, fits=fits)
+    if not letters.native.search(text):
+        return ScriptMatch(text, fits=False)
+    return _dominant_part(text, letters)
 
 
-def _greater_part(text: str, side: _Side) -> Part:
-    bare = _without_glosses(text, side)
-    if side.chinese and _is_japanese(bare):
-        return Part(text, fits=False)
-    own, other = side.foreign.sub(" ", bare), side.own.sub(" ", bare)
-    if not side.latin:
-        other = max(_LATIN.sub(" ", other), _NOT_LATIN.sub(" ", other), key=_weight)
-    if _weight(own) >= _weight(other):
-        return Part(" ".join(own.split()), side.needed.search(own) is not None, mixed=True)
-    return Part(" ".join(other.split()), fits=False, mixed=True)
+def _dominant_part(text: str, letters: _Letters) -> ScriptMatch:
+    bare = _without_glosses(text, letters)
+    if letters.chinese and _is_japanese(bare):
+        return ScriptMatch(text, fits=False)
+    native, foreign = letters.foreign.sub(" ", bare), letters.native.sub(" ", bare)
+    if not letters.latin:
+        foreign = max(_LATIN.sub(" ", foreign), _NOT_LATIN.sub(" ", foreign), key=_weight)
+    if _weight(native) >= _weight(foreign):
+        fits = letters.needed.search(native) is not None
+        return ScriptMatch(" ".join(native.split()), fits, mixed=True)
+    return ScriptMatch(" ".join(foreign.split()), fits=False, mixed=True)
 
 
-def may_be(text: str, language: str) -> bool:
+def fits_script(text: str, language: str) -> bool:
     """Whether a text of one script, nearly, may be in a language; True of a code that is none."""
     if text.isascii() and language in _LATIN_LANGUAGES:
         return True
-    return not languages.is_language(language) or main_part(text, language).fits
+    return not languages.is_language(language) or match_script(text, language).fits
 
 
-def _without_glosses(text: str, side: _Side) -> str:
+def _without_glosses(text: str, letters: _Letters) -> str:
     """A text without titles and terms that it quotes in other scripts.
 
     What stands in parentheses or quotation marks, 120 characters at most, all of it in another
     script; but no more than twice of what is in the language's own.
     """
-    bare = _GLOSS.sub(lambda gloss: gloss[0] if side.own.search(gloss[0]) else " ", text)
+    bare = _GLOSS.sub(lambda gloss: gloss[0] if letters.native.search(gloss[0]) else " ", text)
     if bare == text:
         return text
-    own = _weight(side.foreign.sub(" ", bare))
-    return bare if _MOST_GLOSSES * own >= _weight(text) - _weight(bare) else text
+    native = _weight(letters.foreign.sub(" ", bare))
+    return bare if _MOST_GLOSSES * native >= _weight(text) - _weight(bare) else text
 
 
-def in_script_of(text: str, language: str) -> bool:
+def is_in_script(text: str, language: str) -> bool:
     """Whether most letters of a text are in a script that the language is written in.
 
     Raises:
         ValueError: if `language` is not a language code.
     """
-    return any(map(str.isalpha, text)) and main_part(text, language).fits
+    return any(map(str.isalpha, text)) and match_script(text, language).fits
 
 
-class _Side(NamedTuple):
+class _Letters(NamedTuple):
     """A language's letters, letters of other scripts, and letters that its script must have."""
 
-    own: Any
+    native: Any
     foreign: Any
     needed: Any
     latin: bool
@@ -129,24 +130,25 @@ class _Side(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def _side(language: str) -> _Side | None:
+def _letters_of(language: str) -> _Letters | None:
     import regex
 
-    known = languages.scripts(language)
-    own = _properties(_UNICODE, known)
-    needed = _properties(_NEEDED, known)
-    if not known:
+    scripts = languages.scripts(language)
+    native = _properties(_UNICODE, scripts)
+    needed = _properties(_NEEDED, scripts)
+    if not scripts:
         return None
     try:
-        return _Side(
-            regex.compile(rf"[{own}&&[\p{{L}}\p{{M}}]]+", regex.VERSION1),
+        return _Letters(
+            regex.compile(rf"[{native}&&[\p{{L}}\p{{M}}]]+", regex.VERSION1),
             # Signs that several scripts share are of neither side.
             regex.compile(
-                rf"[[\p{{L}}\p{{M}}]--[{own}\p{{Script=Zyyy}}\p{{Script=Zinh}}]]+", regex.VERSION1
+                rf"[[\p{{L}}\p{{M}}]--[{native}\p{{Script=Zyyy}}\p{{Script=Zinh}}]]+",
+                regex.VERSION1,
             ),
             regex.compile(rf"[{needed}&&\p{{L}}]", regex.VERSION1),
-            "Latn" in known,
-            own == r"\p{Script=Hani}",
+            "Latn" in scripts,
+            native == r"\p{Script=Hani}",
         )
     except regex.error:  # a script that Unicode has not
         return None

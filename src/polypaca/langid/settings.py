@@ -11,10 +11,10 @@ from polypaca.core.settings import USER_PATH, Settings
 from polypaca.langid.detectors import DETECTORS
 
 
-class Gate(Settings):
-    """The language check: which detector, and its own model file if it is not the usual one."""
+class GateSettings(Settings):
+    """The language check: which detector, and optionally its model file."""
 
     detector: Annotated[str, name_in(DETECTORS, "detector")] = "lid176"
     model: Annotated[str | None, USER_PATH] = Field(
-        default=None, description="a model file of the detector's kind"
+        default=None, description="a model file to use in place of the detector's usual one"
     )

@@ -51,7 +51,7 @@ def check(study: Study, pending: Sequence[Task], out: Path | None = None) -> Non
         from polypaca.langid import detectors
 
         # Jobs work offline, so a detector is downloaded now.
-        detectors.ensure(study.gate.detector, study.gate.model)
+        detectors.ensure_model(study.gate.detector, study.gate.model)
 
 
 def paid_requests(pending: Sequence[Task]) -> list[str]:
@@ -60,7 +60,7 @@ def paid_requests(pending: Sequence[Task]) -> list[str]:
 
 
 def _served_requests(pending: Sequence[Task]) -> list[tuple[Endpoint, str]]:
-    """Endpoint models and what is requested of them; equal requests are counted together."""
+    """Served models and what is requested of them; equal requests are counted together."""
     counts: dict[str, tuple[Endpoint, int]] = {}
     for task in pending:
         request = _served_request(task.work)

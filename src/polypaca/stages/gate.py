@@ -8,7 +8,7 @@ It has a folder apart from the verdicts, so that another detector asks no judge 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from polypaca.core.files import read_jsonl, sha256_text, write_jsonl
 from polypaca.core.folders import GateFacts, GateFolder
@@ -16,14 +16,15 @@ from polypaca.core.records import GateResult, Response
 from polypaca.core.work import Context, SingleWork
 from polypaca.data.prompts import by_id
 from polypaca.langid import detectors
-from polypaca.langid.confusion import gates_inside, tally
-from polypaca.langid.gate import check
+from polypaca.langid.confusion import line_and_word_gates, tally
+from polypaca.langid.gate import check_response
 
 if TYPE_CHECKING:
     from polypaca.core.folders import PromptsFolder, ResponsesFolder
     from polypaca.core.records import Prompt
+    from polypaca.core.settings import Json
     from polypaca.langid.contract import Detector
-    from polypaca.langid.settings import Gate
+    from polypaca.langid.settings import GateSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +39,9 @@ class CheckLanguage(SingleWork[GateFolder]):
 
     responses: ResponsesFolder
     prompts: PromptsFolder
-    gate: Gate
+    gate: GateSettings
 
-    def decides(self) -> dict[str, Any]:
+    def decides(self) -> Json:
         """The detector; its own model file is known by what it holds."""
         return {"detector": detectors.decided(self.gate.detector)}
 
@@ -72,8 +73,10 @@ class CheckLanguage(SingleWork[GateFolder]):
 
 def _result(answer: Response, prompt: Prompt, identify: Detector) -> GateResult:
     text = answer.response
-    found = check(text, answer.language, identify, prompt=prompt.prompt, required=prompt.gate)
-    by_line, by_word = gates_inside(text, answer.language, identify, found.reason)
+    found = check_response(
+        text, answer.language, identify, prompt=prompt.prompt, required=prompt.gate
+    )
+    by_line, by_word = line_and_word_gates(text, answer.language, identify, found.reason)
     return GateResult(
         system=answer.system,
         prompt_id=answer.prompt_id,

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.core.folders import BaseFolder, HeldOutFolder, MixtureFolder
+    from polypaca.core.settings import Json
     from polypaca.data.budgets import LossOn
     from polypaca.training.heldout import HeldOut
     from polypaca.training.tokenize import Tokenized
@@ -71,7 +72,7 @@ class TrainCell(SingleWork[CellFolder]):
     cell: str = field(metadata=HOW_TO_RUN)
     hardware: Hardware = field(default_factory=Hardware, metadata=HOW_TO_RUN)
 
-    def decides(self) -> dict[str, Any]:
+    def decides(self) -> Json:
         """The method's settings and the seed, side by side."""
         return {**deciding(self.method), "seed": self.seed}
 

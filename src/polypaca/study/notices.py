@@ -21,9 +21,9 @@ def notices(study: Study) -> list[str]:
 
 def _unknown(study: Study) -> Iterator[str]:
     name = study.gate.detector
-    known = None if study.gate.model else detectors.known_languages(name)
+    known = None if study.gate.model else detectors.supported_languages(name)
     for code in study.languages.test:
-        script = detectors.unknown_script(name, code)
+        script = detectors.unsupported_script(name, code)
         if script is not None:
             yield (
                 f"{name} does not know {code} in {languages.script_name(script)} script: "

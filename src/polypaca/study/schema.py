@@ -19,7 +19,7 @@ from polypaca.data.mixtures import Sampling
 from polypaca.generation.contract import Generate
 from polypaca.judging.judges import JudgeChoice
 from polypaca.judging.reference import ReferenceJudgeSettings
-from polypaca.langid.settings import Gate
+from polypaca.langid.settings import GateSettings
 from polypaca.stats.settings import Statistics
 from polypaca.study.methods import Method, with_preset
 from polypaca.study.system_entries import SystemEntry
@@ -231,7 +231,7 @@ class Study(Settings):
     other_judges: list[JudgeChoice] = Field(
         default_factory=list, description="more judges, to measure their agreement with `judge`"
     )
-    gate: Gate = Gate()
+    gate: GateSettings = GateSettings()
     analyze: Statistics = Statistics()
 
     @model_validator(mode="before")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polypaca.core import languages
-from polypaca.langid.cleaning import has_letters, prose_lines
+from polypaca.langid.cleaning import extract_prose_lines, has_letters
 from polypaca.translation import spans
 from polypaca.translation.loops import loop, signs, variety
 from polypaca.translation.sizes import size
@@ -183,7 +183,7 @@ def _sides(before: str, after: str) -> tuple[str, str]:
 def _prose(lines: Sequence[str]) -> str:
     text = "\n".join(map(spans.blank, lines))
     pieces = [text] if len(text) <= _PIECE else _pieces(text)
-    return "\n".join(line for piece in pieces for line in prose_lines(piece))
+    return "\n".join(line for piece in pieces for line in extract_prose_lines(piece))
 
 
 def _pieces(text: str) -> Iterable[str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from polypaca.core import languages
 from polypaca.langid.content import word_count
-from polypaca.langid.gate import check
-from polypaca.langid.scripts import in_script_of
+from polypaca.langid.gate import check_response
+from polypaca.langid.scripts import is_in_script
 from polypaca.translation.sizes import size
 from polypaca.translation.words import SENTENCE, WORD, letters
 
@@ -30,7 +30,7 @@ class _Asked:
     limits: Limits
 
     def check(self, text: str) -> GateDecision:
-        return check(text, self.language, self.detector)
+        return check_response(text, self.language, self.detector)
 
     def size(self, text: str) -> float:
         return size(letters(text), self.language)
@@ -77,7 +77,7 @@ def foreign(
 
 def _script(text: str, asked: _Asked) -> str | None:
     """What a short text, whose language cannot be told, shows by its letters."""
-    if word_count(text) < _FEW or in_script_of(text, asked.language) or asked.check(text).gate:
+    if word_count(text) < _FEW or is_in_script(text, asked.language) or asked.check(text).gate:
         return None
     return f"hardly any letter of {languages.name(asked.language)}'s script"
 
@@ -95,7 +95,7 @@ def _is_plausible(text: str, found: GateDecision, asked: _Asked) -> bool:
     """
     if found.detected is None or languages.same_language(found.detected, asked.language):
         return False
-    if not in_script_of(text, found.detected):
+    if not is_in_script(text, found.detected):
         return False
     words = WORD.findall(text)
     names = sum(word[0].isupper() and not word.isupper() for word in words)

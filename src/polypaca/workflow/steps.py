@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from polypaca.core.settings import Json
     from polypaca.core.work import Facts, SealedFolder, Work
 
 STAGES = ("prepare", "translate", "mix", "train", "generate", "judge", "analyze", "report")
@@ -45,7 +46,7 @@ class Task:
     work: Work[SealedFolder[Facts]]
     inputs: Mapping[str, Task] = field(default_factory=dict)
     guards: tuple[Task, ...] = ()
-    pins: Mapping[str, Any] = field(default_factory=dict)
+    pins: Json = field(default_factory=dict)
     group: Group = Group("")
     cost: float = 1.0
     all_cores: bool = False
@@ -71,6 +72,6 @@ class Task:
         return self.work.identity(self.pins)
 
     @property
-    def recorded_settings(self) -> dict[str, Any]:
+    def recorded_settings(self) -> Json:
         """Everything but the inputs that determines the folder's content."""
         return self.work.recorded(self.pins)

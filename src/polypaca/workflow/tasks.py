@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from polypaca.core.settings import with_slots
 from polypaca.stages.mix import CountBudgets, DrawMixture, HoldOut, MeasureLengths, PlannedCell
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         PromptsFolder,
         TranslationFolder,
     )
+    from polypaca.core.settings import Json
     from polypaca.study.grid import Cell
     from polypaca.study.schema import Model, Study
     from polypaca.workflow.fingerprints import Fingerprints
@@ -100,14 +101,14 @@ def _instructions(tasks: TaskList, prompts: PromptsFolder) -> InstructionsFolder
     return tasks.add(layout.INSTRUCTIONS, work, _PREPARE, pins=pins)
 
 
-def _sha256(hashes: Mapping[str, str]) -> dict[str, Any]:
-    return {"sha256": hashes} if hashes else {}
+def _sha256(hashes: Mapping[str, str]) -> Json:
+    return {"sha256": dict(hashes)} if hashes else {}
 
 
 def _base(tasks: TaskList, model: Model) -> BaseFolder:
     sources = {"source": model.source, "tokenizer": model.tokenizer}
     work = PrepareBase(**sources, revision=model.revision, config=model.config, seed=model.seed)
-    pins = {key: tasks.source_pins(source) for key, source in sources.items() if source}
+    pins: Json = {key: tasks.source_pins(source) for key, source in sources.items() if source}
     group = Group(f"base-{model.name}")
     return tasks.add(layout.base(model.name), work, group, pins=pins, all_cores=True)
 

@@ -79,7 +79,7 @@ class Articles:
     name = "articles"
     signature = "articles-1"
 
-    def scores(self, text: str, k: int) -> list[tuple[str, float]]:
+    def predict(self, text: str, k: int) -> list[tuple[str, float]]:
         words = text.lower().split()
         found = {code: sum(map(words.count, own)) for code, own in _ARTICLES.items()}
         total = sum(found.values())

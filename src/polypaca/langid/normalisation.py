@@ -49,10 +49,10 @@ _UNUSUAL = re.compile(
 _LINE_ENDS = re.compile("\r\n?|[\u0085\u2028\u2029]")
 
 
-def plain(text: str) -> str:
+def normalise(text: str) -> str:
     r"""`text` composed (NFC), without invisible signs, vowel signs and typographic letters.
 
-    Line ends become `\n`. `plain(plain(text)) == plain(text)`.
+    Line ends become `\n`. `normalise(normalise(text)) == normalise(text)`.
     """
     if "\r" in text:
         text = _LINE_ENDS.sub("\n", text)
@@ -78,7 +78,7 @@ def _plainer(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def lowered(text: str) -> str:
+def detector_input(text: str) -> str:
     """`text` as detectors are asked: in lower case, whatever it was in, without ASCII punctuation.
 
     On FLORES lid.176 is as often right in lower case as in sentence case (docs/language-gate.md),

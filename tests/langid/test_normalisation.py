@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polypaca.langid import detectors
-from polypaca.langid.forms import lowered, plain
-from polypaca.langid.gate import check
+from polypaca.langid.gate import check_response
+from polypaca.langid.normalisation import detector_input, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,11 +44,13 @@ FORMS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("language", TEXTS)
 def test_one_text_has_one_verdict_in_any_form(language: str, form: str) -> None:
     detector = detectors.load("lid176")
-    found = check(FORMS[form](TEXTS[language]), language, detector)
-    assert found == check(TEXTS[language], language, detector)._replace(confidence=found.confidence)
+    found = check_response(FORMS[form](TEXTS[language]), language, detector)
+    assert found == check_response(TEXTS[language], language, detector)._replace(
+        confidence=found.confidence
+    )
     assert found.gate == 1
     other = "es" if language != "es" else "fi"
-    assert check(FORMS[form](TEXTS[language]), other, detector).gate == 0
+    assert check_response(FORMS[form](TEXTS[language]), other, detector).gate == 0
 
 
 @pytest.mark.parametrize(
@@ -72,15 +74,15 @@ def test_one_text_has_one_verdict_in_any_form(language: str, form: str) -> None:
     ],
 )
 def test_plain_forms(text: str, form: str) -> None:
-    assert plain(text) == unicodedata.normalize("NFC", form)
+    assert normalise(text) == unicodedata.normalize("NFC", form)
 
 
 @given(st.text())
 def test_a_plain_form_is_plain(text: str) -> None:
-    assert plain(plain(text)) == plain(text)
-    assert plain(unicodedata.normalize("NFD", text)) == plain(text)
+    assert normalise(normalise(text)) == normalise(text)
+    assert normalise(unicodedata.normalize("NFD", text)) == normalise(text)
 
 
 @given(st.text(st.characters(codec="latin-1")))
 def test_detectors_see_no_capitals(text: str) -> None:
-    assert lowered(text) == lowered(text.lower())
+    assert detector_input(text) == detector_input(text.lower())
