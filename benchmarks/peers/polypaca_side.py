@@ -74,7 +74,7 @@ def train(task: Task) -> Result:
 
     from polypaca.training.settings import Hardware, Lora
     from polypaca.training.tokenize import tokenize
-    from polypaca.training.trainer import copy_weights, fine_tune, with_adapter
+    from polypaca.training.trainer import Setup, copy_weights, fine_tune, with_adapter
 
     tokenizer = load_tokenizer(Path(task.base))
     rows, held_out = (
@@ -101,11 +101,15 @@ def train(task: Task) -> Result:
         rows,
         held_out,
         method,
-        folder=Path(task.out) / "checkpoints",
-        pad_token_id=task.pad,
-        seed=task.seed,
-        hardware=Hardware(micro_batch_tokens=task.micro * task.max_length if task.micro else None),
-        autocast=autocast,
+        Setup(
+            Path(task.out) / "checkpoints",
+            pad_token_id=task.pad,
+            seed=task.seed,
+            hardware=Hardware(
+                micro_batch_tokens=task.micro * task.max_length if task.micro else None
+            ),
+            autocast=autocast,
+        ),
     )
     checkpointing = ", gradient checkpointing" if trained.activation_checkpointing else ""
     limit = trained.micro_batch_tokens

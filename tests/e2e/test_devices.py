@@ -56,4 +56,4 @@ def test_a_cell_that_fails_on_two_devices_says_why_and_leaves_the_others_going(
     _check(mixed.parent / "out" / "cells", full, finished.study.parent / "out" / "cells")
     wrong = polypaca(mixed, "--launch", "torchrunn --nproc-per-node 2")
     assert wrong.returncode == 2
-    assert "there is no command torchrunn" in wrong.stderr
+    assert "command not found: torchrunn" in wrong.stderr

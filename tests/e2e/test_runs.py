@@ -106,7 +106,10 @@ def test_two_runs_on_one_folder_share_the_work(mixed: Path) -> None:
     before = len(_sealed(mixed.parent / "out"))
     processes = [
         subprocess.Popen(
-            command(mixed), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command(mixed, "--jobs", "1"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         for _ in range(2)
     ]
@@ -122,7 +125,7 @@ def test_a_failed_cell_leaves_the_others_going(mixed: Path) -> None:
     mixed.write_text(
         text.replace("  full: {", "  odd: {kind: lora, targets: [nothing]}\n  full: {")
     )
-    result = polypaca(mixed, "methods.odd.recipes=[multilingual]")
+    result = polypaca(mixed, "methods.odd.recipes=[multilingual]", "systems=[]", "--jobs", "1")
     # The study names a module that is not there: the user's mistake, found only in training.
     assert result.returncode == 2, result.stdout + result.stderr
     assert "no module is called nothing" in result.stdout
@@ -142,7 +145,7 @@ def test_a_bad_row_stops_the_run_with_its_place(finished: Finished, tmp_path: Pa
     lines = path.read_text().splitlines()
     lines[6] = lines[6][:-1]
     path.write_text("\n".join(lines))
-    result = polypaca(study)
+    result = polypaca(study, "systems=[]")
     assert result.returncode == 2
     assert "data.es.jsonl:7" in result.stdout
     assert "on_bad_row" in result.stdout

@@ -108,7 +108,7 @@ def test_without_a_home_a_study_runs_and_what_was_changed_is_made_again(
         _change(rows)
     again = polypaca(study, out=out)
     assert "nothing to do" in again.stdout
-    changed = polypaca(study, "methods.full.learning_rate=2e-3", out=out)
+    changed = polypaca(study, "methods.full.learning_rate=2e-3", verb="train", out=out)
     assert changed.returncode == 0, changed.stdout + changed.stderr
     assert "done      mixtures/downsampled.s1" in changed.stdout
     assert (out / "mixtures" / "downsampled.s1" / "train.jsonl").read_bytes() == trained

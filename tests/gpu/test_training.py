@@ -17,7 +17,7 @@ from polypaca.training.attention import Layout, packed_attention, with_alibi
 from polypaca.training.loop import Passes
 from polypaca.training.settings import Full, Hardware
 from polypaca.training.tokenize import Tokenized
-from polypaca.training.trainer import fine_tune, prepare
+from polypaca.training.trainer import Setup, fine_tune, prepare
 
 pytestmark = [
     pytest.mark.gpu,
@@ -122,7 +122,7 @@ def _train(folder: Path, **changes: Any) -> Any:
     return fine_tune(
         model, rows, rows,
         Full(learning_rate=1e-4, batch_size=64, epochs=1, evaluations=1, checkpoint="last"),
-        folder=folder, pad_token_id=0, seed=1, autocast=True, hardware=Hardware(**changes),
+        Setup(folder, pad_token_id=0, seed=1, autocast=True, hardware=Hardware(**changes)),
     )  # fmt: skip
 
 

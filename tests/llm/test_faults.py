@@ -106,9 +106,11 @@ def test_a_server_that_asks_to_come_back_tomorrow_is_not_waited_for() -> None:
     with serve(answer) as server:
         outcomes = complete(requests(), at(server, concurrency=2))
         assert len(server.requests) < 8
-    assert texts(outcomes)[:2] == ["0", "1"]
-    assert isinstance(outcomes[-1], Failure)
-    assert "asks to wait 86400 s; run again then" in outcomes[-1].reason
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    # Whichever two came first.
+    assert len(outcomes) - len(failed) == 2
+    # What was not sent any more has the same reason, or says why it was not.
+    assert any("asks to wait 86400 s; run again then" in outcome.reason for outcome in failed)
 
 
 def test_an_empty_purse_stops_at_once() -> None:

@@ -14,7 +14,7 @@ from polypaca.planning import preflight
 from polypaca.study import Study, load_study
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.steps import Task
-from polypaca.workflow.tasks import tasks_of
+from polypaca.workflow.tasks import study_tasks
 
 
 def _study(folder: Path, tokenizer: Path, generate: str) -> Path:
@@ -56,7 +56,7 @@ def test_a_prompt_that_is_too_long_is_named_before_anything_is_trained(
     study = load_study(_study(tmp_path, tokenizer_file, generate))
     tasks = [
         task
-        for task in tasks_of(study, tmp_path / "out", Fingerprints())
+        for task in study_tasks(study, tmp_path / "out", Fingerprints())
         if task.step == "generate"
     ]
     if refused:
@@ -72,7 +72,7 @@ SERVER = 'base_url: "http://127.0.0.1:9/v1"'
 
 def _pending(out: Path, *changes: str, steps: set[str] | None = None) -> tuple[Study, list[Task]]:
     study = load_study(TINY, list(changes))
-    tasks = tasks_of(study, out, Fingerprints())
+    tasks = study_tasks(study, out, Fingerprints())
     return study, [task for task in tasks if steps is None or task.step in steps]
 
 

@@ -21,7 +21,7 @@ from polypaca.planning import preflight
 from polypaca.stages.prepare import PreparePrompts
 from polypaca.study import load_study
 from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.tasks import tasks_of
+from polypaca.workflow.tasks import study_tasks
 
 ROWS = {
     code: [{"id": f"p{n}", "prompt": f"{code} {n}?"} for n in range(3)] for code in ("en", "es")
@@ -118,7 +118,7 @@ def test_other_hashes_are_other_prompts_and_nothing_is_fetched_early(
     identities = []
     for given in (sha256, {**sha256, "es": "0" * 64}):
         study = load_study(study_file(tmp_path, url, given))
-        tasks = tasks_of(study, tmp_path / "out", Fingerprints())
+        tasks = study_tasks(study, tmp_path / "out", Fingerprints())
         preflight.check(study, tasks)
         (task,) = (t for t in tasks if t.id == "data/prompts")
         identities.append(task.identity)

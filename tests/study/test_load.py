@@ -10,7 +10,7 @@ from polypaca.study.load import save_study
 from polypaca.study.methods import LoraMethod
 from polypaca.study.system_entries import GivenSystem
 from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.tasks import tasks_of
+from polypaca.workflow.tasks import study_tasks
 
 MINIMAL = """\
 name: small
@@ -169,7 +169,7 @@ def test_the_frozen_study_reads_back_the_same(tmp_path: Path) -> None:
     again = load_study(tmp_path / "resolved.yaml")
     assert again == study
     identities = [
-        [task.identity for task in tasks_of(s, tmp_path, Fingerprints())] for s in (study, again)
+        [task.identity for task in study_tasks(s, tmp_path, Fingerprints())] for s in (study, again)
     ]
     assert identities[0] == identities[1]
 

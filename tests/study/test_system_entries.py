@@ -10,7 +10,7 @@ from polypaca.study import Study, load_study, systems
 from polypaca.study.load import save_study
 from polypaca.study.system_entries import ServedSystem
 from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.tasks import tasks_of
+from polypaca.workflow.tasks import study_tasks
 
 TEXT = """\
 name: small
@@ -132,7 +132,7 @@ def test_a_served_model_may_take_no_temperature(
     for each in (study, load_study(tmp_path / "frozen.yaml")):
         (task,) = (
             task
-            for task in tasks_of(each, tmp_path, Fingerprints())
+            for task in study_tasks(each, tmp_path, Fingerprints())
             if task.id == "systems/o9/responses"
         )
         assert isinstance(task.work, AskServer)
@@ -149,7 +149,7 @@ def test_the_name_of_the_limit_and_what_is_tolerated_change_no_answer(tmp_path: 
         "analyze.seed=1",
     )
     one, other = (
-        {task.id: task.identity for task in tasks_of(study, tmp_path, Fingerprints())}
+        {task.id: task.identity for task in study_tasks(study, tmp_path, Fingerprints())}
         for study in (plain, changed)
     )
     assert one == other

@@ -19,7 +19,7 @@ import psutil, torch
 from pathlib import Path
 from transformers import AutoConfig, AutoModelForCausalLM
 from polypaca.training.settings import Full, Hardware
-from polypaca.training.trainer import fine_tune
+from polypaca.training.trainer import Setup, fine_tune
 from polypaca.training.tokenize import Tokenized
 import numpy as np
 import polypaca.training.loop
@@ -49,7 +49,7 @@ resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 trained = fine_tune(
     model, rows, rows,
     Full(learning_rate=1e-3, batch_size=40, epochs=1, evaluations=1, checkpoint="last"),
-    folder=folder, pad_token_id=0, seed=1, hardware=Hardware(**wanted),
+    Setup(folder, pad_token_id=0, seed=1, hardware=Hardware(**wanted)),
 )
 result = {"tokens": trained.micro_batch_tokens, "loss": trained.validation_loss,
           "checkpointing": trained.activation_checkpointing}
@@ -77,9 +77,9 @@ def test_a_limit_on_memory_divides_passes(tmp_path: Path) -> None:
     assert results["ample"]["tokens"] == 5120
     # Told to take more than fits: an allocation fails, the pass is divided, training goes on.
     assert results["told"]["tokens"] < 5120
-    assert "memory did not suffice" in output["told"]
+    assert "out of memory" in output["told"]
     # Left to itself it takes what fits from the start.
-    assert "memory did not suffice" not in output["found"]
+    assert "out of memory" not in output["found"]
     for name in ("told", "found"):
         assert results[name]["loss"] == pytest.approx(results["ample"]["loss"], rel=1e-4)
 

@@ -17,6 +17,7 @@ from polypaca.training.checkpoints import last_checkpoint
 from polypaca.training.settings import Full, Hardware, Lora
 from polypaca.training.tokenize import Tokenized, tokenize
 from polypaca.training.trainer import (
+    Setup,
     Trained,
     copy_weights,
     fine_tune,
@@ -63,11 +64,13 @@ def _train(
         _data(tokenizer, 32),
         _data(tokenizer, 4),
         (Lora if lora else Full)(**arguments),
-        folder=folder,
-        pad_token_id=pad_token_id(tokenizer),
-        seed=7,
-        hardware=Hardware(**how),
-        progress=progress,
+        Setup(
+            folder,
+            pad_token_id=pad_token_id(tokenizer),
+            seed=7,
+            hardware=Hardware(**how),
+            progress=progress,
+        ),
     )
 
 

@@ -17,7 +17,7 @@ from polypaca.training import distributed
 from polypaca.training.checkpoints import last_checkpoint
 from polypaca.training.settings import Full, Hardware, Lora
 from polypaca.training.tokenize import tokenize
-from polypaca.training.trainer import fine_tune, with_adapter
+from polypaca.training.trainer import Setup, fine_tune, with_adapter
 
 
 class KilledError(Exception):
@@ -67,8 +67,10 @@ def train(arguments: dict[str, Any]) -> dict[str, Any]:
             learning_rate=5e-3, batch_size=8, epochs=2, warmup_ratio=0.1, weight_decay=0.01,
             evaluations=4, checkpoint="last",
         ),
-        folder=folder, pad_token_id=pad_token_id(tokenizer), seed=7,
-        hardware=Hardware(micro_batch_tokens=120), progress=progress,
+        Setup(
+            folder, pad_token_id=pad_token_id(tokenizer), seed=7,
+            hardware=Hardware(micro_batch_tokens=120), progress=progress,
+        ),
     )  # fmt: skip
     sharded = [
         name

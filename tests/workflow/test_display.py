@@ -83,15 +83,15 @@ def test_events_reach_the_run_line_by_line(tmp_path: Path) -> None:
     tell = EventWriter(tmp_path / "job.jsonl")
     reader = EventReader(tmp_path)
     tell(EVENTS[0])
-    assert list(reader.new()) == [EVENTS[0]]
-    assert list(reader.new()) == []
+    assert list(reader.new_events()) == [EVENTS[0]]
+    assert list(reader.new_events()) == []
     with (tmp_path / "job.jsonl").open("a") as file:
         file.write('{"task": "half')
-    assert list(reader.new()) == []
+    assert list(reader.new_events()) == []
     (tmp_path / "other.jsonl").write_text("")
     second = EventWriter(tmp_path / "second.jsonl")
     second(EVENTS[3])
-    assert list(reader.new()) == [EVENTS[3]]
+    assert list(reader.new_events()) == [EVENTS[3]]
 
 
 def test_tasks_that_are_done_together_do_not_fill_the_terminal() -> None:
@@ -104,4 +104,4 @@ def test_tasks_that_are_done_together_do_not_fill_the_terminal() -> None:
         show(Event("systems/29/responses", "progress", "40/900 answers", 0.1))
     assert isinstance(console.file, io.StringIO)
     last = console.file.getvalue().split("systems/29/responses  40/900 answers")[-1]
-    assert "and 22 more with them" in last
+    assert "and 22 more" in last

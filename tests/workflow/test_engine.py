@@ -33,7 +33,7 @@ def test_a_job_that_dies_lets_the_others_go_on(
     while process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     assert process.poll() == 0, (run / "engine.log").read_text()
-    assert engine.died(run) == {"first": 137}
+    assert engine.failed_jobs(run) == {"first": 137}
     assert "ran second" in (run / "second.log").read_text()
 
 
@@ -53,20 +53,20 @@ def test_no_home_folder_is_needed(
 def test_the_engines_last_words_say_why_it_ended(tmp_path: Path) -> None:
     (tmp_path / "Snakefile").write_text("rule all:\n    input: 'never made'\n")
     assert engine.start(tmp_path, 1).wait(60) != 0
-    words = engine.last_words(tmp_path / engine.LOG)
+    words = engine.last_error(tmp_path / engine.LOG)
     assert "Missing input files for rule all" in words
     assert "never made" in words
-    assert engine.last_words(tmp_path / "no.log") == ""
+    assert engine.last_error(tmp_path / "no.log") == ""
 
 
 def test_last_words_are_the_error_before_the_farewell(tmp_path: Path) -> None:
     log = tmp_path / "engine.log"
     log.write_text("x\n" * 20_000 + "OSError: [Errno 5] broken\n\nShutting down, this might take\n")
-    assert engine.last_words(log) == "OSError: [Errno 5] broken"
+    assert engine.last_error(log) == "OSError: [Errno 5] broken"
 
 
 def test_launchers_are_those_of_this_environment() -> None:
     own = [sys.executable, "-m", "torch.distributed.run"]
-    assert engine.launcher_of("torchrun --nproc-per-node 8") == [*own, "--nproc-per-node", "8"]
-    several = engine.launcher_of("srun --nodes 2 torchrun --nnodes 2 --rdzv-id 'a b'")
+    assert engine.launcher_command("torchrun --nproc-per-node 8") == [*own, "--nproc-per-node", "8"]
+    several = engine.launcher_command("srun --nodes 2 torchrun --nnodes 2 --rdzv-id 'a b'")
     assert several == ["srun", "--nodes", "2", *own, "--nnodes", "2", "--rdzv-id", "a b"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from polypaca.core.manifest import MANIFEST, begin, seal
 from polypaca.stages.prepare import PrepareBase
-from polypaca.workflow.jobs import current, inputs_now, jobs_of, pending, threads_of
+from polypaca.workflow.jobs import deal_jobs, done_input, done_inputs, job_threads, pending_tasks
 from polypaca.workflow.steps import Task
 
 from .works import Stand, task
@@ -41,7 +41,7 @@ def _settings(one: Task) -> dict[str, Any]:
 
 def _make(out: Path, tasks: list[Task], text: str = "x") -> None:
     for one in tasks:
-        inputs = inputs_now(out, one)
+        inputs = done_inputs(out, one)
         assert inputs is not None
         begin(out / one.id, one.identity, inputs)
         (out / one.id / "file").write_text(f"{text} {one.id}")
@@ -53,16 +53,16 @@ def _make(out: Path, tasks: list[Task], text: str = "x") -> None:
 
 def test_everything_is_pending_first_and_nothing_when_it_is_done(tmp_path: Path) -> None:
     tasks = _tasks()
-    assert list(pending(tmp_path, tasks)) == [task.id for task in tasks]
+    assert list(pending_tasks(tmp_path, tasks)) == [task.id for task in tasks]
     _make(tmp_path, tasks)
-    assert pending(tmp_path, tasks) == {}
+    assert pending_tasks(tmp_path, tasks) == {}
 
 
 def test_a_changed_setting_makes_what_follows_from_it_pending(tmp_path: Path) -> None:
     tasks = _tasks()
     _make(tmp_path, tasks)
     _settings(tasks[3])["n"] = 99
-    reasons = pending(tmp_path, tasks)
+    reasons = pending_tasks(tmp_path, tasks)
     assert list(reasons) == ["cell1", "answers1", "report"]
     assert reasons["cell1"] == "its settings or inputs changed"
 
@@ -71,23 +71,23 @@ def test_a_deleted_manifest_makes_that_cell_and_what_follows_pending(tmp_path: P
     tasks = _tasks()
     _make(tmp_path, tasks)
     (tmp_path / "cell2" / MANIFEST).unlink()
-    reasons = pending(tmp_path, tasks)
+    reasons = pending_tasks(tmp_path, tasks)
     assert list(reasons) == ["cell2", "answers2", "report"]
     # Made again with the same content, it leaves its followers as they are.
     _make(tmp_path, [tasks[4]])
-    assert pending(tmp_path, tasks) == {}
+    assert pending_tasks(tmp_path, tasks) == {}
     (tmp_path / "cell2" / MANIFEST).unlink()
     _make(tmp_path, [tasks[4]], "other weights in")
-    assert list(pending(tmp_path, tasks)) == ["answers2", "report"]
+    assert list(pending_tasks(tmp_path, tasks)) == ["answers2", "report"]
 
 
 def test_what_came_out_the_same_for_other_reasons_redoes_nothing(tmp_path: Path) -> None:
     tasks = _tasks()
     _make(tmp_path, tasks)
     _settings(tasks[0])["rows"] = 2
-    assert next(iter(pending(tmp_path, tasks))) == "data"
+    assert next(iter(pending_tasks(tmp_path, tasks))) == "data"
     _make(tmp_path, tasks[:1])
-    assert pending(tmp_path, tasks) == {}
+    assert pending_tasks(tmp_path, tasks) == {}
 
 
 def test_what_stands_between_a_change_and_a_task_counts(tmp_path: Path) -> None:
@@ -96,9 +96,9 @@ def test_what_stands_between_a_change_and_a_task_counts(tmp_path: Path) -> None:
     _settings(tasks[0])["rows"] = 2
     _make(tmp_path, tasks[:1], "other rows in")
     # The answers' own inputs, the cells, hold what they held: but are not done for the new rows.
-    assert inputs_now(tmp_path, tasks[6]) is None
-    assert current(tmp_path, tasks[2]) is None
-    assert set(pending(tmp_path, tasks)) == {task.id for task in tasks[2:]}
+    assert done_inputs(tmp_path, tasks[6]) is None
+    assert done_input(tmp_path, tasks[2]) is None
+    assert set(pending_tasks(tmp_path, tasks)) == {task.id for task in tasks[2:]}
 
 
 def _edit(path: Path) -> None:
@@ -113,12 +113,12 @@ def test_what_a_task_would_read_is_hashed(tmp_path: Path) -> None:
     _make(tmp_path, tasks)
     _edit(tmp_path / "data" / "file")
     # Nothing runs, nothing is read: that would take time on each call. `verify` reads all.
-    assert pending(tmp_path, tasks) == {}
+    assert pending_tasks(tmp_path, tasks) == {}
     _settings(tasks[3])["n"] = 99
-    reasons = pending(tmp_path, tasks)
+    reasons = pending_tasks(tmp_path, tasks)
     assert reasons["data"] == "a file of it was changed or removed"
     assert reasons["cell1"] == "its settings or inputs changed"
-    assert reasons["cell0"] == "follows from data"
+    assert reasons["cell0"] == "depends on data"
     # What none of them reads is not hashed.
     assert "base" not in reasons
 
@@ -132,18 +132,20 @@ def test_what_is_made_again_reads_hashed_inputs_too(tmp_path: Path) -> None:
     _edit(tmp_path / "first" / "file")
     _edit(tmp_path / "second" / "file")
     (tmp_path / "third" / MANIFEST).unlink()
-    assert list(pending(tmp_path, tasks)) == ["first", "second", "third"]
+    assert list(pending_tasks(tmp_path, tasks)) == ["first", "second", "third"]
 
 
 def test_a_guard_comes_first_and_redoes_nothing_that_is_done(tmp_path: Path) -> None:
     check = task("check", "mix", group="mix", settings={"limit": 1})
     cell = task("cell", "train", guards=(check,), group="train-m")
-    jobs = {job.id: job for job in jobs_of([check, cell], pending(tmp_path, [check, cell]), 1)}
+    jobs = {
+        job.id: job for job in deal_jobs([check, cell], pending_tasks(tmp_path, [check, cell]), 1)
+    }
     assert jobs["train-m"].after == ("mix",)
     _make(tmp_path, [check, cell])
-    assert pending(tmp_path, [check, cell]) == {}
+    assert pending_tasks(tmp_path, [check, cell]) == {}
     _settings(check)["limit"] = 2
-    assert list(pending(tmp_path, [check, cell])) == ["check"]
+    assert list(pending_tasks(tmp_path, [check, cell])) == ["check"]
 
 
 def test_where_files_lie_changes_nothing_and_what_is_in_them_does() -> None:
@@ -154,7 +156,7 @@ def test_where_files_lie_changes_nothing_and_what_is_in_them_does() -> None:
 
 def test_jobs_share_processes_and_divide_the_cost(tmp_path: Path) -> None:
     tasks = _tasks()
-    jobs = {job.id: job for job in jobs_of(tasks, pending(tmp_path, tasks), processes=2)}
+    jobs = {job.id: job for job in deal_jobs(tasks, pending_tasks(tmp_path, tasks), processes=2)}
     assert [task.id for task in jobs["train-m-1"].tasks] == ["cell1"]
     assert [task.id for task in jobs["train-m-2"].tasks] == ["cell0", "cell2", "cell3"]
     assert jobs["train-m-1"].after == ("base-m", "prepare")
@@ -162,14 +164,14 @@ def test_jobs_share_processes_and_divide_the_cost(tmp_path: Path) -> None:
     assert jobs["analyze"].after == ("generate-m",)
     assert jobs["base-m"].all_cores
     assert not jobs["train-m-1"].all_cores
-    alone = jobs_of(tasks, pending(tmp_path, tasks), processes=1)
+    alone = deal_jobs(tasks, pending_tasks(tmp_path, tasks), processes=1)
     assert len([job for job in alone if job.id.startswith("train")]) == 1
 
 
 def test_done_tasks_are_in_no_job(tmp_path: Path) -> None:
     tasks = _tasks()
     _make(tmp_path, tasks[:4])
-    jobs = jobs_of(tasks, pending(tmp_path, tasks), processes=1)
+    jobs = deal_jobs(tasks, pending_tasks(tmp_path, tasks), processes=1)
     assert [task.id for task in jobs[0].tasks] == ["cell2", "cell3"]
     assert jobs[0].after == ()
 
@@ -177,7 +179,7 @@ def test_done_tasks_are_in_no_job(tmp_path: Path) -> None:
 def test_each_cell_that_is_launched_on_several_devices_is_a_job_of_its_own() -> None:
     tasks = _tasks()
     reasons = dict.fromkeys((task.id for task in tasks), "")
-    jobs = jobs_of(tasks, reasons, 1, launched=True)
+    jobs = deal_jobs(tasks, reasons, 1, launched=True)
     training = [job for job in jobs if job.tasks[0].stage == "train"]
     assert [len(job.tasks) for job in training] == [1, 1, 1, 1]
     # With all cores each, so that they come one after another.
@@ -208,8 +210,8 @@ def _study(cells: list[int], judged: bool = True) -> list[Task]:
 
 def _threads(tasks: list[Task], some: set[str], processes: int, cores: int) -> dict[str, int]:
     """Threads by task."""
-    jobs = jobs_of(tasks, dict.fromkeys(some, ""), processes)
-    threads = threads_of(tasks, jobs, processes, cores)
+    jobs = deal_jobs(tasks, dict.fromkeys(some, ""), processes)
+    threads = job_threads(tasks, jobs, processes, cores)
     return {task.id: threads[job.id] for job in jobs for task in job.tasks}
 
 

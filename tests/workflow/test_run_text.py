@@ -19,5 +19,5 @@ def test_many_tasks_that_fail_alike_are_said_once() -> None:
     assert lines[3] == "failed  systems/2/verdicts: no server; see logs/2.log"
     assert lines[4] == "failed  37 more for the same reason: no server"
     assert " ".join(" ".join(lines[5:]).split()) == (
-        "41 tasks failed and 1 that follow from them were skipped; 1 were done and stay done"
+        "41 tasks failed, 1 that depend on them were skipped, 1 were done"
     )

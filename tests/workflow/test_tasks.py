@@ -20,7 +20,7 @@ from polypaca.translation.engines import ENGINES
 from polypaca.workflow import layout
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.steps import STAGES, Task
-from polypaca.workflow.tasks import tasks_of
+from polypaca.workflow.tasks import study_tasks
 
 STUDY = Path(__file__).parents[2] / "studies" / "tiny.yaml"
 SERVER = 'base_url: "http://127.0.0.1:9/v1", api_key_env: null'
@@ -53,7 +53,7 @@ VARIANTS: dict[str, list[str]] = {
 
 
 def _tasks(out: Path, *changes: str) -> list[Task]:
-    return tasks_of(load_study(STUDY, list(changes)), out, Fingerprints())
+    return study_tasks(load_study(STUDY, list(changes)), out, Fingerprints())
 
 
 @pytest.fixture(params=list(VARIANTS.values()), ids=list(VARIANTS))

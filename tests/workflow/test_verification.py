@@ -10,8 +10,8 @@ from polypaca.core.errors import UserError
 from polypaca.core.manifest import MANIFEST, begin, seal
 from polypaca.study.load import load_study, save_study
 from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.jobs import inputs_now
-from polypaca.workflow.tasks import tasks_of
+from polypaca.workflow.jobs import done_inputs
+from polypaca.workflow.tasks import study_tasks
 from polypaca.workflow.verification import verify_output
 
 STUDY = Path(__file__).parents[2] / "studies" / "tiny.yaml"
@@ -26,8 +26,8 @@ def out(tmp_path: Path) -> Path:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "a.log").write_text("said")
     (tmp_path / ".run" / "runs" / "one").mkdir(parents=True)
-    for task in tasks_of(study, tmp_path, Fingerprints()):
-        folder, inputs = tmp_path / task.id, inputs_now(tmp_path, task)
+    for task in study_tasks(study, tmp_path, Fingerprints()):
+        folder, inputs = tmp_path / task.id, done_inputs(tmp_path, task)
         assert inputs is not None
         begin(folder, task.identity, inputs)
         (folder / "sub").mkdir()
@@ -67,7 +67,7 @@ def test_folders_without_a_manifest_are_named(out: Path) -> None:
         f"no manifest: {out / folder}"
         for folder in (CELL, "data/prompts", "mixtures/heldout", "systems/of-a-former-study/gate")
     ]
-    assert "begun, not finished" in "".join(verify_output(out).problems)
+    assert "unfinished: run again" in "".join(verify_output(out).problems)
 
 
 def test_what_something_was_made_from_and_is_gone_is_named(out: Path) -> None:
@@ -75,7 +75,7 @@ def test_what_something_was_made_from_and_is_gone_is_named(out: Path) -> None:
     shutil.rmtree(out / "report")
     found = verify_output(out)
     assert len(found.problems) == 1
-    assert found.problems[0].startswith(f"missing: {out / 'data' / 'prompts'}, from which ")
+    assert found.problems[0].startswith(f"missing: {out / 'data' / 'prompts'}, which ")
     # Nothing was made from the page: the study may just not have come so far.
     assert found.not_made == 1
 
@@ -85,9 +85,9 @@ def test_without_its_study_a_folder_is_still_hashed(out: Path) -> None:
     (out / CELL / "sub" / "file").unlink()
     found = verify_output(out)
     assert found.problems == [f"changed or missing: {out / CELL / 'sub' / 'file'}"]
-    assert "missing folders were not looked for" in found.note
+    assert "could not check for missing folders" in found.note
 
 
 def test_a_folder_without_any_manifest_is_no_output(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no manifest in it"):
+    with pytest.raises(UserError, match="holds no manifest"):
         verify_output(tmp_path)

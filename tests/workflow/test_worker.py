@@ -29,8 +29,8 @@ def out(tmp_path: Path) -> Path:
 
 def _run(out: Path, does: Callable[[Path], None]) -> list[Event]:
     todo = task(TASK.id, "train", TASK.inputs, does=does)
-    worker.run_task(out, todo, threads=1, tell=EventWriter(out / "events" / "job.jsonl"))
-    return list(EventReader(out / "events").new())
+    worker.run_task(out, todo, threads=1, emit=EventWriter(out / "events" / "job.jsonl"))
+    return list(EventReader(out / "events").new_events())
 
 
 def _work(folder: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_task_does_not_read_what_is_not_what_its_manifest_says(
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     (event,) = _run(out, _work)
     assert (event.kind, event.exit_code) == ("failed", 1)
-    assert f"{path} is not what its manifest says" in event.text
+    assert f"{path} differs from its manifest" in event.text
     assert not (out / TASK.id).exists()
 
 
@@ -73,11 +73,11 @@ def test_notices_are_told_logged_and_kept(out: Path, capsys: pytest.CaptureFixtu
     events = _run(out, work)
     told = [event.text for event in events if event.kind == "notice"]
     assert told[0] == "shard 0 was damaged"
-    assert told[5:] == ["and more; see logs/cells.c.train.log"]
+    assert told[5:] == ["there are more notices in logs/cells.c.train.log"]
     assert events[-1].kind == "done"
     manifest = read_manifest(out / TASK.id)
     assert manifest is not None
     assert len(manifest.facts["notices"]) == 9
     assert "shard 8 was damaged" in capsys.readouterr().err  # where a job's output goes to the log
     notice("nobody's")
-    assert len(list(EventReader(out / "events").new())) == len(events)
+    assert len(list(EventReader(out / "events").new_events())) == len(events)

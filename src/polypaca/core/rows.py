@@ -21,7 +21,7 @@ from pydantic_core import PydanticKnownError
 
 from polypaca.core.errors import UserError
 from polypaca.core.names import nearest
-from polypaca.core.settings import Choice, deciding
+from polypaca.core.settings import Choice, Json, deciding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ class Table(Mapping[str, Row]):
         point = self._point(name)
         return _package(point) if point else None
 
-    def decided(self, settings: Choice) -> dict[str, Any]:
+    def decided(self, settings: Choice) -> Json:
         """What of a row's settings decides results: with its package, if it is of another."""
         package = self.version_of(settings.kind)
         return {**deciding(settings), **({"package": package} if package else {})}

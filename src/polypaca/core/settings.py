@@ -20,6 +20,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     model_validator,
 )
 
@@ -161,15 +162,16 @@ def _marked(value: Any) -> Any:
     return _Truth(value) if isinstance(value, bool) else value
 
 
+Json = dict[str, JsonValue]  # a JSON object
 S = TypeVar("S", bound=Settings)
 
 
-def deciding(settings: Settings) -> dict[str, Any]:
+def deciding(settings: Settings) -> Json:
     """What of settings decides results, as JSON: neither run-only fields nor the user's paths.
 
     A field for a path may hold the name of something packaged instead; that one is kept.
     """
-    found = {}
+    found: Json = {}
     for name, mark, value in _fields(settings):
         if mark is RUN_ONLY or (mark is USER_PATH and _is_path(value)):
             continue

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from polypaca.core.manifest import identity_of, read_manifest
-from polypaca.core.settings import Settings, deciding
+from polypaca.core.settings import Json, Settings, deciding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -126,20 +126,20 @@ class Work(ABC, Generic[K_co]):
             found.update(_sealed(each.name, getattr(self, each.name)))
         return found
 
-    def decides(self) -> dict[str, Any]:
+    def decides(self) -> Json:
         """All that decides the folder's content beside its inputs, as JSON."""
-        found = {}
+        found: Json = {}
         for each in fields(self):
             value = getattr(self, each.name)
             if not each.metadata.get("mark") and not _sealed(each.name, value):
                 found[each.name] = _as_json(value)
         return found
 
-    def identity(self, pins: Mapping[str, Any]) -> str:
+    def identity(self, pins: Json) -> str:
         """What the folder's manifest must say; `pins` tell what the user's own files hold."""
         return identity_of(self.step, self.format_number, self.recorded(pins))
 
-    def recorded(self, pins: Mapping[str, Any]) -> dict[str, Any]:
+    def recorded(self, pins: Json) -> Json:
         """What the manifest keeps of it."""
         return {**self.decides(), "pins": dict(pins)} if pins else self.decides()
 

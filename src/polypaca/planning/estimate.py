@@ -38,8 +38,8 @@ from polypaca.study.grid import (
 )
 from polypaca.workflow import layout
 from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.jobs import current
-from polypaca.workflow.tasks import tasks_of
+from polypaca.workflow.jobs import done_input
+from polypaca.workflow.tasks import study_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -274,8 +274,8 @@ class _Planner:
 def _ledger(study: Study, out: Path) -> BudgetLedger | None:
     """What `mix` counted, if it was run for the study as it is now."""
     fingerprints = Fingerprints(out / ".run" / "fingerprints.json")
-    task = next(t for t in tasks_of(study, out, fingerprints) if t.id == layout.LEDGER)
-    if current(out, task) is None:
+    task = next(t for t in study_tasks(study, out, fingerprints) if t.id == layout.LEDGER)
+    if done_input(out, task) is None:
         return None
     ledger = LedgerFolder(out / layout.LEDGER)
     return BudgetLedger.model_validate_json(ledger.file.read_bytes())

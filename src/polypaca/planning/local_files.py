@@ -19,7 +19,7 @@ from polypaca.study.grid import given_languages, systems, translation_engines
 from polypaca.translation.language_check import check_language, language_notice
 from polypaca.workflow import layout
 from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.tasks import tasks_of
+from polypaca.workflow.tasks import study_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -108,7 +108,7 @@ def translation_notices(study: Study, out: Path) -> list[str]:
 
 
 def _is_done(study: Study, out: Path, task_id: str) -> bool:
-    task = next(task for task in tasks_of(study, out, Fingerprints()) if task.id == task_id)
+    task = next(task for task in study_tasks(study, out, Fingerprints()) if task.id == task_id)
     return state_of(out / task_id, task.identity) is State.DONE
 
 

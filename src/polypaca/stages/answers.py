@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from polypaca.core.cache import cache_folder
 from polypaca.core.errors import StageError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.core.folders import CellFolder, PromptsFolder
+    from polypaca.core.settings import Json
     from polypaca.generation.contract import Generate
     from polypaca.llm.endpoint import ServedModel
 
@@ -54,7 +55,7 @@ class AskServer(SingleWork[ResponsesFolder]):
     generate: Generate = field(metadata=HOW_TO_RUN)  # `decides` has what servers know of it
     account: Path = field(metadata=HOW_TO_RUN)
 
-    def decides(self) -> dict[str, Any]:
+    def decides(self) -> Json:
         """What is asked of whom, and what servers know of decoding."""
         return {
             "system": self.system,

@@ -8,7 +8,7 @@ It has a folder apart from the verdicts, so that another detector asks no judge 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from polypaca.core.files import read_jsonl, sha256_text, write_jsonl
 from polypaca.core.folders import GateFacts, GateFolder
@@ -22,6 +22,7 @@ from polypaca.langid.gate import check_response
 if TYPE_CHECKING:
     from polypaca.core.folders import PromptsFolder, ResponsesFolder
     from polypaca.core.records import Prompt
+    from polypaca.core.settings import Json
     from polypaca.langid.contract import Detector
     from polypaca.langid.settings import GateSettings
 
@@ -40,7 +41,7 @@ class CheckLanguage(SingleWork[GateFolder]):
     prompts: PromptsFolder
     gate: GateSettings
 
-    def decides(self) -> dict[str, Any]:
+    def decides(self) -> Json:
         """The detector; its own model file is known by what it holds."""
         return {"detector": detectors.decided(self.gate.detector)}
 

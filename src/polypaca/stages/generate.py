@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from polypaca.core.folders import BaseFolder, CellFolder, PromptsFolder
     from polypaca.core.records import Prompt
+    from polypaca.core.settings import Json
     from polypaca.core.work import Outcomes
     from polypaca.generation.adapters import Adapters
     from polypaca.generation.contract import Answer, Generate
@@ -63,7 +64,7 @@ class AnswerPrompts(SharedWork[ResponsesFolder]):
     template: str
     generate: Generate
 
-    def decides(self) -> dict[str, Any]:
+    def decides(self) -> Json:
         """How answers are decoded is kept apart from the rest of `generate`."""
         decoding = self.generate.decoding
         rest = deciding(self.generate)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from polypaca.core.folders import PromptsFolder, ResponsesFolder
     from polypaca.core.records import Prompt, Verdict
-    from polypaca.core.settings import Choice
+    from polypaca.core.settings import Choice, Json
     from polypaca.core.work import Outcomes
     from polypaca.judging.contract import Judge
     from polypaca.langid.settings import GateSettings
@@ -51,7 +51,7 @@ class JudgeAnswers(SharedWork[VerdictsFolder]):
     account: Path = field(metadata=HOW_TO_RUN)
     missing: float = field(default=TOLERATED, metadata=HOW_TO_RUN)  # share that may fail
 
-    def decides(self) -> dict[str, Any]:
+    def decides(self) -> Json:
         """The judge's settings, and the detector if it asks one."""
         settings = JUDGES.decided(self.judge)
         if JUDGES.row(self.judge.kind).uses_gate:

@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from polypaca.core.errors import DataError, UserError
 from polypaca.core.files import atomic_write, read_jsonl, write_json, write_jsonl
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.core.folders import BaseFolder, TranslationFolder
+    from polypaca.core.settings import Json
     from polypaca.data.budgets import Kind, LossOn, Unit
     from polypaca.data.mixtures import Align, Sampling
 
@@ -122,7 +123,7 @@ class DrawMixture(SingleWork[MixtureFolder]):
     max_length: int | None = None
     kind: Kind | None = None
 
-    def decides(self) -> dict[str, Any]:
+    def decides(self) -> Json:
         """What is not needed where rows alone are counted is left out."""
         return {
             name: value

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from polypaca.core.cache import cache_folder
 from polypaca.core.errors import StageError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from polypaca.core.folders import PromptsFolder, ResponsesFolder
     from polypaca.core.records import PairVerdict
+    from polypaca.core.settings import Json
     from polypaca.core.work import Outcomes
     from polypaca.judging.llm import LlmJudgeSettings
 
@@ -51,9 +52,9 @@ class ComparePairs(SharedWork[PairsFolder]):
     judge: LlmJudgeSettings
     account: Path = field(metadata=HOW_TO_RUN)
 
-    def decides(self) -> dict[str, Any]:
+    def decides(self) -> Json:
         """The judge's settings for pairs, and who answers."""
-        systems = {language: list(both) for language, both in self.systems.items()}
+        systems: Json = {language: list(both) for language, both in self.systems.items()}
         return {"judge": deciding(self.judge), "systems": systems}
 
     @classmethod

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.core.folders import BaseFolder, HeldOutFolder, MixtureFolder
+    from polypaca.core.settings import Json
     from polypaca.data.budgets import LossOn
     from polypaca.training.heldout import HeldOut
     from polypaca.training.tokenize import Tokenized
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _NAMED = 10  # rows that a warning names
+_CHECKPOINTS = "checkpoints"
 _LEDGER = "ledger.json"  # written once the weights are in place
 _ROWS_FORMAT = 2  # raised when tokenized rows kept in the cache change their meaning
 
@@ -70,7 +72,7 @@ class TrainCell(SingleWork[CellFolder]):
     cell: str = field(metadata=HOW_TO_RUN)
     hardware: Hardware = field(default_factory=Hardware, metadata=HOW_TO_RUN)
 
-    def decides(self) -> dict[str, Any]:
+    def decides(self) -> Json:
         """The method's settings and the seed, side by side."""
         return {**deciding(self.method), "seed": self.seed}
 
@@ -83,49 +85,25 @@ class TrainCell(SingleWork[CellFolder]):
         """
         import torch
 
-        from polypaca.training.trainer import causal_model, copy_weights, fine_tune
-
         torch.set_num_threads(context.threads)
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
-        folder, method = context.folder, self.method
         for name in self.hardware.report_to:
-            TRACKERS[name].begin(folder)
-        started = time.monotonic()
-        checkpoints = folder / "checkpoints"
-        if distributed.broadcast((folder / _LEDGER).exists()):
+            TRACKERS[name].begin(context.folder)
+        if distributed.broadcast((context.folder / _LEDGER).exists()):
             # Trained to the end, and killed while the checkpoints were being deleted.
             if distributed.is_main():
-                shutil.rmtree(checkpoints, ignore_errors=True)
-            return _facts(folder)
+                shutil.rmtree(context.folder / _CHECKPOINTS, ignore_errors=True)
+            return _facts(context.folder)
+        started = time.monotonic()
         tokenizer = loading.load_tokenizer(self.base.path)
-        rows = _Rows(self.base.path, tokenizer, load_template(method.template, tokenizer), method)
+        template = load_template(self.method.template, tokenizer)
+        rows = _Rows(self.base.path, tokenizer, template, self.method)
         context.progress(0.0, "tokenizing")
-        data = rows.of(self.mixture.train, method.loss_on)
-        validation = rows.of(self.mixture.validation, method.loss_on)
-        if not len(data) or not len(validation):
-            raise DataError(
-                f"no row of {self.mixture.path.name} has any response left within "
-                f"{method.max_length} tokens",
-                hint="raise max_length",
-            )
-        dtype = loading.training_dtype(method.precision)
-        model = self._model(checkpoints, dtype)
-        trained = fine_tune(
-            model,
-            data,
-            validation,
-            method,
-            folder=checkpoints,
-            pad_token_id=loading.pad_token_id(
-                tokenizer, causal_model(model).get_input_embeddings().num_embeddings
-            ),
-            seed=self.seed,
-            hardware=self.hardware,
-            autocast=method.kind == "full" and dtype == "bfloat16",
-            run_name=self.cell,
-            progress=context.progress,
-        )
+        data, validation = self._data(rows)
+        dtype = loading.training_dtype(self.method.precision)
+        model = self._model(context.folder / _CHECKPOINTS, dtype)
+        trained = self._fine_tuned(model, data, validation, tokenizer, dtype, context)
         peak = speed.peak_memory(loading.device())
         context.progress(1.0, "held-out responses")
         model = self._chosen(model, trained, dtype)
@@ -133,22 +111,70 @@ class TrainCell(SingleWork[CellFolder]):
         if not distributed.is_main():
             return CellFacts()
         ledger = {
-            **_counts(data, trained, method.epochs),
-            **_speed(model, data, trained, method, dtype),
+            **_counts(data, trained, self.method.epochs),
+            **_speed(model, data, trained, self.method, dtype),
             "peak_memory_bytes": peak,
             "wall_seconds": round(time.monotonic() - started, 3),
         }
-        weights = folder / ("adapter" if method.kind == "lora" else "model")
+        self._write(context.folder, trained, rows, ledger, losses)
+        return _facts(context.folder)
+
+    def _data(self, rows: _Rows) -> tuple[Tokenized, Tokenized]:
+        """The rows to train on, and those whose loss chooses the checkpoint."""
+        data = rows.of(self.mixture.train, self.method.loss_on)
+        validation = rows.of(self.mixture.validation, self.method.loss_on)
+        if not len(data) or not len(validation):
+            raise DataError(
+                f"no row of {self.mixture.path.name} has any response left within "
+                f"{self.method.max_length} tokens",
+                hint="raise max_length",
+            )
+        return data, validation
+
+    def _fine_tuned(
+        self,
+        model: Any,
+        data: Tokenized,
+        validation: Tokenized,
+        tokenizer: Any,
+        dtype: str,
+        context: Context,
+    ) -> Trained:
+        from polypaca.training.trainer import Setup, causal_model, fine_tune
+
+        vocabulary = causal_model(model).get_input_embeddings().num_embeddings
+        setup = Setup(
+            context.folder / _CHECKPOINTS,
+            pad_token_id=loading.pad_token_id(tokenizer, vocabulary),
+            seed=self.seed,
+            hardware=self.hardware,
+            autocast=self.method.kind == "full" and dtype == "bfloat16",
+            name=self.cell,
+            progress=context.progress,
+        )
+        return fine_tune(model, data, validation, self.method, setup)
+
+    def _write(
+        self,
+        folder: Path,
+        trained: Trained,
+        rows: _Rows,
+        ledger: Mapping[str, Any],
+        losses: Mapping[str, HeldOut],
+    ) -> None:
+        """Write the weights with all that goes with them, the ledger last."""
+        from polypaca.training.trainer import copy_weights
+
+        weights = folder / ("adapter" if self.method.kind == "lora" else "model")
         copy_weights(trained.checkpoint, weights)
-        tokenizer.save_pretrained(weights)
-        write_text(weights / "README.md", self._card(rows.wording, ledger, losses))
-        write_json(weights / "prompt_template.json", asdict(rows.wording))
+        rows.tokenizer.save_pretrained(weights)
+        write_text(weights / "README.md", self._card(rows.template, ledger, losses))
+        write_json(weights / "prompt_template.json", asdict(rows.template))
         lines = "".join(json.dumps(entry) + "\n" for entry in trained.history)
         write_text(folder / "metrics.jsonl", lines)
-        write_json(folder / "heldout.json", {code: asdict(own) for code, own in losses.items()})
+        write_json(folder / "heldout.json", {code: asdict(loss) for code, loss in losses.items()})
         write_json(folder / _LEDGER, ledger)
-        shutil.rmtree(checkpoints, ignore_errors=True)
-        return _facts(folder)
+        shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
 
     def _load(self, source: Path, dtype: str) -> Any:
         return loading.load_model(
@@ -160,7 +186,7 @@ class TrainCell(SingleWork[CellFolder]):
         )
 
     def _model(self, checkpoints: Path, dtype: str) -> Any:
-        """What is trained: the base with an adapter, or the base or its last checkpoint itself."""
+        """The model to train: the base with an adapter, or the base or its last checkpoint."""
         from polypaca.training.trainer import with_adapter
 
         if isinstance(self.method, Lora):
@@ -183,7 +209,7 @@ class TrainCell(SingleWork[CellFolder]):
 
         del model
         chosen = self._load(trained.checkpoint, dtype)
-        # The same fast paths, in a model of its own.
+        # The same fast paths, installed in another model.
         trained.passes.layout = prepare(chosen).layout
         return chosen
 
@@ -200,7 +226,7 @@ class TrainCell(SingleWork[CellFolder]):
         }
 
     def _card(
-        self, wording: Template, ledger: Mapping[str, Any], losses: Mapping[str, HeldOut]
+        self, template: Template, ledger: Mapping[str, Any], losses: Mapping[str, HeldOut]
     ) -> str:
         rows = read_jsonl(self.mixture.train, Example)
         return model_card(
@@ -208,34 +234,34 @@ class TrainCell(SingleWork[CellFolder]):
             kind=self.method.kind,
             base=self.base.path.name,
             languages=sorted({row.language for row in rows}),
-            template=wording.without_input,
+            template=template.without_input,
             settings={name: value for name, value in self.decides().items() if value is not None},
             ledger=ledger,
-            heldout={code: own.bits_per_byte for code, own in losses.items()},
+            heldout={code: loss.bits_per_byte for code, loss in losses.items()},
             version=__version__,
         )
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Files of examples, tokenized; kept in the shared cache for cells with the same rows."""
+    """Tokenizes files of examples; the result is cached for other cells with the same rows."""
 
     base: Path
     tokenizer: Any
-    wording: Template
+    template: Template
     method: Method
 
     def of(self, path: Path, loss_on: LossOn) -> Tokenized:
-        """One file's rows."""
+        """The rows of one file."""
         from polypaca.training.tokenize import cached, tokenize
 
-        wording, max_length = self.wording, self.method.max_length
+        template, max_length = self.template, self.method.max_length
         key = {
             "format": _ROWS_FORMAT,
             "rows": sha256_file(path),
             "tokenizer": [sha256_file(file) for file in sorted(self.base.glob("tokenizer*"))],
             "end": self.tokenizer.eos_token_id,
-            "template": asdict(wording),
+            "template": asdict(template),
             "max_length": max_length,
             "loss_on": loss_on,
         }
@@ -243,28 +269,28 @@ class _Rows:
         def make() -> Tokenized:
             return tokenize(
                 (
-                    (wording.render(example.instruction, example.input), example.output)
+                    (template.render(example.instruction, example.input), example.output)
                     for example in read_jsonl(path, Example)
                 ),
                 self.tokenizer,
                 max_length=max_length,
                 loss_on=loss_on,
-                closing=wording.closing,
-                special_tokens=wording.special_tokens,
+                closing=template.closing,
+                special_tokens=template.special_tokens,
             )
 
         name = sha256_text(json.dumps(key, sort_keys=True))[:32]
-        found = cached(cache_folder() / "rows" / name, make)
-        if found.special:
+        tokenized = cached(cache_folder() / "rows" / name, make)
+        if tokenized.special:
             ids = [example.id for example in read_jsonl(path, Example)]
             _log.warning(
-                "%s: the text of %d rows has special tokens in it, which this tokenizer cannot "
+                "%s: the text of %d rows contains special tokens, which this tokenizer cannot "
                 "read as text: %s",
                 path.name,
-                len(found.special),
-                ", ".join(ids[number] for number in found.special[:_NAMED]),
+                len(tokenized.special),
+                ", ".join(ids[number] for number in tokenized.special[:_NAMED]),
             )
-        return found
+        return tokenized
 
 
 def _facts(folder: Path) -> CellFacts:
@@ -311,17 +337,17 @@ def _counts(data: Tokenized, trained: Trained, epochs: float) -> dict[str, Any]:
 def _speed(
     model: Any, data: Tokenized, trained: Trained, method: Method, dtype: str
 ) -> dict[str, Any]:
-    """FLOPs, without recomputation, and the share of what matrix products reach here."""
+    """FLOPs, without recomputation, and their share of the measured rate of matrix products."""
     import torch
 
     parameters = sum(p.numel() for p in model.parameters())
-    each = flops_per_token(parameters, method.kind)
+    token_flops = flops_per_token(parameters, method.kind)
     rate = speed.matmul_rate(loading.device(), dtype, torch.get_num_threads())
     return {
         "parameters": parameters,
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        "flops": each * round(data.tokens * method.epochs),
+        "flops": token_flops * round(data.tokens * method.epochs),
         "precision": dtype,
         "matmul_flops_per_second": round(rate),
-        "mfu": round(each * trained.tokens_per_second / rate / distributed.world_size(), 4),
+        "mfu": round(token_flops * trained.tokens_per_second / rate / distributed.world_size(), 4),
     }

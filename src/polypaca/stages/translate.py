@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from polypaca.core.cache import cache_folder
 from polypaca.core.errors import DataError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.core.folders import InstructionsFolder, PromptsFolder
-    from polypaca.core.settings import Choice
+    from polypaca.core.settings import Choice, Json
     from polypaca.data.contamination import ContaminationIndex
     from polypaca.data.screening import Policy
     from polypaca.langid.contract import Detector
@@ -51,7 +51,7 @@ class PassOn(SingleWork[TranslationFolder]):
     language: str
     gate: GateSettings
 
-    def decides(self) -> dict[str, Any]:
+    def decides(self) -> Json:
         """The detector; its own model file is known by what it holds."""
         return {"language": self.language, "detector": detectors.decided(self.gate.detector)}
 
@@ -94,7 +94,7 @@ class TranslateRows(SingleWork[TranslationFolder]):
     gate: GateSettings
     account: Path = field(metadata=HOW_TO_RUN)
 
-    def decides(self) -> dict[str, Any]:
+    def decides(self) -> Json:
         """All but the model files, which are known by what they hold."""
         found = super().decides()
         del found["gate"]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from polypaca.core.work import Progress
     from polypaca.training.attention import Layout
     from polypaca.training.tokenize import Tokenized
 
@@ -106,6 +107,20 @@ class Clock(TrainerCallback, ExportableState):
     def tokens_per_second(self) -> float:
         """Tokens without padding; 0.0 before the first step."""
         return self.tokens / self.seconds if self.seconds else 0.0
+
+
+class Reporter(TrainerCallback):
+    """Reports progress after every step, and has the last one evaluated."""
+
+    def __init__(self, steps: int, clock: Clock, progress: Progress) -> None:
+        self._steps, self._clock, self._progress = steps, clock, progress
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Report the step."""
+        step, rate = state.global_step, self._clock.tokens_per_second
+        control.should_evaluate |= step == self._steps
+        speed = f", {rate:,.0f} tokens/s" if self._clock.seconds else ""
+        self._progress(step / state.max_steps, f"step {step}/{self._steps}{speed}")
 
 
 class _Steps(Dataset[dict[str, Any]]):

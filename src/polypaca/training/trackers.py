@@ -47,8 +47,8 @@ TRACKERS: dict[str, TrackerRow] = {
 }
 
 
-def need(names: Iterable[str]) -> None:
-    """Stop where a tracker is not installed: Trainer would find out late, and in other words.
+def check_installed(names: Iterable[str]) -> None:
+    """Check that trackers are installed: Trainer would fail late, and with another message.
 
     Raises:
         MissingExtraError: if one is not.

@@ -1,4 +1,4 @@
-"""What a person sees while a run is at work: live bars on a terminal, plain lines elsewhere."""
+"""The progress display of a run: live bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -26,32 +26,35 @@ _ENDED = ("done", "unchanged", "failed", "skipped")
 def display(plan: Plan, console: Console) -> Iterator[Callable[[Event], None]]:
     """Show the events of a run on `console`; yields the function that takes them."""
     if not console.is_terminal:
-        said: dict[str, float] = {}
-        yield lambda event: _plain(event, console, said)
+        printed: dict[str, float] = {}
+        yield lambda event: _print_event(event, console, printed)
         return
     from rich.live import Live
 
-    view = _Live(plan, console)
+    view = _LiveView(plan, console)
 
-    def note(event: Event) -> None:
+    def show(event: Event) -> None:
         if event.kind == "notice":
-            _plain(event, console, {})  # above the bars
+            _print_event(event, console, {})  # above the bars
         else:
-            view.note(event)
+            view.update(event)
 
     with Live(get_renderable=view.render, console=console, refresh_per_second=5):
-        yield note
+        yield show
 
 
-def _plain(event: Event, console: Console, said: dict[str, float]) -> None:
-    """One line an event, and of a task's progress one a minute, so that a log stays short."""
+def _print_event(event: Event, console: Console, printed: dict[str, float]) -> None:
+    """Print a line per event, but of a task's progress one a minute, so that a log stays short.
+
+    `printed` keeps when each task last had a line.
+    """
     now = time.monotonic()
     if event.kind == "skipped":
         return
-    if event.kind == "progress" and now - said.setdefault(event.task, now) < _LOG_SECONDS:
+    if event.kind == "progress" and now - printed.setdefault(event.task, now) < _LOG_SECONDS:
         return
     if event.kind != "notice":
-        said[event.task] = now
+        printed[event.task] = now
     seconds = f" in {event.seconds:.1f} s" if event.kind == "done" else ""
     text = f": {event.text}" if event.text else ""
     line = f"{time.strftime('%H:%M:%S')} {event.kind:<9} {event.task}{seconds}{text}"
@@ -59,7 +62,7 @@ def _plain(event: Event, console: Console, said: dict[str, float]) -> None:
 
 
 def clipped(line: str, room: int) -> str:
-    """As much of a line as there is room for, cut before a word, so that no number is cut."""
+    """A line cut to the room there is, before a word, so that no number is cut."""
     from rich.cells import cell_len
 
     if cell_len(line) <= room:
@@ -70,8 +73,8 @@ def clipped(line: str, room: int) -> str:
     return f"{line.rstrip()} …"[:room]
 
 
-class _Live:
-    """The state behind the live display: one bar a stage, one line a running task."""
+class _LiveView:
+    """The state of the live display: one bar per stage, one line per running task."""
 
     def __init__(self, plan: Plan, console: Console) -> None:
         self._console = console
@@ -80,7 +83,7 @@ class _Live:
         self._running: dict[str, Event] = {}
         self._started = time.monotonic()
 
-    def note(self, event: Event) -> None:
+    def update(self, event: Event) -> None:
         if event.kind in _ENDED:
             self._running.pop(event.task, None)
             self._ended[event.task] = event
@@ -95,15 +98,15 @@ class _Live:
 
         stages = []
         for stage in STAGES:
-            ids = [task for task, own in self._stage.items() if own == stage]
+            ids = [task for task in self._stage if self._stage[task] == stage]
             if not ids:
                 continue
-            part = sum(e.fraction for t, e in self._running.items() if self._stage[t] == stage)
+            running = sum(e.fraction for t, e in self._running.items() if self._stage[t] == stage)
             ended = [self._ended[task] for task in ids if task in self._ended]
             failed = sum(event.kind in ("failed", "skipped") for event in ended)
             style = "red" if failed else "green" if len(ended) == len(ids) else "cyan"
             count, faults = f"{len(ended)}/{len(ids)}", f"{failed} failed" if failed else ""
-            stages.append((stage, len(ids), len(ended) + part, count, style, faults))
+            stages.append((stage, len(ids), len(ended) + running, count, style, faults))
         # Counts stay whole: on a small terminal the bars are shorter, or none.
         around = max(len(s[0]) for s in stages) + max(len(s[3]) for s in stages)
         around += max(len(s[5]) for s in stages) + 3 * 2
@@ -113,15 +116,15 @@ class _Live:
             bar = [ProgressBar(total=total, completed=done, width=width)] if width > 0 else []
             counts = [Text(count, style=style), Text(faults, style="red")]
             bars.add_row(Text(stage), *bar, *counts)
-        # Tasks that are done together are many, and one of them tells how far they are.
-        telling = sorted(self._running.values(), key=lambda event: event.kind != "progress")
+        # Of tasks that are worked on together, only one reports progress: it comes first.
+        running_tasks = sorted(self._running.values(), key=lambda event: event.kind != "progress")
         room = self._console.width
         lines = [
             Text(clipped(f"  {event.task}  {event.text}", room), style="dim")
-            for event in telling[:_LINES]
+            for event in running_tasks[:_LINES]
         ]
-        if len(telling) > _LINES:
-            more = f"  and {len(telling) - _LINES} more with them"
+        if len(running_tasks) > _LINES:
+            more = f"  and {len(running_tasks) - _LINES} more"
             lines.append(Text(clipped(more, room), style="dim"))
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
         return Group(bars, *lines, Text(f"  {minutes}:{seconds:02d}", style="dim"))

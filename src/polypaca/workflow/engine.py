@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 # Libraries that start threads of their own read these before they load.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 LOG = "engine.log"
-_LOG_END = 1 << 14  # bytes of a log that are looked at for its last words
-_MOST_WORDS = 300  # characters
+_LOG_END = 1 << 14  # bytes at the end of a log that are searched for its last error
+_LONGEST_ERROR = 300  # characters
 _LINES_OF_AN_ERROR = 4
 _ERROR = re.compile(r"[\w.]*(?:Error|Exception)\b")  # the last line of a traceback
-# What Snakemake says after what matters.
-_FAREWELL = re.compile(
+# What Snakemake logs after the error.
+_AFTER_ERROR = re.compile(
     r"Shutting down|Complete log|Exiting because|Removing output|At least one job|WorkflowError:$"
 )
 
@@ -41,7 +41,7 @@ _FAREWELL = re.compile(
 def write_workflow(
     run_folder: Path, jobs: Sequence[Job], threads: dict[str, int], launch: str = ""
 ) -> None:
-    """Write the run's Snakefile: one shell rule a job, chained by stamps.
+    """Write the run's Snakefile: one shell rule per job, chained by stamps.
 
     `launch` is the command that starts a module on several devices; it starts training jobs.
     """
@@ -49,15 +49,15 @@ def write_workflow(
     for number, job in enumerate(jobs):
         variables = " ".join(f"{name}={threads[job.id]}" for name in _THREAD_VARIABLES)
         if all(task.stage != "prepare" for task in job.tasks):
-            # `prepare` has made everything ready: later jobs need no network, and use none.
+            # `prepare` has downloaded everything: later jobs need no network, and use none.
             variables += " HF_HUB_OFFLINE=1"
         training = all(task.stage == "train" for task in job.tasks)
-        launcher = launcher_of(launch) if training and launch else [sys.executable]
+        launcher = launcher_command(launch) if training and launch else [sys.executable]
         worker = shlex.join([*launcher, "-m", "polypaca.workflow.worker"])
         arguments = shlex.join([str(run_folder), job.id])
         log = shlex.quote(str(run_folder / f"{job.id}.log"))
-        # A job that died must not keep the others from what they can do: its manifests are
-        # missing, and that is what counts. The stamp says that it was tried.
+        # A failed job must not keep independent ones from running: its manifests are missing, and
+        # that is what counts. The stamp says that it was tried.
         command = (
             f"code=0; {variables} TOKENIZERS_PARALLELISM=false {worker} {arguments} "
             f"> {log} 2>&1 || code=$?; echo $code > {shlex.quote(_stamp(job.id))}"
@@ -72,15 +72,16 @@ def write_workflow(
     write_text(run_folder / "Snakefile", "\n".join(rules))
 
 
-def launcher_of(launch: str) -> list[str]:
+def launcher_command(launch: str) -> list[str]:
     """A launch command as words; `torchrun` and `accelerate` are those of this environment."""
-    words = shlex.split(launch)
-    own = {"torchrun": "torch.distributed.run", "accelerate": "accelerate.commands.accelerate_cli"}
-    return [
-        part
-        for word in words
-        for part in ([sys.executable, "-m", own[word]] if word in own else [word])
-    ]
+    modules = {
+        "torchrun": "torch.distributed.run",
+        "accelerate": "accelerate.commands.accelerate_cli",
+    }
+    command: list[str] = []
+    for word in shlex.split(launch):
+        command += [sys.executable, "-m", modules[word]] if word in modules else [word]
+    return command
 
 
 def start(run_folder: Path, cores: int) -> subprocess.Popen[bytes]:
@@ -115,8 +116,8 @@ def stop(engine: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def died(run_folder: Path) -> dict[str, int]:
-    """Jobs whose process ended with an error, and its exit code."""
+def failed_jobs(run_folder: Path) -> dict[str, int]:
+    """Jobs whose process failed, with its exit code."""
     codes = {}
     for path in (run_folder / "stamps").glob("*"):
         text = path.read_text(encoding="utf-8").strip()
@@ -125,7 +126,7 @@ def died(run_folder: Path) -> dict[str, int]:
     return codes
 
 
-def last_words(log: Path) -> str:
+def last_error(log: Path) -> str:
     """The error that a log ends with, or else its last line; empty where there is none."""
     try:
         with log.open("rb") as file:
@@ -133,10 +134,10 @@ def last_words(log: Path) -> str:
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    said = [line for line in lines if line.strip() and not _FAREWELL.match(line)]
-    errors = [number for number, line in enumerate(said) if _ERROR.match(line)]
-    words = said[errors[-1] :][:_LINES_OF_AN_ERROR] if errors else said[-1:]
-    return " ".join(line.strip() for line in words)[:_MOST_WORDS]
+    lines = [line for line in lines if line.strip() and not _AFTER_ERROR.match(line)]
+    errors = [number for number, line in enumerate(lines) if _ERROR.match(line)]
+    last = lines[errors[-1] :][:_LINES_OF_AN_ERROR] if errors else lines[-1:]
+    return " ".join(line.strip() for line in last)[:_LONGEST_ERROR]
 
 
 def _stamp(job: str) -> str:
@@ -151,7 +152,7 @@ def _execute(run_folder: Path, cores: int) -> None:
     )
     from snakemake.settings.types import ExecutionSettings, SharedFSUsage, StorageSettings
 
-    # Its cache would be in the home folder, which need not be one that can be written to.
+    # Snakemake's source cache would be in the home folder, which may not be writable.
     storage = StorageSettings(shared_fs_usage=SharedFSUsage.all() - {SharedFSUsage.SOURCE_CACHE})
     with SnakemakeApi(OutputSettings(nocolor=True, enable_file_logging=False)) as api:
         workflow = api.workflow(

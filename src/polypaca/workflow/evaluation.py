@@ -1,4 +1,4 @@
-"""The tasks from answers to the report: what every system answers, and what is made of it."""
+"""The tasks of `generate` and after: responses, verdicts, gates, analysis and report."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _responses(
             system=system.id,
             languages=system.languages,
         )
-        pins = tasks.holds(entry.answers, system.languages)
+        pins = tasks.source_pins(entry.answers, system.languages)
         return tasks.add(task_id, take, Group("answers"), pins=pins)
     template = _template(tasks, system)
     served = _served(tasks, system)
@@ -139,7 +139,7 @@ def _responses(
 
 
 def _served(tasks: TaskList, system: System) -> ServedModel | None:
-    """Who answers for a system, if that is a server."""
+    """The server of a system, if one answers for it."""
     if isinstance(system.entry, ServedSystem):
         served: ServedModel | None = system.entry.served
     else:
@@ -150,11 +150,11 @@ def _served(tasks: TaskList, system: System) -> ServedModel | None:
 
 
 def _template(tasks: TaskList, system: System) -> str | None:
-    """The words that a system is asked in; None leaves them to a server."""
+    """The name of a system's prompt template; None leaves it to the server."""
     if isinstance(system.entry, (ModelSystem, ServedSystem)):
         return system.entry.template
     methods = tasks.study.methods
-    # An untuned base is asked in the words that the study's first method trains with.
+    # An untuned base gets the template that the study's first method trains with.
     first = next(iter(methods.values()))
     return (methods[system.cell.method] if system.cell else first).template
 
@@ -176,9 +176,9 @@ def _verdicts(
         account=tasks.out / layout.SPENDING,
         missing=judge.missing if isinstance(judge, LlmJudgeSettings) else TOLERATED,
     )
-    pins = tasks.held_by(judge)
+    pins = tasks.settings_pins(judge)
     if JUDGES.row(judge.kind).uses_gate:
-        pins.update(tasks.held_by(gate))
+        pins.update(tasks.settings_pins(gate))
     return tasks.add(layout.verdicts(system, name), work, _JUDGE, pins=pins)
 
 
@@ -187,7 +187,7 @@ def _gate(
 ) -> GateFolder:
     gate = tasks.study.gate
     work = CheckLanguage(responses=responses, prompts=prompts, gate=gate)
-    return tasks.add(layout.gate(system), work, Group("gate"), pins=tasks.held_by(gate))
+    return tasks.add(layout.gate(system), work, Group("gate"), pins=tasks.settings_pins(gate))
 
 
 def _pair(
@@ -198,14 +198,14 @@ def _pair(
 ) -> PairsFolder:
     judge = tasks.study.judge
     assert isinstance(judge, LlmJudgeSettings)
-    asked = judge.pairwise_settings
+    settings = judge.pairwise_settings
     answering = sorted({system for both in pair.systems.values() for system in both})
     work = ComparePairs(
         prompts=prompts,
         responses={system: responses[system] for system in answering},
         systems=pair.systems,
-        judge=asked,
+        judge=settings,
         account=tasks.out / layout.SPENDING,
     )
-    pins = tasks.held_by(asked)
+    pins = tasks.settings_pins(settings)
     return tasks.add(layout.pair(pair), work, _JUDGE, pins=pins)

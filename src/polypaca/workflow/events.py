@@ -1,4 +1,4 @@
-"""What workers tell the run that started them: one JSON object a line, one file a job."""
+"""Events that workers report to the run that started them: JSON lines, one file per job."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Event:
 
 
 class EventWriter:
-    """Appends events to a file; progress is thinned out. What a full disk refuses is not told."""
+    """Appends events to a file, progress at intervals; on a full disk events are lost."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ class EventReader:
         self._folder = folder
         self._offsets: dict[Path, int] = {}
 
-    def new(self) -> Iterator[Event]:
+    def new_events(self) -> Iterator[Event]:
         """The events since the last call; a line still being written waits for the next."""
         for path in sorted(self._folder.glob("*.jsonl")):
             with path.open("rb") as file:
@@ -67,6 +67,6 @@ class EventReader:
             whole = data[: data.rfind(b"\n") + 1]
             self._offsets[path] = self._offsets.get(path, 0) + len(whole)
             for line in whole.splitlines():
-                # What a full disk let through of an event is none.
+                # A full disk may cut an event off.
                 with suppress(ValueError):
                     yield Event(**json.loads(line))

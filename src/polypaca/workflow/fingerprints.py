@@ -1,6 +1,6 @@
-"""Hashes of the user's own files, remembered by size and times so that planning stays quick.
+"""Hashes of the user's own files, cached by size and times so that planning stays quick.
 
-The time of change is among them: the system sets it, and nothing that edits a file sets it back.
+The times include that of the last change (ctime), which no editing program can set back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Fingerprints:
-    """SHA-256 of files outside the output folder; `save` keeps what was hashed."""
+    """SHA-256 of files outside the output folder; `save` writes the cache of them."""
 
     def __init__(self, store: Path | None = None) -> None:
         self._store = store
@@ -27,10 +27,10 @@ class Fingerprints:
             except (OSError, ValueError):
                 self._known = {}
 
-    def of(self, source: str, languages: Iterable[str]) -> dict[str, str]:
-        """Hashes of the files that a source names, by language (or by file for a folder).
+    def hashes(self, source: str, languages: Iterable[str]) -> dict[str, str]:
+        """Hashes of the files of a source, by language (or by file for a folder).
 
-        Sources that are no files (`builtin:`, `hf:`, Hub ids) have none.
+        Sources that are not files (`builtin:`, `hf:`, Hub ids) have none.
         """
         hashes: dict[str, str] = {}
         for code in languages:
@@ -45,7 +45,7 @@ class Fingerprints:
         return hashes
 
     def save(self, path: Path | None = None) -> None:
-        """Keep the hashes for the next run, or for a job at `path`."""
+        """Write the hashes for the next run, or for a job at `path`."""
         if target := path or self._store:
             write_json(target, self._known)
 

@@ -24,34 +24,34 @@ class Job:
     all_cores: bool
 
 
-def current(out: Path, task: Task, known: dict[str, Input | None] | None = None) -> Input | None:
-    """What the task's folder holds; None unless it is done for what its own inputs hold now.
+def done_input(out: Path, task: Task, known: dict[str, Input | None] | None = None) -> Input | None:
+    """A task's folder as an input of others; None unless it is done for its own current inputs.
 
-    Manifests are believed; `pending` looks at the files. `known` remembers what was found.
+    Manifests are trusted; `pending_tasks` checks the files. `known` caches results between calls.
     """
     known = {} if known is None else known
     if task.id not in known:
-        manifest, inputs = read_manifest(out / task.id), inputs_now(out, task, known)
+        manifest, inputs = read_manifest(out / task.id), done_inputs(out, task, known)
         done = manifest and inputs is not None and made_from(manifest, task.identity, inputs)
         known[task.id] = manifest.as_input() if manifest and done else None
     return known[task.id]
 
 
-def inputs_now(
+def done_inputs(
     out: Path, task: Task, known: dict[str, Input | None] | None = None
 ) -> dict[str, Input] | None:
-    """What the task's inputs hold; None unless all of them are done."""
+    """A task's inputs by role; None unless all of them are done."""
     known = {} if known is None else known
-    found = {role: current(out, source, known) for role, source in task.inputs.items()}
-    held = {role: source for role, source in found.items() if source is not None}
-    return held if len(held) == len(found) else None
+    inputs = {role: done_input(out, source, known) for role, source in task.inputs.items()}
+    done = {role: source for role, source in inputs.items() if source is not None}
+    return done if len(done) == len(inputs) else None
 
 
-def pending(out: Path, tasks: Sequence[Task]) -> dict[str, str]:
+def pending_tasks(out: Path, tasks: Sequence[Task]) -> dict[str, str]:
     """The tasks to run, in order, each with the reason.
 
-    What is done is looked at by size and mtime, but for what a task that runs would read: that is
-    hashed, and made again where it is not what its manifest says.
+    Done folders are checked by the size and mtime of their files. Those that a pending task would
+    read are hashed, and are pending themselves where they differ from their manifest.
     """
     damaged: set[str] = set()
     hashed: set[str] = set()
@@ -71,7 +71,7 @@ def _pending(out: Path, tasks: Sequence[Task], damaged: Collection[str]) -> dict
     reasons: dict[str, str] = {}
     known: dict[str, Input | None] = {}
     for task in tasks:
-        state = state_of(out / task.id, task.identity, inputs_now(out, task, known))
+        state = state_of(out / task.id, task.identity, done_inputs(out, task, known))
         if state is State.DONE and task.id in damaged:
             state = State.DAMAGED
         if state is not State.DONE:
@@ -79,16 +79,16 @@ def _pending(out: Path, tasks: Sequence[Task], damaged: Collection[str]) -> dict
             continue
         redone = [source.id for source in task.inputs.values() if source.id in reasons]
         if redone:
-            reasons[task.id] = f"follows from {redone[0]}"
+            reasons[task.id] = f"depends on {redone[0]}"
     return reasons
 
 
-def jobs_of(
+def deal_jobs(
     tasks: Sequence[Task], reasons: Mapping[str, str], processes: int, *, launched: bool = False
 ) -> list[Job]:
-    """Deal the pending tasks out to jobs, each group over at most `processes` of them.
+    """Distribute the pending tasks over jobs, each group over at most `processes` of them.
 
-    Tasks of one group do not depend on one another, but for those that run in one job anyway. Where
+    Tasks of one group do not depend on one another, except where they run in one job anyway. Where
     training is `launched` on several devices, each cell is a job of its own and has the machine to
     itself: processes that train together end together.
     """
@@ -101,9 +101,9 @@ def jobs_of(
     for group, members in groups.items():
         together = launched and group.splits
         parts = len(members) if together else _parts(group, len(members), processes)
-        for number, part in enumerate(_deal(members, parts), start=1):
+        for number, part in enumerate(_balanced(members, parts), start=1):
             job = f"{group.name}-{number}" if parts > 1 else group.name
-            sources = {source.id for task in part for source in task.before}
+            sources = {source.id for task in part for source in task.dependencies}
             job_of.update((task.id, job) for task in part)
             after = sorted({job_of[source] for source in sources if source in job_of} - {job})
             all_cores = together or any(task.all_cores for task in part)
@@ -111,10 +111,10 @@ def jobs_of(
     return jobs
 
 
-def threads_of(
+def job_threads(
     tasks: Sequence[Task], jobs: Sequence[Job], processes: int, cores: int
 ) -> dict[str, int]:
-    """Threads of each job, of the pending ones, in a study that has all these tasks.
+    """Threads of each pending job, in a study that has all these tasks.
 
     Numbers may depend on the threads, so these depend on the machine, on `processes` and on the
     study's own shape, and not on what happens to be pending: the jobs that a stage of the whole
@@ -141,13 +141,13 @@ def _parts(group: Group, tasks: int, processes: int) -> int:
     return min(processes, tasks) if group.splits else 1
 
 
-def _deal(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
-    """Up to `parts` piles of about the same cost, each in the order of the study."""
-    piles: list[list[Task]] = [[] for _ in range(min(parts, len(tasks)))]
-    costs = [0.0] * len(piles)
+def _balanced(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
+    """Split tasks into up to `parts` lists of about the same cost, each in the order given."""
+    shares: list[list[Task]] = [[] for _ in range(min(parts, len(tasks)))]
+    costs = [0.0] * len(shares)
     for task in sorted(tasks, key=lambda task: -task.cost):
         least = costs.index(min(costs))
-        piles[least].append(task)
+        shares[least].append(task)
         costs[least] += task.cost
     order = {task.id: index for index, task in enumerate(tasks)}
-    return [sorted(pile, key=lambda task: order[task.id]) for pile in piles]
+    return [sorted(share, key=lambda task: order[task.id]) for share in shares]

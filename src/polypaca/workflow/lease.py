@@ -29,9 +29,9 @@ POLL_SECONDS = 0.5
 
 @contextmanager
 def lease(path: Path, *, waiting: Callable[[str], None] = lambda owner: None) -> Iterator[None]:
-    """Hold the lease at `path`, after waiting for a live owner to let it go.
+    """Hold the lease at `path`, after waiting for a live owner to release it.
 
-    `waiting` is called once, with words that name the owner, if there is one to wait for.
+    `waiting` is called once, with the owner's process and host, if there is one to wait for.
     """
     me = {
         "host": socket.gethostname(),
@@ -39,32 +39,30 @@ def lease(path: Path, *, waiting: Callable[[str], None] = lambda owner: None) ->
         "started": _process_start(os.getpid()),
         "token": uuid.uuid4().hex,
     }
-    told = False
-    while not _take(path, me):
-        if not told:
-            waiting(_words(_read(path)))
-            told = True
-        time.sleep(POLL_SECONDS)
+    if not _take(path, me):
+        waiting(_owner_name(_read(path)))
+        while not _take(path, me):
+            time.sleep(POLL_SECONDS)
     stop = threading.Event()
-    beat = threading.Thread(target=_beat, args=(path, stop), daemon=True)
-    beat.start()
+    heartbeat = threading.Thread(target=_heartbeat, args=(path, stop), daemon=True)
+    heartbeat.start()
     try:
         yield
     finally:
         stop.set()
-        beat.join()
-        with _critical(path):
+        heartbeat.join()
+        with _locked(path):
             if (owner := _read(path)) and owner.get("token") == me["token"]:
                 path.unlink(missing_ok=True)
 
 
 def is_live(path: Path) -> bool:
-    """Whether somebody holds the lease at `path`."""
+    """Whether a live process holds the lease at `path`."""
     return _alive(path, _read(path))
 
 
 def _take(path: Path, me: dict[str, Any]) -> bool:
-    with _critical(path):
+    with _locked(path):
         if _alive(path, _read(path)):
             return False
         write_json(path, me)
@@ -72,15 +70,15 @@ def _take(path: Path, me: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def _critical(path: Path) -> Iterator[None]:
-    """Look at a lease and change it with nobody in between."""
+def _locked(path: Path) -> Iterator[None]:
+    """Read and change a lease while no other process can."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with (path.parent / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _beat(path: Path, stop: threading.Event) -> None:
+def _heartbeat(path: Path, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_SECONDS):
         try:
             os.utime(path)
@@ -110,7 +108,7 @@ def _alive(path: Path, owner: dict[str, Any] | None) -> bool:
 
 
 def _process_start(pid: int) -> str | None:
-    """Something that tells this process from a later one of the same id; None if it is gone."""
+    """What distinguishes this process from a later one of the same id; None if it is gone."""
     try:
         # Fields behind the command name, which may hold spaces: state is first, start time 20th.
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
@@ -132,6 +130,6 @@ def _exists(pid: int) -> str | None:
     return "unknown"
 
 
-def _words(owner: dict[str, Any] | None) -> str:
+def _owner_name(owner: dict[str, Any] | None) -> str:
     owner = owner or {}
     return f"process {owner.get('pid')} on {owner.get('host')}"

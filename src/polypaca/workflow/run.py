@@ -1,4 +1,4 @@
-"""`polypaca run`: plan from manifests, start the engine if need be, tell the outcome."""
+"""`polypaca run`: plan from the manifests, run the engine, return the outcome."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from polypaca.study.load import save_study
 from polypaca.workflow import engine
 from polypaca.workflow.events import Event, EventReader
 from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.jobs import Job, current, jobs_of, pending, threads_of
+from polypaca.workflow.jobs import Job, deal_jobs, done_input, job_threads, pending_tasks
 from polypaca.workflow.lease import is_live, lease
 from polypaca.workflow.steps import STAGES, Task
-from polypaca.workflow.task_logs import log_of
-from polypaca.workflow.tasks import tasks_of
+from polypaca.workflow.task_logs import log_path
+from polypaca.workflow.tasks import study_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +54,7 @@ class Outcome:
     made: list[str]
     exit_code: int = 0  # 1 a stage failed, 2 the user's input was wrong
     failed: dict[str, str] = field(default_factory=dict)  # task -> what went wrong and the log
-    skipped: dict[str, str] = field(default_factory=dict)  # task -> what it waited for
+    skipped: dict[str, str] = field(default_factory=dict)  # task -> what it depends on
 
 
 def make_plan(
@@ -71,28 +71,29 @@ def make_plan(
     cores are divided among them. `launch`, such as `torchrun --nproc-per-node 8`, starts each
     cell's training on several devices.
     """
-    if launch and shutil.which(engine.launcher_of(launch)[0]) is None:
-        raise UserError(f"--launch {launch}: there is no command {launch.split(maxsplit=1)[0]}")
+    if launch and shutil.which(engine.launcher_command(launch)[0]) is None:
+        command = launch.split(maxsplit=1)[0]
+        raise UserError(f"--launch {launch}: command not found: {command}")
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     processes = processes or (1 if any(Path("/dev").glob("nvidia[0-9]*")) else cores)
     fingerprints = Fingerprints(out / ".run" / "fingerprints.json")
-    wanted = STAGES[: STAGES.index(until) + 1]
-    tasks = [task for task in tasks_of(study, out, fingerprints) if task.stage in wanted]
-    reasons = pending(out, tasks)
-    jobs = jobs_of(tasks, reasons, processes, launched=bool(launch))
-    threads = threads_of(tasks, jobs, processes, cores)
+    stages = STAGES[: STAGES.index(until) + 1]
+    tasks = [task for task in study_tasks(study, out, fingerprints) if task.stage in stages]
+    reasons = pending_tasks(out, tasks)
+    jobs = deal_jobs(tasks, reasons, processes, launched=bool(launch))
+    threads = job_threads(tasks, jobs, processes, cores)
     return Plan(out, tasks, reasons, jobs, threads, cores, launch), fingerprints
 
 
 def execute(
     study: Study, plan: Plan, fingerprints: Fingerprints, show: Callable[[Event], None]
 ) -> Outcome:
-    """Run the pending jobs of a plan; `show` is told of every event.
+    """Run the pending jobs of a plan; `show` gets every event.
 
     Raises:
-        UserError: if a run of a different study is at work in the same folder.
+        UserError: if a run of a different study is still using the same folder.
         KeyboardInterrupt: passed on, after all jobs were stopped.
     """
     runs = plan.out / ".run" / "runs"
@@ -117,19 +118,19 @@ def execute(
         },
     )
     engine.write_workflow(run_folder, plan.jobs, dict(plan.threads), plan.launch)
-    told: dict[str, Event] = {}
+    last_events: dict[str, Event] = {}
 
     def note(event: Event) -> None:
         if event.kind != "notice":
-            told[event.task] = event
+            last_events[event.task] = event
         show(event)
 
     with lease(run_folder / "lease.json"):
         _refuse_other_study(runs, run_folder)
         save_study(study, plan.out / "study.resolved.yaml")
         _follow(run_folder, plan.cores, note)
-    _forget_old(runs)
-    return _outcome(plan, told, run_folder)
+    _delete_old(runs)
+    return _outcome(plan, last_events, run_folder)
 
 
 def _follow(run_folder: Path, cores: int, note: Callable[[Event], None]) -> None:
@@ -138,72 +139,72 @@ def _follow(run_folder: Path, cores: int, note: Callable[[Event], None]) -> None
     process = engine.start(run_folder, cores)
     try:
         while process.poll() is None:
-            for event in reader.new():
+            for event in reader.new_events():
                 note(event)
             time.sleep(_POLL_SECONDS)
     finally:
         engine.stop(process)
-        for event in reader.new():
+        for event in reader.new_events():
             note(event)
 
 
-def _outcome(plan: Plan, told: Mapping[str, Event], run_folder: Path) -> Outcome:
-    died = engine.died(run_folder)
-    # Asked of the disk itself: on a full one nobody could write down why a job ended.
+def _outcome(plan: Plan, last_events: Mapping[str, Event], run_folder: Path) -> Outcome:
+    exit_codes = engine.failed_jobs(run_folder)
+    # The disk itself is looked at: on a full one no job could write why it ended.
     full = full_now([plan.out, cache_folder()])
-    codes = [event.exit_code for event in told.values() if event.kind == "failed"]
+    codes = [event.exit_code for event in last_events.values() if event.kind == "failed"]
     outcome = Outcome([], exit_code=2 if 2 in codes else 0)
     known: dict[str, Input | None] = {}
     for job in plan.jobs:
         for task in job.tasks:
-            event = told.get(task.id)
-            if current(plan.out, task, known) is not None:
+            event = last_events.get(task.id)
+            if done_input(plan.out, task, known) is not None:
                 if event and event.kind == "done":
                     outcome.made.append(task.id)
             elif event and event.kind == "failed":
-                outcome.failed[task.id] = f"{event.text}; see {plan.out / log_of(task.id)}"
+                outcome.failed[task.id] = f"{event.text}; see {plan.out / log_path(task.id)}"
             elif event and event.kind == "skipped":
                 outcome.skipped[task.id] = event.text
             elif event:
-                how = full or f"its process {_how_it_died(died.get(job.id, 0))}"
-                outcome.failed[task.id] = f"{how}; see {plan.out / log_of(task.id)}"
+                why = full or f"its process {_exit_text(exit_codes.get(job.id, 0))}"
+                outcome.failed[task.id] = f"{why}; see {plan.out / log_path(task.id)}"
             else:
-                outcome.failed[task.id] = _not_reached(run_folder, job.id, full)
+                outcome.failed[task.id] = _not_started(run_folder, job.id, full)
     if outcome.failed and not outcome.exit_code:
         return replace(outcome, exit_code=1)
     return outcome
 
 
-def _not_reached(run_folder: Path, job: str, full: str | None) -> str:
+def _not_started(run_folder: Path, job: str, full: str | None) -> str:
     log = run_folder / f"{job}.log"
     log = log if log.exists() else run_folder / engine.LOG
-    said = full or engine.last_words(log)
-    return f"was not reached{f': {said}' if said else ''}; see {log}"
+    reason = full or engine.last_error(log)
+    return f"was not started{f': {reason}' if reason else ''}; see {log}"
 
 
-def _how_it_died(code: int) -> str:
+def _exit_text(code: int) -> str:
     if not code:
         return "was stopped"
     if code > 128:
-        hint = ", perhaps for want of memory" if code == 137 else ""
+        hint = ", perhaps because memory ran out" if code == 137 else ""
         return f"was killed by signal {code - 128}{hint}"
     return f"ended with exit code {code}"
 
 
-def _refuse_other_study(runs: Path, mine: Path) -> None:
-    text = (mine / "study.resolved.yaml").read_text(encoding="utf-8")
+def _refuse_other_study(runs: Path, run_folder: Path) -> None:
+    text = (run_folder / "study.resolved.yaml").read_text(encoding="utf-8")
     for other in runs.iterdir():
         frozen = other / "study.resolved.yaml"
-        if other == mine or not frozen.exists() or not is_live(other / "lease.json"):
+        if other == run_folder or not frozen.exists() or not is_live(other / "lease.json"):
             continue
         if frozen.read_text(encoding="utf-8") != text:
             raise UserError(
-                f"a run of a different study is at work in {runs.parent.parent}; "
-                "wait for it, or give this one another --out"
+                f"a run of a different study is still using {runs.parent.parent}; "
+                "wait for it to finish, or give this one another --out"
             )
 
 
-def _forget_old(runs: Path) -> None:
+def _delete_old(runs: Path) -> None:
     for old in sorted(runs.iterdir())[:-_KEPT_RUNS]:
         if not is_live(old / "lease.json"):
             shutil.rmtree(old, ignore_errors=True)

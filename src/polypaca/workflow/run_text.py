@@ -1,4 +1,4 @@
-"""What `polypaca run` says at its end: what would run, what failed, and the answer."""
+"""What `polypaca run` prints at its end: what would run, what failed, and the answer."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from polypaca.workflow.run import Outcome, Plan
 
-_SAME = 3  # tasks that failed alike and are named each
+_SAME = 3  # tasks listed of those that failed for one reason
 
 
 def dry_run_lines(planned: Plan, *, as_json: bool) -> Iterator[str]:
-    """What a run would do and why, a line a task."""
+    """What a run would do and why, a line per task."""
     if as_json:
         yield json.dumps({"pending": dict(planned.reasons)}, indent=1)
         return
@@ -28,33 +28,33 @@ def dry_run_lines(planned: Plan, *, as_json: bool) -> Iterator[str]:
 
 
 def print_failures(outcome: Outcome, console: Console) -> None:
-    """Say what failed and why; of many tasks that failed alike, the first few."""
-    alike: dict[str, int] = {}
+    """Print what failed and why; of many tasks that failed for one reason, the first few."""
+    counts: dict[str, int] = {}
     for task, why in outcome.failed.items():
         reason = why.rpartition("; see ")[0]
-        alike[reason] = alike.get(reason, 0) + 1
-        if alike[reason] <= _SAME:
+        counts[reason] = counts.get(reason, 0) + 1
+        if counts[reason] <= _SAME:
             console.print(f"failed  {task}: {why}", style="red", markup=False, soft_wrap=True)
-    for reason, count in alike.items():
+    for reason, count in counts.items():
         if count > _SAME:
             text = f"failed  {count - _SAME} more for the same reason: {reason}"
             console.print(text, style="red", markup=False, soft_wrap=True)
     if outcome.failed:
         console.print(
-            f"{len(outcome.failed)} tasks failed and {len(outcome.skipped)} that follow from them "
-            f"were skipped; {len(outcome.made)} were done and stay done"
+            f"{len(outcome.failed)} tasks failed, {len(outcome.skipped)} that depend on them were "
+            f"skipped, {len(outcome.made)} were done"
         )
 
 
 def print_result(folder: Path, console: Console, *, as_json: bool) -> None:
-    """Print the table, the answer and the page of a study that is done."""
+    """Print the table, the answer and the page of a finished study."""
     from polypaca.core.results import Analysis
 
     analysis = Analysis.model_validate_json((folder / "analysis" / "analysis.json").read_bytes())
     page = folder / "report" / "index.html"
     if as_json:
-        found = {"out": str(folder), "page": str(page), "answer": analysis.sentence}
-        console.print(json.dumps(found), markup=False, highlight=False, soft_wrap=True)
+        result = {"out": str(folder), "page": str(page), "answer": analysis.sentence}
+        console.print(json.dumps(result), markup=False, highlight=False, soft_wrap=True)
         return
     from polypaca.reporting.tables import to_text
 

@@ -1,4 +1,4 @@
-"""Where what studies share is kept, if it can be written to, or else a folder of this study."""
+"""The cache that studies share, or a folder of this study where that cannot be written to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def ensure_cache(out: Path) -> str:
     """Let this process and its children use a cache that can be written to.
 
     Returns:
-        What to tell the user; empty where the cache is the usual one.
+        A notice for the user; empty where the cache is the usual one.
 
     Raises:
         UserError: if the folder that `POLYPACA_CACHE` names cannot be written to.
@@ -27,7 +27,7 @@ def ensure_cache(out: Path) -> str:
     try:
         folder = cache_folder()
     except RuntimeError:  # no home folder is known
-        return _of_this_study(out, "there is no home folder")
+        return _use_study_cache(out, "there is no home folder")
     try:
         private_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
@@ -37,17 +37,17 @@ def ensure_cache(out: Path) -> str:
             raise StageError(full) from error
         if os.environ.get(CACHE_VARIABLE):
             raise UserError(
-                f"{CACHE_VARIABLE}: {folder} cannot be written to: {error.strerror}; name a folder "
-                "that can, or unset it"
+                f"{CACHE_VARIABLE}: {folder} cannot be written to: {error.strerror}; "
+                "set it to a writable folder, or unset it"
             ) from error
-        return _of_this_study(out, f"{folder} cannot be written to ({error.strerror})")
+        return _use_study_cache(out, f"{folder} cannot be written to ({error.strerror})")
     return ""
 
 
-def _of_this_study(out: Path, why: str) -> str:
+def _use_study_cache(out: Path, why: str) -> str:
     folder = (out / ".run" / "cache").absolute()
     os.environ[CACHE_VARIABLE] = str(folder)
     return (
-        f"{why}: what studies share (built bases, downloads, replies) is kept in {folder} for this "
-        f"study alone; set {CACHE_VARIABLE} to a folder that can be written to, to share it"
+        f"{why}: built bases, downloads and replies are kept in {folder}, for this study only; "
+        f"set {CACHE_VARIABLE} to a writable folder to share them between studies"
     )

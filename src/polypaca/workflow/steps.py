@@ -1,13 +1,14 @@
-"""What a task is: one folder of a study's output, and the work that fills it."""
+"""Tasks: folders of a study's output, each with the work that fills it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from polypaca.core.settings import Json
     from polypaca.core.work import Facts, SealedFolder, Work
 
 STAGES = ("prepare", "translate", "mix", "train", "generate", "judge", "analyze", "report")
@@ -19,7 +20,7 @@ class Group:
 
     Attributes:
         name: of the group.
-        splits: whether its tasks are dealt out to several processes, if there are.
+        splits: whether its tasks are distributed over several processes, if there are.
     """
 
     name: str
@@ -33,9 +34,9 @@ class Task:
     Attributes:
         id: the folder, relative to the study's output folder.
         work: what fills it.
-        inputs: the tasks whose folders it reads, by the names that the manifest has for them.
-        guards: tasks that must be done before this one begins, whatever they hold.
-        pins: what the user's own files hold.
+        inputs: the tasks whose folders it reads, by their role in the manifest.
+        guards: tasks that must be done before this one begins, whatever their content.
+        pins: what identifies the content of the user's own files.
         group: whose processes it may share.
         cost: relative, to divide a group evenly.
         all_cores: whether it runs alone.
@@ -45,13 +46,13 @@ class Task:
     work: Work[SealedFolder[Facts]]
     inputs: Mapping[str, Task] = field(default_factory=dict)
     guards: tuple[Task, ...] = ()
-    pins: Mapping[str, Any] = field(default_factory=dict)
+    pins: Json = field(default_factory=dict)
     group: Group = Group("")
     cost: float = 1.0
     all_cores: bool = False
 
     @property
-    def before(self) -> tuple[Task, ...]:
+    def dependencies(self) -> tuple[Task, ...]:
         """The tasks that must be done first."""
         return (*self.inputs.values(), *self.guards)
 
@@ -67,10 +68,10 @@ class Task:
 
     @property
     def identity(self) -> str:
-        """What the folder's manifest must say for the task to be done."""
+        """The identity that the folder's manifest has if the task is done."""
         return self.work.identity(self.pins)
 
     @property
-    def recorded_settings(self) -> dict[str, Any]:
+    def recorded_settings(self) -> Json:
         """Everything but the inputs that determines the folder's content."""
         return self.work.recorded(self.pins)

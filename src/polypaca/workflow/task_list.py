@@ -1,9 +1,9 @@
-"""Tasks as they are listed, each after its inputs."""
+"""The list of a study's tasks while it is built, each after its inputs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from polypaca.core.settings import user_paths
 from polypaca.workflow.steps import Group, Task
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         PromptsFolder,
         TranslationFolder,
     )
-    from polypaca.core.settings import Settings
+    from polypaca.core.settings import Json, Settings
     from polypaca.core.work import Facts, SealedFolder, Work
     from polypaca.study.schema import Study
     from polypaca.workflow.fingerprints import Fingerprints
@@ -59,7 +59,7 @@ class TaskList:
         self._made: dict[str, Task] = {}
 
     def __iter__(self) -> Iterator[Task]:
-        """In the order of their making."""
+        """In the order in which they were added."""
         return iter(self._made.values())
 
     def task(self, task_id: str) -> Task:
@@ -73,7 +73,7 @@ class TaskList:
         group: Group,
         *,
         guards: Sequence[str] = (),
-        pins: Mapping[str, Any] | None = None,
+        pins: Json | None = None,
         cost: float = 1.0,
         all_cores: bool = False,
     ) -> K:
@@ -93,16 +93,16 @@ class TaskList:
             )
         return work.makes(self.out / task_id)
 
-    def holds(self, source: str, languages: Sequence[str] = ("",)) -> dict[str, Any]:
-        """What a source holds, as far as that can be known without reading it all again."""
+    def source_pins(self, source: str, languages: Sequence[str] = ("",)) -> Json:
+        """What identifies the content of a source: settings, hashes of files, or its name."""
         if source.startswith("builtin:"):
             from polypaca.builtin.catalog import settings_of
 
             return settings_of(source.removeprefix("builtin:"))
-        hashes = self._fingerprints.of(source, languages)
-        # Where a file lies does not matter, what is in it does; a Hub id is all there is.
-        return {"sha256": hashes} if hashes else {"source": source}
+        hashes = self._fingerprints.hashes(source, languages)
+        # A file's content matters, its place does not; of the Hub only the id is known.
+        return {"sha256": dict(hashes)} if hashes else {"source": source}
 
-    def held_by(self, settings: Settings) -> dict[str, Any]:
-        """What the user's own files hold that settings name, by field."""
-        return {field: self.holds(path) for field, path in user_paths(settings).items()}
+    def settings_pins(self, settings: Settings) -> Json:
+        """What identifies the content of the user's files in settings, by field."""
+        return {field: self.source_pins(path) for field, path in user_paths(settings).items()}

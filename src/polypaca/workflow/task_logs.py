@@ -1,4 +1,4 @@
-"""What tasks print and notice: into their logs, and to whoever watches the run."""
+"""Logs of tasks: what they print goes to a file, their notices to the display as well."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from polypaca.workflow.events import EventWriter
     from polypaca.workflow.steps import Task
 
-_NOTICES_TOLD = 5
+_NOTICES_SHOWN = 5
 
 
-def log_of(task_id: str) -> str:
-    """Where a task's output goes, relative to the study's output folder."""
+def log_path(task_id: str) -> str:
+    """The log file of a task, relative to the study's output folder."""
     return f"logs/{task_id.replace('/', '.')}.log"
 
 
 @contextmanager
-def output_to(log: Path) -> Iterator[None]:
+def redirect_output(log: Path) -> Iterator[None]:
     """Send everything that this process prints, libraries in C included, to a log file."""
     _flush()
     saved = os.dup(1), os.dup(2)
@@ -37,7 +37,7 @@ def output_to(log: Path) -> Iterator[None]:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
-            print(f"--- {now()}", flush=True)  # noqa: T201
+            print(f"--- {timestamp()}", flush=True)  # noqa: T201
             yield
         finally:
             _flush()
@@ -53,8 +53,8 @@ def _flush() -> None:
 
 
 @contextmanager
-def notices(task: Task, tell: EventWriter) -> Iterator[Callable[[], dict[str, Any]]]:
-    """Tell the first notices of a task, and log all; yields what gives them as facts."""
+def collect_notices(task: Task, write_event: EventWriter) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Show the first notices of a task, log all; yields a function that gives them as facts."""
     texts: list[str] = []
 
     class Handler(logging.Handler):
@@ -62,10 +62,11 @@ def notices(task: Task, tell: EventWriter) -> Iterator[Callable[[], dict[str, An
             texts.append(record.getMessage())
             with suppress(OSError):
                 print(texts[-1], file=sys.stderr, flush=True)  # noqa: T201
-            if len(texts) <= _NOTICES_TOLD:
-                tell(Event(task.id, "notice", texts[-1]))
-            elif len(texts) == _NOTICES_TOLD + 1:
-                tell(Event(task.id, "notice", f"and more; see {log_of(task.id)}"))
+            if len(texts) <= _NOTICES_SHOWN:
+                write_event(Event(task.id, "notice", texts[-1]))
+            elif len(texts) == _NOTICES_SHOWN + 1:
+                more = f"there are more notices in {log_path(task.id)}"
+                write_event(Event(task.id, "notice", more))
 
     logger, handler = logging.getLogger(LOGGER), Handler()
     logger.addHandler(handler)
@@ -76,11 +77,11 @@ def notices(task: Task, tell: EventWriter) -> Iterator[Callable[[], dict[str, An
 
 
 def print_traceback(error: Exception) -> None:
-    """Into the log, if there is room for it."""
+    """Print a traceback, if the disk has room for it."""
     with suppress(OSError):
         traceback.print_exception(error)
 
 
-def now() -> str:
+def timestamp() -> str:
     """The time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

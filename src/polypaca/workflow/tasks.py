@@ -1,8 +1,8 @@
-"""The tasks of a study: which folders there are, and what each is made from."""
+"""The tasks of a study: its folders, and what each is made from."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from polypaca.core.settings import with_slots
 from polypaca.stages.mix import CountBudgets, DrawMixture, HoldOut, MeasureLengths, PlannedCell
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         PromptsFolder,
         TranslationFolder,
     )
+    from polypaca.core.settings import Json
     from polypaca.study.grid import Cell
     from polypaca.study.schema import Model, Study
     from polypaca.workflow.fingerprints import Fingerprints
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 _PREPARE, _MIX = Group("prepare"), Group("mix")
 
 
-def tasks_of(study: Study, out: Path, fingerprints: Fingerprints) -> list[Task]:
+def study_tasks(study: Study, out: Path, fingerprints: Fingerprints) -> list[Task]:
     """All tasks of a study whose output folder is `out`, every one after its inputs."""
     tasks = TaskList(study, out, fingerprints)
     data = _data(tasks)
@@ -74,7 +75,7 @@ def _prompts(tasks: TaskList) -> PromptsFolder:
         count=prompts.count,
         on_bad_row=prompts.on_bad_row,
     )
-    pins = {**tasks.holds(prompts.source, languages), **_sha256(prompts.sha256)}
+    pins = {**tasks.source_pins(prompts.source, languages), **_sha256(prompts.sha256)}
     return tasks.add(layout.PROMPTS, work, _PREPARE, pins=pins)
 
 
@@ -96,18 +97,18 @@ def _instructions(tasks: TaskList, prompts: PromptsFolder) -> InstructionsFolder
         placeholders=data.placeholders,
         entities=data.entities,
     )
-    pins = {**tasks.holds(data.instructions, languages), **_sha256(data.sha256)}
+    pins = {**tasks.source_pins(data.instructions, languages), **_sha256(data.sha256)}
     return tasks.add(layout.INSTRUCTIONS, work, _PREPARE, pins=pins)
 
 
-def _sha256(given: Mapping[str, str]) -> dict[str, Any]:
-    return {"sha256": given} if given else {}
+def _sha256(hashes: Mapping[str, str]) -> Json:
+    return {"sha256": dict(hashes)} if hashes else {}
 
 
 def _base(tasks: TaskList, model: Model) -> BaseFolder:
     sources = {"source": model.source, "tokenizer": model.tokenizer}
     work = PrepareBase(**sources, revision=model.revision, config=model.config, seed=model.seed)
-    pins = {key: tasks.holds(source) for key, source in sources.items() if source}
+    pins: Json = {key: tasks.source_pins(source) for key, source in sources.items() if source}
     group = Group(f"base-{model.name}")
     return tasks.add(layout.base(model.name), work, group, pins=pins, all_cores=True)
 
@@ -116,7 +117,7 @@ def _translation(
     tasks: TaskList, code: str, prompts: PromptsFolder, instructions: InstructionsFolder
 ) -> TranslationFolder:
     study, translate = tasks.study, tasks.study.data.translate
-    gate = tasks.held_by(study.gate)
+    gate = tasks.settings_pins(study.gate)
     engine = translation_engines(study).get(code)
     if translate is None or engine is None:
         passed = PassOn(instructions=instructions, language=code, gate=study.gate)
@@ -124,10 +125,10 @@ def _translation(
         return tasks.add(layout.translation(code), passed, group, pins=gate)
     engine = with_slots(engine, {"source": translate.source, "language": code})
     # Only prompts in this very language can be found in its translations.
-    looked_for = study.data.contaminated != "keep" and matching_test_code(study, code)
+    screened = study.data.contaminated != "keep" and matching_test_code(study, code)
     work = TranslateRows(
         instructions=instructions,
-        prompts=prompts if looked_for else None,
+        prompts=prompts if screened else None,
         source=translate.source,
         language=code,
         engine=engine,
@@ -138,10 +139,10 @@ def _translation(
         gate=study.gate,
         account=tasks.out / layout.SPENDING,
     )
-    pins = tasks.held_by(engine)
+    pins = tasks.settings_pins(engine)
     if gate:
         pins["gate"] = gate
-    # Languages do not wait for one another, and an engine takes all the threads it gets.
+    # Languages do not wait for one another, and an engine uses all threads.
     group = Group(f"translate-{code}")
     return tasks.add(layout.translation(code), work, group, pins=pins, all_cores=True)
 

@@ -1,4 +1,4 @@
-"""The processes that a launcher started for one job: rank 0 leads, the others do as it does."""
+"""The processes that a launcher started for one job: rank 0 leads, the others follow it."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ _GRACE_SECONDS = 5.0
 
 
 def join() -> bool:
-    """Meet the other processes, if there are any; returns whether this one leads."""
+    """Join the process group, if there is one; returns whether this process leads."""
     distributed.join()
     return distributed.is_main()
 
 
-def threads_each(threads: int) -> int:
+def threads_per_process(threads: int) -> int:
     """Threads of one process: those that were started on one machine share its cores."""
     return max(1, threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
-def begin(task_id: str) -> None:
-    """As the leader: have the others begin a task with this process."""
+def start_task(task_id: str) -> None:
+    """As the leader: let the others start a task with this process."""
     distributed.broadcast(task_id)
 
 
 def is_alone() -> bool:
-    """Whether there are no others."""
+    """Whether there are no other processes."""
     return distributed.world_size() == 1
 
 
-def dismiss() -> None:
-    """As the leader: let the others go; there is no more to do."""
+def finish() -> None:
+    """As the leader: end the job in all processes."""
     distributed.broadcast(None)
     distributed.leave()
 
 
-def follow(work_on: Callable[[str], None]) -> None:
-    """As one of the others: do this process's part of each task that the leader begins."""
+def follow_leader(work_on: Callable[[str], None]) -> None:
+    """As a follower: work on each task that the leader starts, until it ends the job."""
     while (task_id := distributed.broadcast(None)) is not None:
         try:
             work_on(task_id)
         except Exception:
             traceback.print_exc()
-            # The leader has most likely met the same and tells of it, if it is left the time.
+            # The leader has most likely met the same error: it gets the time to report it.
             time.sleep(_GRACE_SECONDS)
             raise
     distributed.leave()

@@ -1,4 +1,4 @@
-"""`polypaca verify`: whether a study's output is whole, and all of it what its manifests say."""
+"""`polypaca verify`: whether a study's output is complete and matches its manifests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from polypaca.core.errors import PolypacaError, UserError
 from polypaca.core.manifest import MANIFEST, PARTIAL, verify
 from polypaca.study.load import load_study
 from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.tasks import tasks_of
+from polypaca.workflow.tasks import study_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,15 +21,15 @@ _NOT_TASKS = (".run", "logs")
 
 
 @dataclass(frozen=True)
-class Verified:
-    """What was looked at, and what is wrong with it.
+class Verification:
+    """What was checked, and what is wrong with it.
 
     Attributes:
         sealed: folders with a manifest.
-        changed: files that are missing or not what a manifest says.
+        changed: files that are missing or differ from a manifest.
         problems: all that is wrong, a line each.
-        not_made: tasks of the study that are not done, and from which nothing was made yet.
-        note: what could not be looked for, and why.
+        not_made: tasks of the study that are not done, and that nothing done depends on.
+        note: what could not be checked, and why.
     """
 
     sealed: int
@@ -39,8 +39,8 @@ class Verified:
     note: str
 
 
-def verify_output(out: Path) -> Verified:
-    """Hash every file of a study's output, and look for folders that no manifest vouches for.
+def verify_output(out: Path) -> Verification:
+    """Hash every file of a study's output, and look for folders without a manifest.
 
     Raises:
         UserError: if there is no manifest at all.
@@ -49,7 +49,7 @@ def verify_output(out: Path) -> Verified:
         path.parent for path in out.rglob(MANIFEST) if ".run" not in path.relative_to(out).parts
     )
     if not sealed:
-        raise UserError(f"{out}: no manifest in it; name a study's output folder")
+        raise UserError(f"{out} holds no manifest; give a study's output folder")
     changed = [folder / name for folder in sealed for name in verify(folder)]
     tasks, note = _tasks(out)
     unsealed = list(_without_manifest(out, out, {out / task.id for task in tasks}))
@@ -67,9 +67,9 @@ def verify_output(out: Path) -> Verified:
     }
     for task in absent:
         if task.id in followers:
-            problems.append(f"missing: {out / task.id}, from which {followers[task.id]} was made")
+            problems.append(f"missing: {out / task.id}, which {followers[task.id]} was made from")
     not_made = sum(task.id not in followers for task in absent)
-    return Verified(len(sealed), len(changed), problems, not_made, note)
+    return Verification(len(sealed), len(changed), problems, not_made, note)
 
 
 def _without_manifest(out: Path, folder: Path, tasks: set[Path]) -> Iterator[Path]:
@@ -90,16 +90,16 @@ def _without_manifest(out: Path, folder: Path, tasks: set[Path]) -> Iterator[Pat
 
 def _why(folder: Path) -> str:
     if (folder / PARTIAL).exists():
-        return "begun, not finished: run again, or it is still at work"
-    return "nobody can tell what it holds: run again, or delete it"
+        return "unfinished: run again, or wait if a run is still working on it"
+    return "unknown content: run again, or delete it"
 
 
 def _tasks(out: Path) -> tuple[Sequence[Task], str]:
-    """The tasks of the study whose output this is, and why they are not known."""
+    """The tasks of the study whose output this is, or none and why."""
     path = out / "study.resolved.yaml"
     try:
         known = Fingerprints(out / ".run" / "fingerprints.json")
-        return tasks_of(load_study(path), out, known), ""
+        return study_tasks(load_study(path), out, known), ""
     except PolypacaError as error:
         reason = str(error).split("\n")[0]
-        return [], f"missing folders were not looked for, since {path} cannot be used: {reason}"
+        return [], f"could not check for missing folders: {path} cannot be used: {reason}"

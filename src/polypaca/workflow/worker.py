@@ -30,10 +30,16 @@ from polypaca.training.speed import peak_memory
 from polypaca.workflow import team
 from polypaca.workflow.events import Event, EventWriter
 from polypaca.workflow.fingerprints import Fingerprints
-from polypaca.workflow.jobs import current, inputs_now
+from polypaca.workflow.jobs import done_input, done_inputs
 from polypaca.workflow.lease import lease
-from polypaca.workflow.task_logs import log_of, notices, now, output_to, print_traceback
-from polypaca.workflow.tasks import tasks_of
+from polypaca.workflow.task_logs import (
+    collect_notices,
+    log_path,
+    print_traceback,
+    redirect_output,
+    timestamp,
+)
+from polypaca.workflow.tasks import study_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -63,70 +69,70 @@ def main(run_folder: Path, job: str) -> None:
     out = Path(plan["out"])
     study = load_study(run_folder / "study.resolved.yaml")
     fingerprints = Fingerprints(run_folder / "fingerprints.json")
-    tasks = {task.id: task for task in tasks_of(study, out, fingerprints)}
+    tasks = {task.id: task for task in study_tasks(study, out, fingerprints)}
     entry = plan["jobs"][job]
-    threads = team.threads_each(entry["threads"])
+    threads = team.threads_per_process(entry["threads"])
     if not team.join():
-        team.follow(lambda task_id: _help(out, tasks[task_id], threads))
+        team.follow_leader(lambda task_id: _run_follower(out, tasks[task_id], threads))
         return
-    tell = EventWriter(run_folder / "events" / f"{job}.jsonl")
+    emit = EventWriter(run_folder / "events" / f"{job}.jsonl")
     for shared, ids in groupby(entry["tasks"], key=lambda i: _shared(tasks[i])):
         chosen = [tasks[task_id] for task_id in ids]
         if shared:
-            with _room_needed(out, chosen, tell):
-                run_together(out, chosen, threads=threads, tell=tell)
+            with _room_needed(out, chosen, emit):
+                run_together(out, chosen, threads=threads, emit=emit)
             continue
         for task in chosen:
-            with _room_needed(out, [task], tell):
-                run_task(out, task, threads=threads, tell=tell)
-    team.dismiss()
+            with _room_needed(out, [task], emit):
+                run_task(out, task, threads=threads, emit=emit)
+    team.finish()
 
 
 def _shared(task: Task) -> type[SharedWork[Any]] | None:
-    """The kind of work, if it is done on several folders at once."""
+    """The class of the work, if it is done on several folders at once."""
     return type(task.work) if isinstance(task.work, SharedWork) else None
 
 
 @contextmanager
-def _room_needed(out: Path, tasks: Sequence[Task], tell: EventWriter) -> Iterator[None]:
-    """Tell of a full disk that was met outside of a stage, such as in writing a manifest."""
+def _room_needed(out: Path, tasks: Sequence[Task], emit: EventWriter) -> Iterator[None]:
+    """Report a full disk that stopped something outside of a stage, such as a manifest."""
     try:
         yield
     except OSError as error:
         if full_disk(error, [out]) is None:
             raise
         for task in tasks:
-            _tell_failed(out, task, error, tell)
+            _emit_failed(out, task, error, emit)
 
 
-def _help(out: Path, task: Task, threads: int) -> None:
-    """What a process that does not lead does of a task."""
-    with output_to(out / log_of(task.id)):
+def _run_follower(out: Path, task: Task, threads: int) -> None:
+    """Run a task in a process of another rank than 0: it writes no events."""
+    with redirect_output(out / log_path(task.id)):
         _run(out, task, threads, EventWriter(Path(os.devnull)))
 
 
-def run_task(out: Path, task: Task, *, threads: int, tell: EventWriter) -> None:
-    """Fill and seal one task's folder, unless that is done; failures are told, not raised."""
-    with _leased(out, task, tell):
-        inputs = _begin(out, task, tell)
+def run_task(out: Path, task: Task, *, threads: int, emit: EventWriter) -> None:
+    """Fill and seal one task's folder, unless that is done; failures are events, not raised."""
+    with _leased(out, task, emit):
+        inputs = _begin(out, task, emit)
         if inputs is None:
             return
         started = time.monotonic()
-        with output_to(out / log_of(task.id)), notices(task, tell) as said:
+        with redirect_output(out / log_path(task.id)), collect_notices(task, emit) as noticed:
             try:
-                team.begin(task.id)
-                facts = _run(out, task, threads, tell)
+                team.start_task(task.id)
+                facts = _run(out, task, threads, emit)
             except Exception as error:  # one failed cell leaves the others going
                 print_traceback(error)
-                _tell_failed(out, task, error, tell)
+                _emit_failed(out, task, error, emit)
                 if not team.is_alone():
                     # The others are in the middle of what failed; the launcher ends them.
                     raise SystemExit(_exit_code(error)) from error
                 return
-        _seal(out, task, inputs, facts, said(), threads, started, tell)
+        _seal(out, task, inputs, facts, noticed(), threads, started, emit)
 
 
-def run_together(out: Path, tasks: Sequence[Task], *, threads: int, tell: EventWriter) -> None:
+def run_together(out: Path, tasks: Sequence[Task], *, threads: int, emit: EventWriter) -> None:
     """Like `run_task`, for tasks of one step that works on all its folders in one call.
 
     Leases are taken in the order of the study, so two runs never wait for each other.
@@ -134,56 +140,59 @@ def run_together(out: Path, tasks: Sequence[Task], *, threads: int, tell: EventW
     with ExitStack() as leases:
         left: dict[int, tuple[Task, dict[str, Input]]] = {}
         for task in tasks:
-            leases.enter_context(_leased(out, task, tell))
-            if (inputs := _begin(out, task, tell)) is not None:
+            leases.enter_context(_leased(out, task, emit))
+            if (inputs := _begin(out, task, emit)) is not None:
                 left[len(left)] = (task, inputs)
         if not left:
             return
         chosen = [task for task, _ in left.values()]
         for task in chosen[1:]:
-            with (out / log_of(task.id)).open("a", encoding="utf-8") as file:
-                file.write(f"--- {now()}\nsee {log_of(chosen[0].id)}\n")
+            with (out / log_path(task.id)).open("a", encoding="utf-8") as file:
+                file.write(f"--- {timestamp()}\nsee {log_path(chosen[0].id)}\n")
         started = time.monotonic()
-        with output_to(out / log_of(chosen[0].id)), notices(chosen[0], tell) as said:
+        with (
+            redirect_output(out / log_path(chosen[0].id)),
+            collect_notices(chosen[0], emit) as noticed,
+        ):
             try:
-                for index, result in _run_all(out, chosen, threads, tell):
+                for index, result in _run_all(out, chosen, threads, emit):
                     task, inputs = left[index]
                     if isinstance(result, Exception):
                         print_traceback(result)
-                        _tell_failed(out, task, result, tell)
+                        _emit_failed(out, task, result, emit)
                     else:
-                        _seal(out, task, inputs, result, said(), threads, started, tell)
+                        _seal(out, task, inputs, result, noticed(), threads, started, emit)
                     del left[index]
-            except Exception as error:  # noqa: BLE001 (told for each task, not hidden)
+            except Exception as error:  # noqa: BLE001 (an event for each task)
                 print_traceback(error)
                 for task, _ in left.values():
-                    _tell_failed(out, task, error, tell)
+                    _emit_failed(out, task, error, emit)
 
 
 @contextmanager
-def _leased(out: Path, task: Task, tell: EventWriter) -> Iterator[None]:
+def _leased(out: Path, task: Task, emit: EventWriter) -> Iterator[None]:
     def waiting(owner: str) -> None:
-        tell(Event(task.id, "waiting", f"another run ({owner}) is at it"))
+        emit(Event(task.id, "waiting", f"another run ({owner}) is working on it"))
 
     path = out / ".run" / "leases" / f"{task.id.replace('/', '~')}.json"
     with lease(path, waiting=waiting):
         yield
 
 
-def _begin(out: Path, task: Task, tell: EventWriter) -> dict[str, Input] | None:
-    """Begin a task's folder, and tell so; None where there is nothing to do, or to do it from.
+def _begin(out: Path, task: Task, emit: EventWriter) -> dict[str, Input] | None:
+    """Begin a task's folder and return its inputs; None where it is done, or inputs are missing.
 
-    Its inputs are hashed: what it reads is what its manifest will say.
+    Inputs are hashed: what the task reads is what its manifest will record.
     """
-    inputs = inputs_now(out, task)
+    inputs = done_inputs(out, task)
     folder = out / task.id
     state = state_of(folder, task.identity, inputs, hashed=True)
     if inputs is not None and state is State.DONE:
-        tell(Event(task.id, "unchanged"))
+        emit(Event(task.id, "unchanged"))
         return None
-    missing = [source.id for source in task.before if current(out, source) is None]
+    missing = [source.id for source in task.dependencies if done_input(out, source) is None]
     if inputs is None or missing:
-        tell(Event(task.id, "skipped", f"{', '.join(missing[:1])} is not there"))
+        emit(Event(task.id, "skipped", f"{', '.join(missing[:1])} is not done"))
         return None
     changed = [
         out / source.id / name
@@ -191,14 +200,14 @@ def _begin(out: Path, task: Task, tell: EventWriter) -> dict[str, Input] | None:
         for name in verify(out / source.id)
     ]
     if changed:
-        why = f"{changed[0]} is not what its manifest says; run again: it is made anew"
-        tell(Event(task.id, "failed", why, exit_code=StageError.exit_code))
+        why = f"{changed[0]} differs from its manifest; run again to make it anew"
+        emit(Event(task.id, "failed", why, exit_code=StageError.exit_code))
         return None
     if state is not State.PARTIAL:
         _move_aside(out, folder)
     begin(folder, task.identity, inputs)
-    (out / log_of(task.id)).parent.mkdir(parents=True, exist_ok=True)
-    tell(Event(task.id, "started"))
+    (out / log_path(task.id)).parent.mkdir(parents=True, exist_ok=True)
+    emit(Event(task.id, "started"))
     return inputs
 
 
@@ -210,7 +219,7 @@ def _seal(
     notices: Mapping[str, Any],
     threads: int,
     started: float,
-    tell: EventWriter,
+    emit: EventWriter,
 ) -> None:
     seconds = time.monotonic() - started
     seal(
@@ -219,45 +228,45 @@ def _seal(
         format_number=task.work.format_number,
         settings=task.recorded_settings,
         inputs=inputs,
-        facts={**facts.recorded(), **notices, **_circumstances(threads, seconds)},
+        facts={**facts.recorded(), **notices, **_environment(threads, seconds)},
     )
-    tell(Event(task.id, "done", facts.summary, 1.0, seconds))
+    emit(Event(task.id, "done", facts.summary, 1.0, seconds))
 
 
-def _tell_failed(out: Path, task: Task, error: Exception, tell: EventWriter) -> None:
+def _emit_failed(out: Path, task: Task, error: Exception, emit: EventWriter) -> None:
     full = full_disk(error, [out / task.id, cache_folder()])
     code = StageError.exit_code if full else _exit_code(error)
-    tell(Event(task.id, "failed", full or _first_line(error), exit_code=code))
+    emit(Event(task.id, "failed", full or _first_line(error), exit_code=code))
 
 
 def _exit_code(error: Exception) -> int:
     return error.exit_code if isinstance(error, PolypacaError) else 1
 
 
-def _context(out: Path, task: Task, threads: int, tell: EventWriter) -> Context:
+def _context(out: Path, task: Task, threads: int, emit: EventWriter) -> Context:
     def progress(fraction: float, text: str) -> None:
-        tell(Event(task.id, "progress", text, fraction))
+        emit(Event(task.id, "progress", text, fraction))
 
     return Context(out / task.id, threads, progress)
 
 
-def _run(out: Path, task: Task, threads: int, tell: EventWriter) -> Facts:
+def _run(out: Path, task: Task, threads: int, emit: EventWriter) -> Facts:
     """Do a task's work."""
     assert isinstance(task.work, SingleWork)
-    return task.work.run(_context(out, task, threads, tell))
+    return task.work.run(_context(out, task, threads, emit))
 
 
 def _run_all(
-    out: Path, tasks: Sequence[Task], threads: int, tell: EventWriter
+    out: Path, tasks: Sequence[Task], threads: int, emit: EventWriter
 ) -> Iterator[tuple[int, Facts | Exception]]:
-    """Do the work of tasks of one kind in one go; results come as it yields them."""
+    """Do the work of tasks of one kind together; yields results as they come."""
     works = [task.work for task in tasks if isinstance(task.work, SharedWork)]
-    contexts = [_context(out, task, threads, tell) for task in tasks]
+    contexts = [_context(out, task, threads, emit) for task in tasks]
     return type(works[0]).run_all(list(zip(works, contexts, strict=True)))
 
 
 def _move_aside(out: Path, folder: Path) -> None:
-    """Keep what a folder held, once; a mistake in a study should cost no checkpoint."""
+    """Keep the folder's old content, once: a mistake in a study should cost no checkpoint."""
     if not folder.exists():
         return
     aside = out / ".run" / "stale" / folder.relative_to(out)
@@ -271,7 +280,7 @@ def _first_line(error: Exception) -> str:
     return text if isinstance(error, PolypacaError) else f"{type(error).__name__}: {text}"
 
 
-def _circumstances(threads: int, seconds: float) -> dict[str, Any]:
+def _environment(threads: int, seconds: float) -> dict[str, Any]:
     versions = {"polypaca": __version__, "python": platform.python_version()}
     for package in _RECORDED:
         try:
@@ -285,7 +294,7 @@ def _circumstances(threads: int, seconds: float) -> dict[str, Any]:
         "threads": threads,
         "wall_seconds": round(seconds, 3),
         "peak_memory_bytes": peak_memory("cpu"),
-        "finished": now(),
+        "finished": timestamp(),
     }
 
 
