@@ -88,7 +88,7 @@ def test_given_answers_are_matched_by_id_or_by_their_order(tmp_path: Path, promp
         ({"id": "9", "response": "x"}, r"given.es.jsonl:2, field id: '9' is the id of no prompt"),
         ({"id": "0", "response": "x"}, r"given.es.jsonl:2: prompt '0' is answered twice"),
         ({"id": "1"}, r"given.es.jsonl:2, field response: is missing"),
-        ({"id": "1", "response": 7}, r"given.es.jsonl:2, field response: must be text"),
+        ({"id": "1", "response": 7}, r"given.es.jsonl:2, field response: must be a string"),
         ({"response": "x"}, r"given.es.jsonl:2, field id: is missing, though other rows have"),
     ],
 )

@@ -20,7 +20,7 @@ from polypaca.core.ledgers import cell_cost
 from polypaca.core.records import GateResult, PairVerdict, Prompt, Response, Verdict
 from polypaca.core.results import TOTAL_PROMPTS, Analysis, BudgetLedger, ScoredResponse
 from polypaca.core.work import INPUT, Context, SingleWork
-from polypaca.data.prompts import in_languages
+from polypaca.data.prompts import prepared_prompts
 from polypaca.stats.headline import sentences
 from polypaca.stats.provenance import data_notes, dropped_notes, language_data
 from polypaca.stats.rows import rows_of
@@ -111,7 +111,7 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
     def _joined(self) -> _Joined:
         """Every answer with its verdict and gate."""
         scale = _scale(self.verdicts.values())
-        prompts = in_languages(self.prompts.path, self.test_languages)
+        prompts = prepared_prompts(self.prompts.path, self.test_languages)
         asked = {(prompt.id, prompt.language): prompt for prompt in prompts}
         scored = {
             system: list(_scores_of(folder, self.verdicts[system], self.gate[system], asked, scale))

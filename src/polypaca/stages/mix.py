@@ -32,18 +32,18 @@ from polypaca.data.budgets import (
     MixtureCost,
     RecipeCost,
     RowCost,
+    find_inequalities,
     flops_per_token,
-    inequalities,
     mixture_cost,
     row_cost,
 )
 from polypaca.data.lengths import row_lengths
 from polypaca.data.mixtures import (
-    Draw,
-    aligned,
+    DrawOptions,
+    align_rows,
+    budget_size,
     draw,
-    normalised,
-    one_budget,
+    normalise_weights,
     shares_by_temperature,
     split_at_random,
     total_cost,
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
     from polypaca.core.folders import BaseFolder, TranslationFolder
     from polypaca.core.settings import Json
-    from polypaca.data.budgets import Kind, LossOn, Unit
+    from polypaca.data.budgets import LossOn, MethodKind, Unit
     from polypaca.data.mixtures import Align, Sampling
 
 
@@ -121,7 +121,7 @@ class DrawMixture(SingleWork[MixtureFolder]):
     unit: Unit
     seed: int
     max_length: int | None = None
-    kind: Kind | None = None
+    kind: MethodKind | None = None
 
     def decides(self) -> Json:
         """What is not needed where rows alone are counted is left out."""
@@ -139,7 +139,7 @@ class DrawMixture(SingleWork[MixtureFolder]):
         """
         context.progress(0.0, ", ".join(self.languages))
         examples = _examples(self.translations)
-        rows = aligned(examples, self.align)
+        rows = align_rows(examples, self.align)
         tokens = None
         if self.lengths and self.max_length:
             tokens = _tokens(self.lengths.path, self.max_length)
@@ -158,15 +158,15 @@ class DrawMixture(SingleWork[MixtureFolder]):
         write_jsonl(context.folder / "train.jsonl", train)
         write_jsonl(context.folder / "validation.jsonl", validation)
         counts = Counter(row.language for row in train)
-        found = total_cost(train, tokens) / one_budget(rows, tokens)
+        found = total_cost(train, tokens) / budget_size(rows, tokens)
         if self.unit == "examples":
-            found = len(train) / one_budget(rows, None)
+            found = len(train) / budget_size(rows, None)
         return MixtureFacts(
             validation_sources_trained_on=leaked,
             rows=len(train),
             rows_by_language={code: counts[code] for code in self.languages},
             validation_rows=len(validation),
-            one_budget_rows=one_budget(rows, None),
+            one_budget_rows=budget_size(rows, None),
             budgets=found,
             summary=f"{len(train)} rows, {found:.4g} budgets",
         )
@@ -175,14 +175,16 @@ class DrawMixture(SingleWork[MixtureFolder]):
         # An amount in rows stays one, whatever budgets are counted in.
         return None if self.sampling.examples else tokens
 
-    def _draw(self, rows: Mapping[str, list[Example]], tokens: Mapping[str, int] | None) -> Draw:
+    def _draw(
+        self, rows: Mapping[str, list[Example]], tokens: Mapping[str, int] | None
+    ) -> DrawOptions:
         sampling = self.sampling
         amount: float | None = sampling.examples or sampling.tokens
         if sampling.flops and self.base and self.kind:
             amount = sampling.flops / _flops_per_token(self.base.path, self.kind)
         costs = self._costs(tokens)
         sizes = {code: float(total_cost(rows[code], costs)) for code in self.languages}
-        return Draw(
+        return DrawOptions(
             budgets=self.budgets,
             amount=amount,
             shares=_shares(sampling, sizes),
@@ -226,7 +228,7 @@ class PlannedCell:
     recipes: Sequence[str]
     seed: int
     budgets: float | None  # None where the size is an amount
-    kind: Kind
+    kind: MethodKind
     epochs: float
     batch_size: int
     max_length: int
@@ -261,7 +263,7 @@ class CountBudgets(SingleWork[LedgerFolder]):
         facts = {cell: mixture.facts for cell, mixture in self.mixtures.items()}
         found = self._counted(facts, context)
         recipes = _recipe_costs(self.cells, found, self.supported)
-        unequal = inequalities(recipes, self.unit, self.tolerance)
+        unequal = find_inequalities(recipes, self.unit, self.tolerance)
         if unequal and self.unequal == "error":
             dropped = sum(sum(cell.dropped_rows.values()) for cell in found)
             why = f" ({dropped} rows have no response within max_length)" if dropped else ""
@@ -275,7 +277,7 @@ class CountBudgets(SingleWork[LedgerFolder]):
             # Equal examples are not equal tokens: one script needs more of them than another.
             notes += [
                 f"Equal in examples, not in tokens: {inequality}."
-                for inequality in inequalities(recipes, "tokens", _WORTH_SAYING)
+                for inequality in find_inequalities(recipes, "tokens", _WORTH_SAYING)
             ]
         notes += _leaks(facts)
         one = next(iter(facts.values())).one_budget_rows
@@ -340,7 +342,7 @@ def _tokens(folder: Path, max_length: int) -> dict[str, int]:
     return {row_id: cost.tokens for row_id, cost in costs.items()}
 
 
-def _flops_per_token(base: Path, kind: Kind) -> int:
+def _flops_per_token(base: Path, kind: MethodKind) -> int:
     parameters = parameter_count(base)
     if parameters is None:
         raise UserError(
@@ -352,10 +354,10 @@ def _flops_per_token(base: Path, kind: Kind) -> int:
 def _shares(sampling: Sampling, sizes: Mapping[str, float]) -> dict[str, float] | None:
     """The languages' exact shares, where the recipe wants such."""
     if sampling.weights:
-        return normalised(sampling.weights)
+        return normalise_weights(sampling.weights)
     if sampling.temperature:
         return shares_by_temperature(sizes, sampling.temperature)
-    return normalised(dict.fromkeys(sizes, 1.0)) if sampling.stratified else None
+    return normalise_weights(dict.fromkeys(sizes, 1.0)) if sampling.stratified else None
 
 
 def _cell_budget(
