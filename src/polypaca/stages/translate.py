@@ -22,10 +22,10 @@ from polypaca.data.prompts import in_languages, languages_in
 from polypaca.data.screening import in_words
 from polypaca.langid import detectors
 from polypaca.translation import engines
-from polypaca.translation.filters import rejection
-from polypaca.translation.given_language import MOST, look, notice
-from polypaca.translation.shards import FIELDS, translate_rows
-from polypaca.translation.untranslatable import untranslatable as untranslatable_rules
+from polypaca.translation.filters import FIELDS, find_rejection
+from polypaca.translation.language_check import MAX_ROWS, check_language, language_notice
+from polypaca.translation.shards import translate_rows
+from polypaca.translation.untranslatable import untranslatable_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from polypaca.data.screening import Policy
     from polypaca.langid.contract import Detector
     from polypaca.langid.settings import GateSettings
-    from polypaca.translation.shards import Translated
+    from polypaca.translation.shards import TranslatedRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +60,12 @@ class PassOn(SingleWork[TranslationFolder]):
         context.progress(0.0, self.language)
         path = self.instructions.file(self.language)
         rows = write_jsonl(context.folder / "examples.jsonl", read_jsonl(path, Example))
-        every = max(1, -(-rows // MOST))
+        every = max(1, -(-rows // MAX_ROWS))
         sample = islice(read_jsonl(path, Example), 0, None, every)
-        found = look(sample, self.language, detectors.load(self.gate.detector, self.gate.model))
-        said = notice(found, self.language)
+        found = check_language(
+            sample, self.language, detectors.load(self.gate.detector, self.gate.model)
+        )
+        said = language_notice(found, self.language)
         return TranslationFacts(
             rows=rows,
             engine=None,
@@ -185,8 +187,8 @@ def _read(path: Path, language: str, policy: Policy, waiting: deque[_Row]) -> It
 
 
 def _together(
-    pairs: Iterable[Translated], waiting: deque[_Row]
-) -> Iterator[tuple[_Row, Translated | None]]:
+    pairs: Iterable[TranslatedRow], waiting: deque[_Row]
+) -> Iterator[tuple[_Row, TranslatedRow | None]]:
     """All rows in the order of the source, each with its translation if it was to have one."""
     for done in pairs:
         while waiting[0].dropped:
@@ -211,12 +213,12 @@ class _Look:
         self.source, self.language, self.engine = source, language, engine
         self._filters, self._detector, self._prompts = filters, detector, prompts
 
-    def refused(self, example: Example, translated: Translated) -> tuple[str, str] | None:
+    def refused(self, example: Example, translated: TranslatedRow) -> tuple[str, str] | None:
         """By which filter the row is rejected and why; None if it may stay."""
         if translated.reason:
             return "untranslated", translated.reason
         fields = {name: getattr(translated, name) or "" for name in FIELDS}
-        return rejection(
+        return find_rejection(
             {name: getattr(example, name) for name in FIELDS},
             fields,
             source_language=self.source,
@@ -236,7 +238,7 @@ class _Look:
 def _write(
     folder: Path,
     file: str,
-    rows: Iterable[tuple[_Row, Translated | None]],
+    rows: Iterable[tuple[_Row, TranslatedRow | None]],
     look: _Look,
     *,
     drop_contaminated: bool,
@@ -267,7 +269,7 @@ def _write(
 
 
 def _judged(
-    row: _Row, done: Translated | None, look: _Look, *, drop_contaminated: bool
+    row: _Row, done: TranslatedRow | None, look: _Look, *, drop_contaminated: bool
 ) -> tuple[Example, tuple[str, str] | None]:
     """The translated example, and by which filter it is rejected and why, if it is."""
     if done is None:
@@ -283,7 +285,7 @@ def _judged(
     return example, refused
 
 
-def _example(example: Example, done: Translated, look: _Look, rules: Sequence[str]) -> Example:
+def _example(example: Example, done: TranslatedRow, look: _Look, rules: Sequence[str]) -> Example:
     flags = [*example.flags, *(f"untranslatable: {rule}" for rule in rules)]
     return example.model_copy(
         update={
