@@ -17,6 +17,8 @@ from polypaca.models.bases import initialise
 from polypaca.models.loading import load_model
 from polypaca.stages.generate import AnswerPrompts
 
+pytestmark = pytest.mark.slow
+
 GENERATE = Generate(
     max_new_tokens=8, num_beams=1, no_repeat_ngram_size=0, precision="fp32", batch_size=5
 )

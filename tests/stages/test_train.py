@@ -24,6 +24,8 @@ from polypaca.models.templates import TEMPLATES
 from polypaca.stages.train import TrainCell
 from polypaca.training.settings import Full, Lora
 
+pytestmark = pytest.mark.slow
+
 Kind = Literal["lora", "full"]
 
 
