@@ -146,7 +146,7 @@ def against_fxtranslate(folder: Path, file: Path, count: int) -> None:
     files = bergamot_files.find_model_files(folder, "en", target)
     assert files.shortlist is not None
     paths = [files.model, files.source, files.target, files.shortlist]
-    alone, vocabulary = bergamot_worker.load(paths)
+    alone, vocabulary = bergamot_worker.load_model(paths)
     settings = BergamotSettings(model=str(folder))
     engine = engines.load(settings, "en", target)
     sent: list[str] = []

@@ -146,11 +146,11 @@ def _changed(folder: Path, source: Path, **config: Any) -> Path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"use_dora": True}, "an adapter with use_dora; only plain LoRA"),
-        ({"bias": "all"}, "an adapter with bias"),
+        ({"use_dora": True}, "the adapter has use_dora; only plain LoRA"),
+        ({"bias": "all"}, "the adapter has bias"),
         ({"r": 7}, "does not fit the model"),
         ({"target_modules": ["no_such_module"]}, "does not fit the model"),
-        ({"peft_type": "NONE"}, "no adapter could be read"),
+        ({"peft_type": "NONE"}, "the adapter could not be read"),
     ],
 )
 @pytest.mark.parametrize("second", [False, True])
@@ -179,7 +179,7 @@ def test_a_folder_without_an_adapter_is_refused(
 ) -> None:
     model = load_model(tiny_model("llama"))
     with (
-        pytest.raises(UserError, match="no adapter could be read"),
+        pytest.raises(UserError, match="the adapter could not be read"),
         with_adapters(model, {"a": tmp_path}),
     ):
         pass
@@ -195,7 +195,7 @@ def test_a_diverged_adapter_is_refused(
     next(iter(weights.values())).fill_(torch.nan)
     save_file(weights, folder / "adapter_model.safetensors")
     with (
-        pytest.raises(UserError, match="has weights that are no finite numbers"),
+        pytest.raises(UserError, match="has weights that are not finite"),
         with_adapters(load_model(tiny_model("llama")), {"diverged.s1": folder}),
     ):
         pass

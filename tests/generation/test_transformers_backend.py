@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from transformers import GenerationConfig
 
 from polypaca.core.errors import StageError, UserError
-from polypaca.generation.batching import check_room, encode, pad_left, plan_batches
+from polypaca.generation.batching import check_context_length, encode, pad_left, plan_batches
 from polypaca.generation.contract import Decoding
 from polypaca.generation.transformers_backend import answer_batch, end_tokens
 from polypaca.models.loading import load_model, load_tokenizer
@@ -274,7 +274,7 @@ def test_a_batch_that_does_not_fit_is_halved(
         assert together(model, tokenizer, rows, GREEDY) == ample
     assert sizes[:3] == [5, 3, 2]
     assert max(sizes[2:]) == 2
-    assert "memory does not suffice for 5 prompts at a time: now 3" in caplog.text
+    assert "out of memory for 5 prompts at a time: trying 3" in caplog.text
 
 
 def test_a_prompt_that_does_not_fit_alone_is_an_error(
@@ -290,7 +290,7 @@ def test_other_errors_are_not_taken_for_lack_of_memory(
     tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, tokenizer, rows = _loaded(tiny_model("gpt_neox"))
-    monkeypatch.setattr("polypaca.generation.cache.for_beams", lambda *_: "none")
+    monkeypatch.setattr("polypaca.generation.cache.expand_for_beams", lambda *_: "none")
     with pytest.raises((ValueError, AttributeError, TypeError)):
         answer_batch(model, tokenizer, rows, GREEDY)
 
@@ -298,8 +298,8 @@ def test_other_errors_are_not_taken_for_lack_of_memory(
 def test_prompts_past_a_rotary_models_context_are_counted(
     tiny_model: Callable[[str], Path],
 ) -> None:
-    assert check_room(load_model(tiny_model("llama")), [500, 513, 3], 12) == 1
-    assert check_room(load_model(tiny_model("bloom")), [5000], 12) == 0
+    assert check_context_length(load_model(tiny_model("llama")), [500, 513, 3], 12) == 1
+    assert check_context_length(load_model(tiny_model("bloom")), [5000], 12) == 0
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "opt"])
@@ -317,6 +317,6 @@ def test_prompts_past_a_table_of_positions_are_refused(kind: str) -> None:
         kind, vocab_size=50, bos_token_id=1, eos_token_id=2, **sizes[kind]
     )
     model: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
-    assert check_room(model, [4, 20], 10) == 0
+    assert check_context_length(model, [4, 20], 10) == 0
     with pytest.raises(UserError, match="prompt 2 has 21 tokens, and 10 new ones do not fit"):
-        check_room(model, [4, 21], 10)
+        check_context_length(model, [4, 21], 10)

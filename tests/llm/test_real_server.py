@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from polypaca.generation.openai_backend import ServedAnswer, answer
+from polypaca.generation.openai_backend import ServedAnswer, ServedDecoding, answer
 from polypaca.judging import judges, pairwise
 from polypaca.judging.contract import Item, PairItem
 from polypaca.judging.llm import LlmJudgeSettings
@@ -122,10 +122,11 @@ def test_a_served_model_answers_in_the_template_and_stops_where_it_says(
     asked = "What is the capital of France? Answer in one short sentence."
     served = Endpoint(base_url=url, model=model, api_key_env=None)
     raw, chat = (
-        answer([text], served, raw=raw, max_new_tokens=24)[0]
+        answer([text], served, ServedDecoding(raw=raw, max_new_tokens=24))[0]
         for text, raw in ((template.render(asked), True), (asked, False))
     )
-    (cut,) = answer([template.render(asked)], served, raw=True, max_new_tokens=24, stop="Par")
+    stopping = ServedDecoding(raw=True, max_new_tokens=24, stop=("Par",))
+    (cut,) = answer([template.render(asked)], served, stopping)
     assert isinstance(raw, ServedAnswer)
     assert isinstance(chat, ServedAnswer)
     assert isinstance(cut, ServedAnswer)

@@ -46,9 +46,9 @@ class Adapters:
 
     @contextmanager
     def on_rows(self, names: Sequence[str | None]) -> Iterator[None]:
-        """Row i of what the model is given belongs to adapter `names[i]`; None is the base alone.
+        """Use adapter `names[i]` for row i of the model's inputs; None is the base alone.
 
-        If it has a multiple of so many rows (beams), neighbours share a name.
+        If the inputs have a multiple of that many rows (beams), neighbours share an adapter.
 
         Raises:
             UserError: if there is no adapter of such a name.
@@ -67,18 +67,20 @@ class Adapters:
                 layer.down = layer.up = None
 
     def mask(self, rows: int, ranks: Sequence[int], like: torch.Tensor) -> torch.Tensor:
-        """1 where a rank is of the row's own adapter, else 0; shape (rows, 1, all ranks)."""
+        """1 where a rank belongs to the row's adapter, else 0; shape (rows, 1, all ranks)."""
         import torch
 
         key = (rows, tuple(ranks))
         if key not in self._masks:
-            each = rows // len(self._rows)
+            beams = rows // len(self._rows)
             owners = [
                 name for name, rank in zip(self._present, ranks, strict=True) for _ in range(rank)
             ]
-            own = [[owner == name for owner in owners] for name in self._rows for _ in range(each)]
-            made = torch.tensor(own, dtype=like.dtype, device=like.device)
-            self._masks[key] = made.view(rows, 1, len(owners))
+            ones = [
+                [owner == name for owner in owners] for name in self._rows for _ in range(beams)
+            ]
+            mask = torch.tensor(ones, dtype=like.dtype, device=like.device)
+            self._masks[key] = mask.view(rows, 1, len(owners))
         return self._masks[key]
 
 
@@ -125,7 +127,7 @@ def _load(model: Any, adapted: Any, folder: Path, name: str) -> Any:
         config: Any = PeftConfig.from_pretrained(str(folder))
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = first_line(error)
-        raise UserError(f"{folder}: no adapter could be read: {reason}") from error
+        raise UserError(f"{folder}: the adapter could not be read: {reason}") from error
     _check_plain(folder, config)
     try:
         if adapted is None:
@@ -156,8 +158,8 @@ def _check_plain(folder: Path, config: Any) -> None:
     if kind != "LORA" or more:
         what = ", ".join(more) or kind
         raise UserError(
-            f"{folder}: an adapter with {what}; only plain LoRA can be mixed in a batch. Merge it "
-            "into its base with PEFT's merge_and_unload, and name the result as a model"
+            f"{folder}: the adapter has {what}; only plain LoRA can be mixed in a batch. Merge it "
+            "into its base with PEFT's merge_and_unload, and use the result as a model"
         )
 
 
@@ -175,7 +177,7 @@ def _layers(adapted: Any, names: list[str]) -> list[_Layer]:
     import torch
     from peft.tuners.lora import Linear, LoraLayer
 
-    found = []
+    layers = []
     modules: list[tuple[str, Any]] = list(adapted.named_modules())
     for path, module in modules:
         if not isinstance(module, LoraLayer):
@@ -183,7 +185,7 @@ def _layers(adapted: Any, names: list[str]) -> list[_Layer]:
         plain = type(module) is Linear
         layer: Any = module
         if not plain:
-            raise UserError(f"{path} is a {type(layer).__name__} that cannot be mixed in a batch")
+            raise UserError(f"{path} is a {type(layer).__name__}, which cannot be mixed in a batch")
         base = layer.get_base_layer().weight
         downs, ups = {}, {}
         for number, name in enumerate(names):
@@ -192,23 +194,23 @@ def _layers(adapted: Any, names: list[str]) -> list[_Layer]:
             scale = layer.scaling[str(number)]
             down = layer.lora_A[str(number)].weight.detach()
             up = layer.lora_B[str(number)].weight.detach() * scale
-            # One that is no number times 0 is none either: it would spread to all rows.
+            # NaN times 0 is NaN: it would spread to all rows.
             if not (torch.isfinite(down).all() and torch.isfinite(up).all()):
                 raise UserError(
-                    f"adapter {name} has weights that are no finite numbers: its training diverged"
+                    f"adapter {name} has weights that are not finite: its training diverged"
                 )
             downs[name] = down.to(base.device, base.dtype)
             ups[name] = up.to(base.device, base.dtype)
-        found.append(_Layer(layer, downs, ups))
-    return found
+        layers.append(_Layer(layer, downs, ups))
+    return layers
 
 
 def _select(layer: _Layer, names: list[str]) -> None:
     import torch
 
-    own = [name for name in names if name in layer.downs]
-    layer.down = torch.cat([layer.downs[name] for name in own]) if own else None
-    layer.up = torch.cat([layer.ups[name] for name in own], dim=1) if own else None
+    present = [name for name in names if name in layer.downs]
+    layer.down = torch.cat([layer.downs[name] for name in present]) if present else None
+    layer.up = torch.cat([layer.ups[name] for name in present], dim=1) if present else None
 
 
 def _forward(layer: _Layer, adapters: Adapters, x: torch.Tensor) -> torch.Tensor:

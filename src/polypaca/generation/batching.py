@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 
 
 def encode(tokenizer: Any, texts: Sequence[str], special_tokens: bool = True) -> list[list[int]]:
-    """The token ids that answers to texts are asked with, as they stand before them in training.
+    """Tokenize rendered texts as prompts, just as in training.
 
     Args:
         tokenizer: a fast tokenizer of Transformers.
         texts: as a template rendered them.
-        special_tokens: whether the tokenizer puts its own around a text (a chat template has them
-            in it).
+        special_tokens: whether the tokenizer adds its own (a chat template contains them).
 
     Raises:
         UserError: if a text has no tokens at all.
@@ -82,10 +81,11 @@ def pad_left(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]
     return ids, mask
 
 
-def check_room(model: Any, lengths: Sequence[int], max_new_tokens: int) -> int:
-    """How many prompts may lead past the context that the model was pretrained on.
+def check_context_length(model: Any, lengths: Sequence[int], max_new_tokens: int) -> int:
+    """How many prompts, with their answers, may exceed the model's context length.
 
-    Rotary positions and ALiBi go on past it, with less sense; a table of positions ends.
+    Models with rotary positions or ALiBi go on past it, with lower quality; a table of positions
+    ends there.
 
     Raises:
         UserError: if the model has such a table and a prompt with its answer does not fit.
@@ -94,17 +94,17 @@ def check_room(model: Any, lengths: Sequence[int], max_new_tokens: int) -> int:
     if limit is None:
         return 0
     beyond = [n for n, length in enumerate(lengths) if length + max_new_tokens > limit]
-    if beyond and positions(model) is not None:
+    if beyond and max_positions(model) is not None:
         longest = max(beyond, key=lambda number: lengths[number])
         raise UserError(
-            f"prompt {longest + 1} has {lengths[longest]} tokens, and {max_new_tokens} new ones do "
-            f"not fit behind it: the model has {limit} positions; {len(beyond)} of {len(lengths)} "
-            "prompts are too long. Lower max_new_tokens, or leave them out"
+            f"prompt {longest + 1} has {lengths[longest]} tokens, and {max_new_tokens} for the "
+            f"answer do not fit after it: the model has {limit} positions; {len(beyond)} of "
+            f"{len(lengths)} prompts are too long. Lower max_new_tokens, or leave them out"
         )
     return len(beyond)
 
 
-def positions(model: Any) -> int | None:
+def max_positions(model: Any) -> int | None:
     """How many positions a model's table has; None if it has no such table."""
     import torch
 

@@ -69,7 +69,7 @@ def _with_room(states: torch.Tensor, beams: int, new_tokens: int) -> torch.Tenso
     return whole
 
 
-def for_beams(cache: Any, beams: int, new_tokens: int) -> Any:
+def expand_for_beams(cache: Any, beams: int, new_tokens: int) -> Any:
     """The cache of read prompts, one row each, made ready to decode `beams` rows a prompt."""
     for number, layer in enumerate(cache.layers):
         # Others (sliding windows, states of recurrent layers) look after themselves.
@@ -80,7 +80,7 @@ def for_beams(cache: Any, beams: int, new_tokens: int) -> Any:
     return cache
 
 
-def rows_may_leave(cache: Any) -> bool:
+def supports_row_removal(cache: Any) -> bool:
     """Whether rows can be taken out of a cache: it holds keys and values and nothing else."""
     known = (BeamLayer, DynamicSlidingWindowLayer)
     return cache is not None and all(type(layer) in known for layer in cache.layers)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from polypaca.core.errors import UserError
 from polypaca.llm.account import Account
 from polypaca.llm.client import complete
 from polypaca.llm.records import Failure, Reply, Request
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from polypaca.generation.contract import FinishReason
     from polypaca.llm.endpoint import Endpoint
 
-__all__ = ["UNFINISHED", "Failure", "ServedAnswer", "answer"]
+__all__ = ["UNFINISHED", "Failure", "ServedAnswer", "ServedDecoding", "answer"]
 
 UNFINISHED = "the answer ends within the model's thoughts: raise max_new_tokens"
 
@@ -37,7 +36,7 @@ _REASONS: dict[str, FinishReason] = {
 
 @dataclass(frozen=True)
 class ServedAnswer:
-    """What a served model said.
+    """The answer of a served model.
 
     Attributes:
         text: without its thoughts, and without the stop strings, which servers leave out.
@@ -52,65 +51,69 @@ class ServedAnswer:
     thought: bool = False
 
 
-def answer(
-    texts: Sequence[str],
-    served: Endpoint,
-    *,
-    raw: bool,
-    max_new_tokens: int,
-    stop: str | Sequence[str] = (),
-    temperature: float | None = 0.0,
-    top_p: float = 1.0,
-    seed: int = 0,
-    num_beams: int = 1,
-    cache: Path | None = None,
-    account: Path | None = None,
-    progress: Callable[[int], None] = lambda done: None,
-) -> list[ServedAnswer | Failure]:
-    """Ask a served model all texts; outcomes come in order, failures as values.
+@dataclass(frozen=True)
+class ServedDecoding:
+    """How a served model answers.
 
-    Args:
-        texts: as a template rendered them (`raw`), or as they were asked.
-        served: whom to ask; `model` is an adapter's name where the server has adapters.
+    Attributes:
         raw: whether a text goes to `/completions` as it is. Otherwise it is the only message of a
             conversation for `/chat/completions`, and the server has the template.
-        max_new_tokens: an answer has no more tokens.
+        max_new_tokens: maximum tokens of an answer.
         stop: strings that end an answer in the texts' template.
         temperature: 0 takes the likeliest token; more samples; None sends none, for models that
             take none.
         top_p: sampling is from the likeliest tokens whose probabilities reach this sum.
         seed: for sampling, where the server heeds it.
-        num_beams: anything but 1 is refused: the protocol has no beams.
-        cache: the folder of kept replies; None keeps none.
-        account: the file of what was spent, over which limits hold; None counts this call alone.
-        progress: told how many texts are done so far.
+    """
+
+    raw: bool
+    max_new_tokens: int
+    stop: Sequence[str] = ()
+    temperature: float | None = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+    def request(self, text: str) -> Request:
+        """The request for one text."""
+        sampled = bool(self.temperature)
+        return Request(
+            messages=() if self.raw else (("user", text),),
+            prompt=text if self.raw else None,
+            temperature=self.temperature,
+            max_tokens=self.max_new_tokens,
+            stop=tuple(self.stop),
+            # Without sampling neither changes an answer, and either would miss the cache.
+            top_p=self.top_p if sampled else None,
+            seed=self.seed if sampled else None,
+        )
+
+
+def answer(
+    texts: Sequence[str],
+    endpoint: Endpoint,
+    decoding: ServedDecoding,
+    *,
+    cache: Path | None = None,
+    account: Path | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[ServedAnswer | Failure]:
+    """Request answers to all texts from a served model; failures are returned in their place.
+
+    Args:
+        texts: rendered by a template where `decoding.raw`, else as they are.
+        endpoint: the server; `model` is an adapter's name where the server has adapters.
+        decoding: how to decode.
+        cache: folder of the cached replies; None caches none.
+        account: file of the spending that limits are checked against; None counts this call alone.
+        progress: called with the number of texts done so far.
 
     Raises:
-        UserError: if beams are asked for, or the key or the model's name are wrong.
+        UserError: if the key or the model's name are wrong.
         StageError: if nothing answers at the URL.
     """
-    if num_beams != 1:
-        raise UserError(
-            f"a served model decodes without beams: set num_beams to 1, not {num_beams}, or let "
-            "the transformers backend answer"
-        )
-    sampled = bool(temperature)
-    requests = [
-        Request(
-            messages=() if raw else (("user", text),),
-            prompt=text if raw else None,
-            temperature=temperature,
-            max_tokens=max_new_tokens,
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
-            # Without sampling neither changes an answer, and each would be asked again for it.
-            top_p=top_p if sampled else None,
-            seed=seed if sampled else None,
-        )
-        for text in texts
-    ]
     outcomes = complete(
-        requests,
-        served,
+        [decoding.request(text) for text in texts],
+        endpoint,
         cache=cache,
         keep=lambda request, reply: reply.finish_reason in _REASONS,
         progress=progress,
@@ -118,7 +121,7 @@ def answer(
     )
     # A template that writes the opening mark into the prompt shows in the replies that end well.
     opens = has_unopened_close([o.text for o in outcomes if isinstance(o, Reply)])
-    return [_read(outcome, opens=opens, raw=raw) for outcome in outcomes]
+    return [_read(outcome, opens=opens, raw=decoding.raw) for outcome in outcomes]
 
 
 def _read(outcome: Reply | Failure, *, opens: bool, raw: bool) -> ServedAnswer | Failure:
@@ -126,12 +129,12 @@ def _read(outcome: Reply | Failure, *, opens: bool, raw: bool) -> ServedAnswer |
         return outcome
     reason = _REASONS.get(outcome.finish_reason)
     if reason is None:
-        why = f"the server broke the answer off: {outcome.finish_reason[:80]}"
+        why = f"the server cut the answer off: {outcome.finish_reason[:80]}"
         return Failure(why, lasting=outcome.finish_reason == "content_filter")
     truncated = outcome.is_truncated
-    said = split_thoughts(outcome.text, truncated=truncated, opened=opens and truncated)
+    visible = split_thoughts(outcome.text, truncated=truncated, opened=opens and truncated)
     # Servers that take thoughts out leave nothing where the limit of tokens came among them.
     silent = truncated and not outcome.text and (outcome.thought or not raw)
-    if said.unfinished or silent:
+    if visible.unfinished or silent:
         return Failure(UNFINISHED, lasting=True)
-    return ServedAnswer(said.text, reason, outcome.model, bool(said.thoughts))
+    return ServedAnswer(visible.text, reason, outcome.model, bool(visible.thoughts))

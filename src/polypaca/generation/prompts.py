@@ -1,4 +1,4 @@
-"""What prompts are asked with, and what to do with those that are too long."""
+"""Encode prompts as tokens, and cut or refuse those that are too long."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 OnLong = Literal["error", "cut"]
-_NAMED = 5  # prompts that a message names
+_NAMED = 5  # prompts listed in a message
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How many tokens a prompt may have.
+    """The limit on the tokens of a prompt.
 
     Attributes:
         tokens: at most.
         why: what sets the limit, in words.
-        more: what to do to allow more.
-        on_long: what is done with a longer one: refuse all, or cut the end of its request off.
+        more: how to raise it, in words.
+        on_long: for longer prompts: refuse all, or cut the end of the request off.
     """
 
     tokens: int
@@ -32,14 +32,14 @@ class Limit:
     on_long: OnLong = "error"
 
 
-def study_limit(tokens: int, on_long: OnLong) -> Limit:
+def prompt_limit(tokens: int, on_long: OnLong) -> Limit:
     """The limit that a study sets."""
     more = "Raise it where the model and memory allow that"
     return Limit(tokens, "generate.max_prompt_tokens", more, on_long)
 
 
 @dataclass(frozen=True)
-class Asked:
+class EncodedPrompts:
     """Prompts as tokens.
 
     Attributes:
@@ -53,23 +53,22 @@ class Asked:
     special: list[str]
 
 
-def asked(
+def encode_prompts(
     tokenizer: Any,
     prompts: Sequence[tuple[str, str]],
     render: Callable[[str], str],
     limit: Limit,
     *,
     special_tokens: bool = True,
-) -> Asked:
-    """The token ids that each prompt's answer is asked with.
+) -> EncodedPrompts:
+    """Render prompts with a template and tokenize them.
 
     Args:
         tokenizer: a fast tokenizer of Transformers.
-        prompts: name and text of each, as a message shall call it and as it is asked.
+        prompts: name (for messages) and text of each.
         render: puts a text into the template.
-        limit: for longer ones.
-        special_tokens: whether the tokenizer puts its own around a text (a chat template has them
-            in it).
+        limit: on tokens.
+        special_tokens: whether the tokenizer adds its own (a chat template contains them).
 
     Raises:
         UserError: if a prompt has no tokens at all, or too many.
@@ -83,25 +82,25 @@ def asked(
             raise UserError(f"prompt {name} has no tokens: there is nothing to continue")
     long = [number for number, ids in enumerate(tokens) if len(ids) > limit.tokens]
     if long and limit.on_long == "error":
-        raise too_long({names[number]: len(tokens[number]) for number in long}, limit)
+        raise prompts_too_long({names[number]: len(tokens[number]) for number in long}, limit)
     for number in long:
         tokens[number] = _cut(encoder, *prompts[number], render, limit)
     special = [name for name, (_, misread) in zip(names, read, strict=True) if misread]
-    return Asked(tokens, [names[number] for number in long], special)
+    return EncodedPrompts(tokens, [names[number] for number in long], special)
 
 
-def named(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Some of the names, and how many more there are."""
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def too_long(lengths: dict[str, int], limit: Limit) -> UserError:
+def prompts_too_long(lengths: dict[str, int], limit: Limit) -> UserError:
     """The error for prompts of too many tokens, by their names."""
     longest = max(lengths, key=lambda name: lengths[name])
     return UserError(
         f"prompt {longest} has {lengths[longest]:,} tokens, more than "
-        f"{limit.tokens:,}: {limit.why}. Too long: {named(list(lengths))}. {limit.more}, set "
+        f"{limit.tokens:,}: {limit.why}. Too long: {join_names(list(lengths))}. {limit.more}, set "
         "generate.on_long_prompt to cut, or leave these prompts out"
     )
 

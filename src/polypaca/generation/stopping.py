@@ -1,4 +1,4 @@
-"""When rows end, and when those that have ended leave their batch."""
+"""Stopping criteria: when rows end, and when finished rows leave their batch."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _SPARE = 8
 _LEAVING = 4
 
 
-class StopAt(StoppingCriteria):
-    """Tells rows whose new text holds one of `stop`; what follows would be cut off anyway.
+class StopStrings(StoppingCriteria):
+    """Ends rows whose new text contains one of `stop`; what follows would be cut off anyway.
 
     For one row a prompt: with beams an ended one competes by its score so far, so that to end it
     early makes another one win.
@@ -50,15 +50,15 @@ class StopAt(StoppingCriteria):
         return any(string in text for string in self.stop)
 
 
-class EnoughEnded(StoppingCriteria):
-    """Stops all rows once a quarter of them has ended, so that the others go on without them.
+class EnoughFinished(StoppingCriteria):
+    """Stops a batch once a quarter of its rows has ended, so that the others go on without them.
 
     Args:
         ends: ids of the tokens that end an answer, shape (tokens,).
-        stop_at: what ends rows beside them.
+        stop_at: the other criterion that ends rows.
     """
 
-    def __init__(self, ends: torch.Tensor, stop_at: StopAt | None) -> None:
+    def __init__(self, ends: torch.Tensor, stop_at: StopStrings | None) -> None:
         self.ends, self.stop_at = ends, stop_at
         self.ended = torch.zeros(0, dtype=torch.bool)  # of shape (rows,) from the first step on
 

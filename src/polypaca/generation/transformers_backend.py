@@ -1,7 +1,7 @@
 """Answer prompts with a Transformers model: batched by length, padded on the left.
 
 The decoding is Transformers' `generate`. What is ours: prompts are read once and not once a beam,
-with little padding (`reading`), keys and values are written in place (`cache`), n-grams are looked
+with little padding (`prefill`), keys and values are written in place (`cache`), n-grams are looked
 up at once (`ngrams`), rows end at the template's stop strings and leave the batch (`stopping`), and
 adapters are mixed in a batch (`adapters`).
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from polypaca.core.errors import StageError
 from polypaca.generation.batching import pad_left
 from polypaca.generation.contract import Answer, Decoding
-from polypaca.generation.settings import only_settings
+from polypaca.generation.generation_config import use_generation_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +36,8 @@ def end_tokens(model: Any, tokenizer: Any, ends: Sequence[int] = ()) -> list[int
     A chat model's `generation_config.json` may list several, such as `<|eot_id|>` and
     `<|end_of_text|>`. Of these only tokens count that the tokenizer knows as special.
     """
-    own = model.generation_config.eos_token_id
-    listed = own if isinstance(own, list) else [own]
+    configured = model.generation_config.eos_token_id
+    listed = configured if isinstance(configured, list) else [configured]
     special = set(tokenizer.all_special_ids)
     special |= {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     return sorted({tokenizer.eos_token_id, *ends, *(token for token in listed if token in special)})
@@ -55,7 +55,7 @@ def answer_batch(
     ends: Sequence[int] = (),
     seed: int = 0,
 ) -> list[Answer]:
-    """Continue the prompts of one batch; answers come in their order.
+    """Generate the answers to the prompts of one batch, in their order.
 
     In float32 and without sampling the answers are those of one prompt at a time. In half precision
     rounding differs with the batch's shape, and answers with it. What is sampled depends on the
@@ -90,11 +90,12 @@ def answer_batch(
     _free_memory()
     if len(rows) == 1:
         raise StageError(
-            f"memory does not suffice for one prompt of {len(rows[0])} tokens with "
-            f"{decoding.num_beams} beams and {decoding.max_new_tokens} new tokens: lower them"
+            f"out of memory for a single prompt of {len(rows[0])} tokens with "
+            f"{decoding.num_beams} beams and {decoding.max_new_tokens} new tokens: lower "
+            "num_beams or max_new_tokens"
         )
     half = (len(rows) + 1) // 2
-    _log.warning("memory does not suffice for %d prompts at a time: now %d", len(rows), half)
+    _log.warning("out of memory for %d prompts at a time: trying %d", len(rows), half)
     answers: list[Answer] = []
     for part in (slice(0, half), slice(half, None)):
         answers += answer_batch(
@@ -129,34 +130,34 @@ def _answer(model: Any, tokenizer: Any, batch: _Batch, seed: int) -> list[Answer
     seeded = torch.random.fork_rng([model.device] if model.device.type == "cuda" else [])
     with torch.inference_mode(), seeded:
         torch.manual_seed(seed)
-        found = _decode(model, tokenizer, batch)
-    return [_cut(tokenizer, tokens, batch.ends, batch.stop) for tokens in found]
+        decoded = _decode(model, tokenizer, batch)
+    return [_cut(tokenizer, tokens, batch.ends, batch.stop) for tokens in decoded]
 
 
 def _decode(model: Any, tokenizer: Any, batch: _Batch) -> list[list[int]]:
-    """Each row's new tokens; behind an end may stand anything."""
+    """Each row's new tokens; anything may follow an end token."""
     import torch
 
-    from polypaca.generation.cache import for_beams, rows_may_leave
-    from polypaca.generation.reading import read_prompts
-    from polypaca.generation.stopping import EnoughEnded, StopAt
+    from polypaca.generation.cache import expand_for_beams, supports_row_removal
+    from polypaca.generation.prefill import prefill_prompts
+    from polypaca.generation.stopping import EnoughFinished, StopStrings
 
     decoding, ends = batch.decoding, torch.tensor(batch.ends, device=model.device)
     ids, mask = (part.to(model.device) for part in pad_left(batch.rows))
     width, left = ids.shape[1], decoding.max_new_tokens
-    cache: Any = read_prompts(model, batch.rows, batch.on_rows)
+    cache: Any = prefill_prompts(model, batch.rows, batch.on_rows)
     if cache is not None:
-        cache = for_beams(cache, decoding.num_beams, left + 1)
-    may_leave = decoding.num_beams == 1 and rows_may_leave(cache)
-    found: list[list[int]] = [[] for _ in batch.rows]
+        cache = expand_for_beams(cache, decoding.num_beams, left + 1)
+    may_leave = decoding.num_beams == 1 and supports_row_removal(cache)
+    decoded: list[list[int]] = [[] for _ in batch.rows]
     live = list(range(len(batch.rows)))
     # Not with beams: to end one early makes another win.
     stops = bool(batch.stop) and decoding.num_beams == 1
     while live and left:
         config = _config(decoding.model_copy(update={"max_new_tokens": left}), batch.ends)
-        stop_at = StopAt(tokenizer, batch.stop, width) if stops else None
-        ended = EnoughEnded(ends, stop_at)
-        with batch.on_rows(live), only_settings(model, config):
+        stop_at = StopStrings(tokenizer, batch.stop, width) if stops else None
+        ended = EnoughFinished(ends, stop_at)
+        with batch.on_rows(live), use_generation_config(model, config):
             output = model.generate(
                 input_ids=ids,
                 attention_mask=mask,
@@ -166,7 +167,7 @@ def _decode(model: Any, tokenizer: Any, batch: _Batch) -> list[list[int]]:
                 **({} if cache is None else {"cache": cache}),
             )
         for row, tokens in zip(live, output[:, ids.shape[1] :].tolist(), strict=True):
-            found[row] += tokens
+            decoded[row] += tokens
         if not may_leave:
             break
         left -= output.shape[1] - ids.shape[1]
@@ -175,7 +176,7 @@ def _decode(model: Any, tokenizer: Any, batch: _Batch) -> list[list[int]]:
         live = [live[place] for place in staying.tolist()]
         ids = output[staying]
         mask = torch.nn.functional.pad(mask[staying], (0, ids.shape[1] - mask.shape[1]), value=1)
-    return found
+    return decoded
 
 
 def _criteria(criterion: Any) -> Any:

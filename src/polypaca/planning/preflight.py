@@ -122,7 +122,7 @@ def _check_prompt_lengths(study: Study, out: Path) -> None:
     for file in {file for file in files if file and long}:
         from tokenizers import Tokenizer
 
-        from polypaca.generation.prompts import study_limit, too_long
+        from polypaca.generation.prompts import prompt_limit, prompts_too_long
 
         try:
             tokenizer = Tokenizer.from_file(str(file))
@@ -131,7 +131,7 @@ def _check_prompt_lengths(study: Study, out: Path) -> None:
         counts = {f"{p.id} ({p.language})": len(tokenizer.encode(p.prompt)) for p in long}
         over = {name: count for name, count in counts.items() if count > limit}
         if over:
-            raise too_long(over, study_limit(limit, "error"))
+            raise prompts_too_long(over, prompt_limit(limit, "error"))
 
 
 def _check_references(study: Study) -> None:

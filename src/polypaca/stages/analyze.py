@@ -8,26 +8,24 @@ The score exists only here: score = rating x gate.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from polypaca import __version__
 from polypaca.core import languages as names
-from polypaca.core.errors import StageError
-from polypaca.core.files import read_jsonl, sha256_text, write_json, write_jsonl
+from polypaca.core.files import read_jsonl, write_json, write_jsonl
 from polypaca.core.folders import AnalysisFacts, AnalysisFolder
 from polypaca.core.ledgers import cell_cost
-from polypaca.core.records import GateResult, PairVerdict, Prompt, Response, Verdict
-from polypaca.core.results import TOTAL_PROMPTS, Analysis, BudgetLedger, ScoredResponse
+from polypaca.core.records import PairVerdict, Verdict
+from polypaca.core.results import TOTAL_PROMPTS, Analysis, BudgetLedger
 from polypaca.core.work import INPUT, Context, SingleWork
 from polypaca.data.prompts import prepared_prompts
 from polypaca.stats.headline import sentences
+from polypaca.stats.joining import join, scale_of
 from polypaca.stats.provenance import data_notes, dropped_notes, language_data
 from polypaca.stats.rows import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from polypaca.core.folders import (
         CellFolder,
@@ -46,11 +44,10 @@ if TYPE_CHECKING:
     from polypaca.stats.answers import Table
     from polypaca.stats.comparisons import Compared
     from polypaca.stats.intervals import Resampling
+    from polypaca.stats.joining import JoinedScores
     from polypaca.stats.pairs import Gates
     from polypaca.stats.settings import Statistics
     from polypaca.stats.summary import ScopeLanguages
-
-R = TypeVar("R", Verdict, GateResult)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,19 +105,13 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
         summary = f"{answers} answers scored"
         return AnalysisFacts(rows=len(found.rows), answers=answers, summary=summary)
 
-    def _joined(self) -> _Joined:
+    def _joined(self) -> JoinedScores:
         """Every answer with its verdict and gate."""
-        scale = _scale(self.verdicts.values())
         prompts = prepared_prompts(self.prompts.path, self.test_languages)
         asked = {(prompt.id, prompt.language): prompt for prompt in prompts}
-        scored = {
-            system: list(_scores_of(folder, self.verdicts[system], self.gate[system], asked, scale))
-            for system, folder in self.responses.items()
-        }
-        ids = list(dict.fromkeys(prompt.id for prompt in prompts))
-        return _Joined(scored, ids, scale)
+        return join(self.responses, self.verdicts, self.gate, asked)
 
-    def _found(self, joined: _Joined) -> _Found:
+    def _found(self, joined: JoinedScores) -> _Found:
         """Totals, intervals, tests: all that is computed of the scores."""
         from polypaca.stats.answers import table_of
         from polypaca.stats.comparisons import compare, recipe_pairs, system_pairs
@@ -151,7 +142,7 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
         )
 
     def _preferences(
-        self, joined: _Joined, scopes: Sequence[ScopeLanguages], drawn: Resampling
+        self, joined: JoinedScores, scopes: Sequence[ScopeLanguages], drawn: Resampling
     ) -> list[Preferences]:
         from polypaca.stats.pairs import preferences
 
@@ -168,7 +159,7 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
         }
         return preferences(verdicts, gates, joined.ids, scopes, drawn, seed=self.statistics.seed)
 
-    def _agreement(self, joined: _Joined) -> list[JudgeAgreement]:
+    def _agreement(self, joined: JoinedScores) -> list[JudgeAgreement]:
         """How far judges agree, each on its own scale brought to 0..1."""
         if not self.opinions:
             return []
@@ -184,7 +175,7 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
             }
         }
         for judge, folders in self.opinions.items():
-            low, high = _scale(folders.values())
+            low, high = scale_of(folders.values())
             opinions[judge] = {}
             for folder in folders.values():
                 for verdict in read_jsonl(folder.file, Verdict):
@@ -200,7 +191,7 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
             seed=self.statistics.seed,
         )
 
-    def _analysis(self, joined: _Joined, found: _Found) -> Analysis:
+    def _analysis(self, joined: JoinedScores, found: _Found) -> Analysis:
         """The numbers with what is said of them, and what made them."""
         from polypaca.stats.caveats import caveats
         from polypaca.stats.controls import control_notes
@@ -280,37 +271,6 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
 
 
 @dataclass(frozen=True)
-class _Joined:
-    """Scored answers by system, the prompts' ids in order, and the judge's scale."""
-
-    scored: Mapping[str, list[ScoredResponse]]
-    ids: Sequence[str]
-    scale: tuple[float, float]
-
-    def answers(self) -> Iterator[ScoredResponse]:
-        """Those of all systems, one after the other."""
-        for part in self.scored.values():
-            yield from part
-
-    def check(self, system: str, verdict: Verdict | PairVerdict, sha256: str, folder: Path) -> None:
-        """Stop where a verdict is on another text than the system's answer."""
-        if self._hashes.get((system, verdict.language, verdict.prompt_id)) != sha256:
-            raise _of_another_text(folder, system, verdict.language, verdict.prompt_id)
-
-    @cached_property
-    def _hashes(self) -> dict[tuple[str, str, str], str]:
-        return {
-            (answer.system, answer.language, answer.prompt_id): sha256_text(answer.response)
-            for answer in self.answers()
-        }
-
-    @property
-    def rated(self) -> bool:
-        """Whether there is any rating."""
-        return any(answer.rating is not None for answer in self.answers())
-
-
-@dataclass(frozen=True)
 class _Found:
     """What was computed."""
 
@@ -331,66 +291,6 @@ def _with_budgets(systems: Sequence[SystemLabel], planned: BudgetLedger) -> list
         label if label.budgets is not None else replace(label, budgets=found.get(label.system))
         for label in systems
     ]
-
-
-def _scores_of(
-    responses: ResponsesFolder,
-    verdicts: VerdictsFolder,
-    gate: GateFolder,
-    asked: Mapping[tuple[str, str], Prompt],
-    scale: tuple[float, float],
-) -> Iterator[ScoredResponse]:
-    """Every answer of a system with its verdict and gate."""
-    said = {(v.prompt_id, v.language): v for v in read_jsonl(verdicts.file, Verdict)}
-    gated = {(g.prompt_id, g.language): g for g in read_jsonl(gate.file, GateResult)}
-    for answer in read_jsonl(responses.file, Response):
-        verdict, result = _on(answer, said, verdicts.path), _on(answer, gated, gate.path)
-        # What failed has no score, whatever else its record says.
-        rating = None if verdict.status == "failed" else verdict.rating
-        if rating is not None and not scale[0] <= rating <= scale[1]:
-            raise StageError(
-                f"{verdicts.path}: prompt {answer.prompt_id} in {answer.language} is rated "
-                f"{rating:g}, beyond the scale of {scale[0]:g} to {scale[1]:g}; give the judge's "
-                "own scale"
-            )
-        prompt = asked[answer.prompt_id, answer.language]
-        yield ScoredResponse(
-            system=answer.system,
-            prompt_id=answer.prompt_id,
-            language=answer.language,
-            prompt=prompt.prompt,
-            reference=prompt.reference,
-            response=answer.response,
-            rating=rating,
-            explanation=verdict.explanation,
-            status=verdict.status,
-            detected=result.detected,
-            gate=result.gate,
-            reason=result.reason,
-            line_gate=result.line_gate,
-            word_gate=result.word_gate,
-            score=None if rating is None else rating * result.gate,
-        )
-
-
-def _on(answer: Response, found: Mapping[tuple[str, str], R], folder: Path) -> R:
-    """What was found of this very text, and not of what was answered before."""
-    record = found.get((answer.prompt_id, answer.language))
-    if record is None or record.response_sha256 != sha256_text(answer.response):
-        raise _of_another_text(folder, answer.system, answer.language, answer.prompt_id)
-    return record
-
-
-def _of_another_text(folder: Path, system: str, language: str, prompt_id: str) -> StageError:
-    return StageError(
-        f"{folder}: nothing on the answer to prompt {prompt_id} in {language} by {system}; remove "
-        "that folder and run again"
-    )
-
-
-def _scale(verdicts: Collection[VerdictsFolder]) -> tuple[float, float]:
-    """The judge's scale, as its verdicts' manifests say; the paper's where none says."""
-    return next(iter(verdicts)).facts.scale
 
 
 def _all_of(signatures: Iterator[str]) -> str:

@@ -80,62 +80,65 @@ class AskServer(SingleWork[ResponsesFolder]):
         Raises:
             StageError: if more prompts than may got no answer, or all of a language.
         """
-        asked = prepared_prompts(self.prompts.path, self.languages)
-        wording = load_template(self.template) if self.template else None
+        prompts = prepared_prompts(self.prompts.path, self.languages)
+        template = load_template(self.template) if self.template else None
 
-        def told(done: int) -> None:
-            context.progress(done / max(1, len(asked)), f"{done}/{len(asked)} answers")
+        def progress(done: int) -> None:
+            context.progress(done / max(1, len(prompts)), f"{done}/{len(prompts)} answers")
 
-        outcomes = openai_backend.answer(
-            [wording.render(prompt.prompt) if wording else prompt.prompt for prompt in asked],
-            self.served,
-            raw=wording is not None,
-            stop=wording.stop if wording else (),
+        decoding = openai_backend.ServedDecoding(
+            raw=template is not None,
             max_new_tokens=self.generate.max_new_tokens,
+            stop=template.stop if template else (),
             temperature=self.temperature,
             top_p=self.generate.top_p,
             seed=self.generate.seed,
+        )
+        outcomes = openai_backend.answer(
+            [template.render(prompt.prompt) if template else prompt.prompt for prompt in prompts],
+            self.served,
+            decoding,
             cache=cache_folder() / "llm",
             account=self.account,
-            progress=told,
+            progress=progress,
         )
         responses = [
             Response(
                 system=self.system,
                 prompt_id=prompt.id,
                 language=prompt.language,
-                response=wording.cut(outcome.text) if wording else outcome.text.strip(),
+                response=template.cut(outcome.text) if template else outcome.text.strip(),
                 finish_reason=outcome.finish_reason,
             )
-            for prompt, outcome in zip(asked, outcomes, strict=True)
+            for prompt, outcome in zip(prompts, outcomes, strict=True)
             if not isinstance(outcome, Failure)
         ]
-        lacking = [Missing(o.reason, o.lasting) for o in outcomes if isinstance(o, Failure)]
-        wanted = Wanted("prompts got no answer", len(asked), "generate.missing")
-        failed = failures(wanted, lacking, self.generate.missing)
-        _check_languages(responses, self.languages, lacking)
+        missing = [Missing(o.reason, o.lasting) for o in outcomes if isinstance(o, Failure)]
+        wanted = Wanted("prompts got no answer", len(prompts), "generate.missing")
+        failed = failures(wanted, missing, self.generate.missing)
+        _check_languages(responses, self.languages, missing)
         thoughts = sum(o.thought for o in outcomes if not isinstance(o, Failure))
-        summary = f"{len(asked)} prompts{missing_words(lacking, 'without an answer')}"
+        summary = f"{len(prompts)} prompts{missing_words(missing, 'without an answer')}"
         summary += f"; thoughts left out of {thoughts}" if thoughts else ""
         count = write_jsonl(context.folder / "responses.jsonl", responses)
         return ResponseFacts(
             responses=count,
-            missing=len(lacking),
+            missing=len(missing),
             failed=failed,
             thoughts=thoughts,
             served_versions=sorted({o.model for o in outcomes if not isinstance(o, Failure)}),
-            summary=summary if lacking or thoughts else f"{count} answers",
+            summary=summary if missing or thoughts else f"{count} answers",
         )
 
 
 def _check_languages(
-    responses: Sequence[Response], languages: Sequence[str], lacking: Sequence[Missing]
+    responses: Sequence[Response], languages: Sequence[str], missing: Sequence[Missing]
 ) -> None:
     for language in languages:
-        if lacking and all(response.language != language for response in responses):
+        if missing and all(response.language != language for response in responses):
             raise StageError(
                 f"no prompt in {language} got an answer, so that nothing can be said of that "
-                f"language: {lacking[0].reason}"
+                f"language: {missing[0].reason}"
             )
 
 

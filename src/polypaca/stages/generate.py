@@ -25,10 +25,10 @@ from polypaca.core.work import INPUT, Context, SharedWork
 from polypaca.data.prompts import prepared_prompts
 from polypaca.generation import transformers_backend as backend
 from polypaca.generation.adapters import with_adapters
-from polypaca.generation.batching import check_room, plan_batches, positions
+from polypaca.generation.batching import check_context_length, max_positions, plan_batches
 from polypaca.generation.contract import Decoding
 from polypaca.generation.openai_backend import UNFINISHED
-from polypaca.generation.prompts import asked, named, study_limit
+from polypaca.generation.prompts import encode_prompts, join_names, prompt_limit
 from polypaca.llm.thoughts import opens_thoughts, strip_thoughts
 from polypaca.models import loading
 from polypaca.models.templates import Template, load_template
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from polypaca.core.work import Outcomes
     from polypaca.generation.adapters import Adapters
     from polypaca.generation.contract import Answer, Generate
-    from polypaca.generation.prompts import Asked, Limit
+    from polypaca.generation.prompts import EncodedPrompts, Limit
 
 _AS_THEY_COME = "partial.jsonl"
 _log = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ def _pass(parts: dict[int, _Part]) -> Outcomes:
         for index, error in errors.items():
             yield index, error
         left = {index: part for index, part in parts.items() if index not in errors}
-        table = positions(model)
+        table = max_positions(model)
         rows: list[_Row] = []
         told: dict[int, _Prompts] = {}
         for index, part in list(left.items()):
@@ -219,10 +219,10 @@ def _load_adapters(
 
 def _rows(
     index: int, work: AnswerPrompts, tokenizer: Any, positions: int | None
-) -> tuple[list[_Row], Asked]:
+) -> tuple[list[_Row], EncodedPrompts]:
     template = load_template(work.template, tokenizer)
     prompts = prepared_prompts(work.prompts.path, work.languages)
-    found = asked(
+    found = encode_prompts(
         tokenizer,
         [(f"{prompt.id} ({prompt.language})", prompt.prompt) for prompt in prompts],
         template.render,
@@ -238,7 +238,7 @@ def _rows(
 
 
 def _limit(how: Generate, positions: int | None) -> Limit:
-    most, new = study_limit(how.max_prompt_tokens, how.on_long_prompt), how.max_new_tokens
+    most, new = prompt_limit(how.max_prompt_tokens, how.on_long_prompt), how.max_new_tokens
     if positions is None or positions - new >= most.tokens:
         return most
     why = f"the model has {positions:,} positions, and {new:,} are for the answer"
@@ -257,16 +257,16 @@ class _Prompts:
     words: list[str]  # for the summary
 
 
-def _prompts(found: Asked, rows: Sequence[_Row], model: Any, new: int) -> _Prompts:
+def _prompts(found: EncodedPrompts, rows: Sequence[_Row], model: Any, new: int) -> _Prompts:
     words: list[str] = []
     for names, what in (
         (found.cut, "cut at the limit"),
         (found.special, "with special tokens that could not be kept text"),
     ):
         if names:
-            words.append(f"{len(names)} prompts {what}: {named(names)}")
+            words.append(f"{len(names)} prompts {what}: {join_names(names)}")
             _log.warning("%s", words[-1])
-    beyond = check_room(model, [len(row.tokens) for row in rows], new)
+    beyond = check_context_length(model, [len(row.tokens) for row in rows], new)
     if beyond:
         words.append(f"{beyond} prompts with their answers may go past the model's context")
     date = rows[0].template.date if rows else None

@@ -215,7 +215,7 @@ class StepTrainer(Trainer):
     def _divide_further(self, error: Exception) -> None:
         smallest = int(self.rows.lengths.max())
         if self.passes.tokens <= smallest:
-            raise memory.too_long(smallest) from error
+            raise memory.example_too_long(smallest) from error
         self.passes.tokens = max(smallest, self.passes.tokens // 2)
         self.passes.lowered(self.passes.tokens)
         if distributed.world_size() > 1:

@@ -111,7 +111,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
-def too_long(tokens: int) -> StageError:
+def example_too_long(tokens: int) -> StageError:
     """The error for a row that memory does not suffice for, alone as it is."""
     return StageError(
         f"memory does not suffice for a single example of {tokens} tokens: lower max_length, or "

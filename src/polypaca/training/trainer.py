@@ -13,7 +13,7 @@ from polypaca.core.files import read_json, write_json
 from polypaca.training import adapters, distributed, loss, memory, proof, sharding, trackers
 from polypaca.training.batching import Schedule
 from polypaca.training.checkpoints import drop_unusable, last_checkpoint
-from polypaca.training.memory import too_long
+from polypaca.training.memory import example_too_long
 from polypaca.training.settings import Hardware
 from polypaca.training.steps import evaluation_interval
 
@@ -321,7 +321,7 @@ def _activations(model: Any, inner: Any, data: Tokenized, passes: Passes) -> flo
     except Exception as error:
         if not memory.is_out_of_memory(error):
             raise
-        raise too_long(int(data.lengths[longest])) from error
+        raise example_too_long(int(data.lengths[longest])) from error
 
 
 def _lower_limit(folder: Path, tokens: int) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from transformers import GenerationConfig
 
 from polypaca.generation.batching import encode, pad_left
-from polypaca.generation.reading import groups_of_like_lengths, read_prompts
+from polypaca.generation.prefill import group_by_length, prefill_prompts
 from polypaca.models.loading import load_model, load_tokenizer
 
 from .together import FAMILIES
@@ -22,7 +22,7 @@ TEXTS = ["The cat", "Name three animals. " * 6 + "The", "El gato, el perro y el 
 
 @given(st.lists(st.integers(0, 400), max_size=40), st.sampled_from([0, 64, 8192]))
 def test_groups_hold_every_prompt_once_and_little_padding(lengths: list[int], few: int) -> None:
-    groups = groups_of_like_lengths(lengths, few)
+    groups = group_by_length(lengths, few)
     assert sorted(index for group in groups for index in group) == [
         index for index, length in enumerate(lengths) if length
     ]
@@ -34,8 +34,8 @@ def test_groups_hold_every_prompt_once_and_little_padding(lengths: list[int], fe
 
 
 def test_where_passes_cost_much_all_prompts_are_read_in_one() -> None:
-    assert groups_of_like_lengths([5, 400, 30], 8192) == [[1, 2, 0]]
-    assert groups_of_like_lengths([5, 400, 30], 64) == [[1], [2, 0]]
+    assert group_by_length([5, 400, 30], 8192) == [[1, 2, 0]]
+    assert group_by_length([5, 400, 30], 64) == [[1], [2, 0]]
 
 
 def _alone(model: Any, row: Sequence[int]) -> Any:
@@ -51,11 +51,11 @@ def _alone(model: Any, row: Sequence[int]) -> Any:
 def test_what_is_read_is_what_each_prompt_gives_alone(
     family: str, tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("polypaca.generation.reading._FEW_TOKENS", {})
+    monkeypatch.setattr("polypaca.generation.prefill._FEW_TOKENS", {})
     folder = tiny_model(family)
     model, tokenizer = load_model(folder, dtype="float32"), load_tokenizer(folder)
     rows = encode(tokenizer, TEXTS)
-    cache: Any = read_prompts(model, rows, lambda _: nullcontext())
+    cache: Any = prefill_prompts(model, rows, lambda _: nullcontext())
     assert cache.get_seq_length() == max(map(len, rows)) - 1
     for number, row in enumerate(rows):
         if len(row) == 1:
@@ -69,7 +69,7 @@ def test_what_is_read_is_what_each_prompt_gives_alone(
 def test_the_adapters_are_those_of_the_rows_that_are_read(
     tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("polypaca.generation.reading._FEW_TOKENS", {})
+    monkeypatch.setattr("polypaca.generation.prefill._FEW_TOKENS", {})
     folder = tiny_model("gpt_neox")
     model, tokenizer = load_model(folder, dtype="float32"), load_tokenizer(folder)
     asked: list[list[int]] = []
@@ -78,13 +78,13 @@ def test_the_adapters_are_those_of_the_rows_that_are_read(
         asked.append(list(places))
         return nullcontext()
 
-    read_prompts(model, encode(tokenizer, TEXTS), on_rows)
+    prefill_prompts(model, encode(tokenizer, TEXTS), on_rows)
     assert asked == [[1], [2], [0]]
 
 
 def test_prompts_of_one_token_leave_nothing_to_read(tiny_model: Callable[[str], Path]) -> None:
     model = load_model(tiny_model("gpt_neox"), dtype="float32")
-    assert read_prompts(model, [[5], [6]], lambda _: nullcontext()) is None
+    assert prefill_prompts(model, [[5], [6]], lambda _: nullcontext()) is None
 
 
 def test_the_head_gets_its_input_as_one_piece_of_memory(
@@ -101,8 +101,8 @@ def test_the_head_gets_its_input_as_one_piece_of_memory(
         return result
 
     monkeypatch.setattr(head, "forward", watched)
-    monkeypatch.setattr("polypaca.generation.reading._FEW_TOKENS", {})
-    read_prompts(model, encode(tokenizer, TEXTS), lambda _: nullcontext())
+    monkeypatch.setattr("polypaca.generation.prefill._FEW_TOKENS", {})
+    prefill_prompts(model, encode(tokenizer, TEXTS), lambda _: nullcontext())
     assert seen
     for shape, strides in seen:
         assert strides == torch.empty(shape).stride()

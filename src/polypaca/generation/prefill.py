@@ -1,6 +1,6 @@
-"""Reading prompts before they are answered: their keys and values, with little padding.
+"""Prefill: read prompts into a cache of keys and values, with little padding.
 
-Prompts of one batch may differ in length by far. Read in one padded batch, the short ones cost as
+Prompts of one batch may differ much in length. In one padded batch, the short ones cost as
 much as the longest; so they are read in groups of like lengths, whose keys and values are then put
 side by side, at the right ends of their rows.
 """
@@ -14,7 +14,7 @@ from transformers import DynamicCache, GenerationConfig
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from polypaca.generation.batching import pad_left
-from polypaca.generation.settings import only_settings
+from polypaca.generation.generation_config import use_generation_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +28,7 @@ _MOST_PADDING = 0.1
 _FEW_TOKENS = {"cpu": 64, "cuda": 8192}
 
 
-def groups_of_like_lengths(lengths: Sequence[int], few_tokens: int) -> list[list[int]]:
+def group_by_length(lengths: Sequence[int], few_tokens: int) -> list[list[int]]:
     """Indices of `lengths` in groups that waste little on padding, the longest first.
 
     A group is closed where the next would be padded by more than a tenth of the group's length,
@@ -49,7 +49,7 @@ def groups_of_like_lengths(lengths: Sequence[int], few_tokens: int) -> list[list
     return groups
 
 
-def read_prompts(
+def prefill_prompts(
     model: Any,
     rows: Sequence[Sequence[int]],
     on_rows: Callable[[Sequence[int]], AbstractContextManager[None]],
@@ -66,7 +66,7 @@ def read_prompts(
         nothing to read, or where the model keeps something else than keys and values.
     """
     lengths = [len(row) - 1 for row in rows]
-    groups = groups_of_like_lengths(lengths, _FEW_TOKENS.get(model.device.type, 0))
+    groups = group_by_length(lengths, _FEW_TOKENS.get(model.device.type, 0))
     if not groups:
         return None
     caches = []
@@ -88,7 +88,7 @@ def _read(model: Any, rows: Sequence[Sequence[int]], on_rows: AbstractContextMan
     once = GenerationConfig(  # type: ignore[no-untyped-call]
         max_new_tokens=1, do_sample=False, return_dict_in_generate=True
     )
-    with on_rows, only_settings(model, once), _contiguous_head(model):
+    with on_rows, use_generation_config(model, once), _contiguous_head(model):
         read = model.generate(input_ids=ids, attention_mask=mask, generation_config=once)
     return getattr(read, "cache", None)
 
