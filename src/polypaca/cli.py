@@ -281,7 +281,7 @@ def langid(
 
 def main() -> None:
     """Run the command line; errors are printed without a traceback."""
-    from polypaca.core.disk import full_disk
+    from polypaca.core.disk import full_disk_message
     from polypaca.core.errors import PolypacaError
 
     # Jobs inherit these: a base is made ready by `prepare`, nothing else goes to the Hub.
@@ -298,7 +298,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except OSError as error:
         # What names no file was most likely on its way to standard output.
-        full = full_disk(error, [Path("/dev/fd/1").resolve()])
+        full = full_disk_message(error, [Path("/dev/fd/1").resolve()])
         if full is None or os.environ.get("POLYPACA_DEBUG"):
             raise
         typer.echo(f"error: {full}", err=True)

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from polypaca.core.cache import (
     HASHES,
-    damaged,
-    hub_file_is_whole,
-    keep_hashes,
-    kept_folder,
+    append_hash,
+    cached_folder,
+    damaged_files,
+    is_intact_hub_file,
     locked,
     private_folder,
     set_aside,
-    with_hash,
-    without_hash,
+    strip_hash,
+    write_hashes,
 )
 
 
@@ -30,7 +30,7 @@ def _entry(folder: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "weights").write_bytes(bytes(range(256)) * 8)
     (folder / "config").write_text("{}")
-    keep_hashes(folder)
+    write_hashes(folder)
     return folder
 
 
@@ -39,27 +39,27 @@ def test_any_changed_byte_is_noticed_though_size_and_time_are_kept(
     place: int, value: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     entry = _entry(tmp_path_factory.mktemp("kept") / "entry")
-    assert damaged(entry) == []
+    assert damaged_files(entry) == []
     path = entry / "weights"
     stat, content = path.stat(), bytearray(path.read_bytes())
     changed = content[place] != value
     content[place] = value
     path.write_bytes(content)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert damaged(entry) == (["weights"] if changed else [])
+    assert damaged_files(entry) == (["weights"] if changed else [])
 
 
 def test_a_file_too_few_or_too_many_is_damage_and_hidden_ones_are_not(tmp_path: Path) -> None:
     entry = _entry(tmp_path / "entry")
     (entry / ".DS_Store").write_text("the system's")
-    assert damaged(entry) == []
+    assert damaged_files(entry) == []
     (entry / "more").write_text("x")
     (entry / "config").unlink()
-    assert damaged(entry) == ["config", "more"]
+    assert damaged_files(entry) == ["config", "more"]
     (entry / HASHES).write_text('"half')
-    assert damaged(entry) == [HASHES]
+    assert damaged_files(entry) == [HASHES]
     (entry / HASHES).unlink()
-    assert damaged(entry) == [HASHES]
+    assert damaged_files(entry) == [HASHES]
 
 
 def test_what_is_set_aside_is_named_and_replaces_what_was_before(
@@ -69,7 +69,7 @@ def test_what_is_set_aside_is_named_and_replaces_what_was_before(
         entry = _entry(tmp_path / "entry")
         (entry / "config").write_text(text)
         with caplog.at_level(logging.WARNING):
-            set_aside(entry, damaged(entry), "it is built again")
+            set_aside(entry, damaged_files(entry), "it is built again")
         assert not entry.exists()
         assert (tmp_path / "entry.damaged" / "config").read_text() == text
     assert f"{tmp_path / 'entry'} (config: not what was kept)" in caplog.text
@@ -81,16 +81,16 @@ def test_what_is_set_aside_is_named_and_replaces_what_was_before(
 @given(lines=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n\r"))))
 def test_text_with_its_hash_comes_back_as_it_was(lines: list[str]) -> None:
     text = "".join(f"{line}\n" for line in lines)
-    assert without_hash(with_hash(text)) == text
+    assert strip_hash(append_hash(text)) == text
 
 
 @given(place=st.integers(0, 200), letter=st.sampled_from("ab\0\n"))
 def test_changed_or_cut_text_is_not_what_was_kept(place: int, letter: str) -> None:
-    kept = with_hash('{"row": 1}\n{"row": 2}\n')
+    kept = append_hash('{"row": 1}\n{"row": 2}\n')
     place %= len(kept)
     changed = kept[:place] + letter + kept[place + 1 :]
-    assert (without_hash(changed) is None) == (changed != kept)
-    assert without_hash(kept[:place]) is None
+    assert (strip_hash(changed) is None) == (changed != kept)
+    assert strip_hash(kept[:place]) is None
 
 
 def test_files_of_the_hubs_cache_are_what_their_names_say(tmp_path: Path) -> None:
@@ -104,11 +104,11 @@ def test_files_of_the_hubs_cache_are_what_their_names_say(tmp_path: Path) -> Non
         (tmp_path / "file").unlink(missing_ok=True)
         (tmp_path / "file").symlink_to(blobs / name)
         (blobs / name).write_bytes(right)
-        assert hub_file_is_whole(tmp_path / "file")
+        assert is_intact_hub_file(tmp_path / "file")
         (blobs / name).write_bytes(bytes(len(right)))
-        assert not hub_file_is_whole(tmp_path / "file")
+        assert not is_intact_hub_file(tmp_path / "file")
     (tmp_path / "own").write_text("x")
-    assert hub_file_is_whole(tmp_path / "own")
+    assert is_intact_hub_file(tmp_path / "own")
 
 
 def test_who_finds_an_entry_locked_says_so_and_waits(tmp_path: Path) -> None:
@@ -157,13 +157,13 @@ def test_a_folder_is_built_once_and_again_after_damage(tmp_path: Path) -> None:
 
     with (
         pytest.raises(RuntimeError, match="died"),
-        kept_folder(entry, fail, again="it is built again"),
+        cached_folder(entry, fail, again="it is built again"),
     ):
         pass
     (tmp_path / "shelf" / "entry.building-killed").mkdir()
     ways = []
     for content in ("right", "wrong", "right"):
-        with kept_folder(entry, build, again="it is built again") as how:
+        with cached_folder(entry, build, again="it is built again") as how:
             ways.append(how)
             assert (entry / "data").read_text() == "right"
         (entry / "data").write_text(content)

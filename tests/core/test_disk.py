@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from polypaca.core.disk import full_disk, full_now
+from polypaca.core.disk import disk_full_now, full_disk_message
 from polypaca.core.files import write_text
 
 
@@ -58,7 +58,7 @@ def test_a_full_disk_is_called_that_whoever_meets_it(
     # A stage wraps what it met in an error of its own.
     stage = RuntimeError("the stage failed")
     stage.__cause__ = raised.value
-    words = full_disk(stage, [tmp_path, small_disk])
+    words = full_disk_message(stage, [tmp_path, small_disk])
     assert words is not None
     assert words.startswith(f"the disk is full: {small_disk}")
     assert "of 512.0 KiB are free now" in words
@@ -66,10 +66,10 @@ def test_a_full_disk_is_called_that_whoever_meets_it(
 
 
 def test_a_full_disk_is_found_without_an_error_too(small_disk: Path, tmp_path: Path) -> None:
-    assert full_now([tmp_path, small_disk, tmp_path / "not" / "there"]) is None
+    assert disk_full_now([tmp_path, small_disk, tmp_path / "not" / "there"]) is None
     with pytest.raises(OSError, match="No space left"):
         (small_disk / "all of it").write_bytes(bytes(2**20))
-    found = full_now([tmp_path, small_disk / "out" / "not there yet"])
+    found = disk_full_now([tmp_path, small_disk / "out" / "not there yet"])
     assert found is not None
     assert f"{small_disk} cannot be written (0 bytes of 512.0 KiB are free now)" in found
     assert list(small_disk.iterdir()) == [small_disk / "all of it"]
@@ -80,7 +80,7 @@ def test_a_disk_can_be_full_of_files(small_disk: Path) -> None:
     with pytest.raises(OSError, match="No space left") as raised:
         for number in range(30):
             (small_disk / str(number)).touch()
-    words = full_disk(raised.value, [small_disk])
+    words = full_disk_message(raised.value, [small_disk])
     assert words is not None
     assert "(it can hold no more files)" in words
 
@@ -88,7 +88,7 @@ def test_a_disk_can_be_full_of_files(small_disk: Path) -> None:
 def test_what_cannot_be_written_to_a_device_has_its_name() -> None:
     with pytest.raises(OSError, match="No space left") as raised:
         Path("/dev/full").write_text("x")
-    words = full_disk(raised.value, [Path("/dev")])
+    words = full_disk_message(raised.value, [Path("/dev")])
     assert words is not None
     assert "the disk is full: /dev" in words
 
@@ -108,19 +108,19 @@ def test_what_cannot_be_written_to_a_device_has_its_name() -> None:
 def test_quotas_and_limits_have_words_of_their_own(
     error: Exception, expected: str | None, tmp_path: Path
 ) -> None:
-    words = full_disk(error, [tmp_path])
+    words = full_disk_message(error, [tmp_path])
     assert words is None if expected is None else expected in str(words)
 
 
 LIMITED = """
 import sys
 from pathlib import Path
-from polypaca.core.disk import full_disk
+from polypaca.core.disk import full_disk_message
 from polypaca.core.files import write_text
 try:
     write_text(Path(sys.argv[1]), "x" * 100_000)
 except OSError as error:
-    print(full_disk(error, [Path(sys.argv[1])]))
+    print(full_disk_message(error, [Path(sys.argv[1])]))
 """
 
 

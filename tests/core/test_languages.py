@@ -3,16 +3,16 @@ from __future__ import annotations
 import pytest
 
 from polypaca.core.languages import (
+    are_indistinguishable,
     canonical,
     is_language,
-    matching,
+    matching_language,
     name,
     same_canonical,
     same_language,
     script,
     scripts,
-    sisters,
-    suggestion,
+    suggest_language,
 )
 
 
@@ -74,30 +74,30 @@ def test_scripts(code: str, expected: str) -> None:
 
 def test_names_and_suggestions() -> None:
     assert name("es") == "Spanish"
-    assert suggestion("spanish") == "es"
-    assert suggestion("blorp") is None
+    assert suggest_language("spanish") == "es"
+    assert suggest_language("blorp") is None
     for country, meant in (
         ("cn", "zh"), ("jp", "ja"), ("kr", "ko"), ("ua", "uk"), ("cz", "cs"), ("se", "sv"),
         ("dk", "da"), ("gr", "el"), ("VN", "vi"), ("kz", "kk"), ("us", "en"), ("xx", None),
         ("zz", None), ("q1", None),
     ):  # fmt: skip
-        assert suggestion(country) == meant
+        assert suggest_language(country) == meant
 
 
 def test_a_language_among_others_by_any_of_its_codes() -> None:
-    assert matching("nb", ["en", "no"]) == "no"
-    assert matching("no", ["nn", "no"]) == "no"
-    assert matching("zh-TW", ["ja", "zh"]) == "zh"
-    assert matching("hr", ["sr", "sl"]) is None
-    assert matching("sh", ["sl", "hr"]) == "hr"
+    assert matching_language("nb", ["en", "no"]) == "no"
+    assert matching_language("no", ["nn", "no"]) == "no"
+    assert matching_language("zh-TW", ["ja", "zh"]) == "zh"
+    assert matching_language("hr", ["sr", "sl"]) is None
+    assert matching_language("sh", ["sl", "hr"]) == "hr"
 
 
 def test_sisters() -> None:
-    assert sisters("hr", "sr", short=False)
-    assert sisters("arz", "ar", short=False)
-    assert sisters("id", "ms", short=True)
-    assert not sisters("id", "ms", short=False)
-    assert not sisters("hr", "sl", short=True)
+    assert are_indistinguishable("hr", "sr", short=False)
+    assert are_indistinguishable("arz", "ar", short=False)
+    assert are_indistinguishable("id", "ms", short=True)
+    assert not are_indistinguishable("id", "ms", short=False)
+    assert not are_indistinguishable("hr", "sl", short=True)
 
 
 @pytest.mark.parametrize(

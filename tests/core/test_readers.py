@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polypaca.core.errors import DataError
-from polypaca.core.readers import OnBadRow, RowsRead, read_rows
+from polypaca.core.readers import LoadedRows, OnBadRow, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    Read = Callable[..., RowsRead]
+    Read = Callable[..., LoadedRows]
 
 POLICIES: list[OnBadRow] = ["error", "reject", "repair"]
 GOOD = b'{"id": "a"}'
@@ -23,7 +23,7 @@ GOOD = b'{"id": "a"}'
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    def read(data: bytes, on_bad_row: OnBadRow = "error", name: str = "rows.jsonl") -> RowsRead:
+    def read(data: bytes, on_bad_row: OnBadRow = "error", name: str = "rows.jsonl") -> LoadedRows:
         path = tmp_path / name
         path.write_bytes(data)
         return read_rows(path, on_bad_row=on_bad_row)
@@ -31,7 +31,7 @@ def read(tmp_path: Path) -> Read:
     return read
 
 
-def fields(read: RowsRead) -> list[dict[str, Any]]:
+def fields(read: LoadedRows) -> list[dict[str, Any]]:
     return [row.fields for row in read.rows]
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from polypaca.core.tables import Column, Grid, wrapped
+from polypaca.core.tables import Column, Grid, wrap_name
 
 NUMBERS = ["6.2", "66.6", "138.4", "–", "7%", "100%", "~1.2e+18", "0.9491"]
 WORDS = ["english", "answers shuffled · tiny-neox · lora", "数据", "многоязычная", "m.lora.x.s1"]
@@ -77,12 +77,12 @@ def test_names_give_way_before_numbers() -> None:
 
 @given(st.text("ab1 .-_/·界e\u0301", min_size=1, max_size=40), st.integers(2, 30))
 def test_a_name_is_broken_between_its_parts_and_loses_nothing(name: str, room: int) -> None:
-    lines = wrapped(name, room).split("\n")
+    lines = wrap_name(name, room).split("\n")
     assert max(map(cell_len, lines)) <= room
     assert "".join("".join(lines).split()) == "".join(name.split())
 
 
 def test_ids_are_broken_behind_dots_and_hyphens() -> None:
-    assert wrapped("bloom-1b1.lora.monolingual-en.s1", 15).split("\n") == [
+    assert wrap_name("bloom-1b1.lora.monolingual-en.s1", 15).split("\n") == [
         "bloom-1b1.lora.", "monolingual-en.", "s1",
     ]  # fmt: skip

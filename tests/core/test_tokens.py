@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from polypaca.core.tokens import Encoder, Rendered, Row
+from polypaca.core.tokens import Encoder, RenderedPrompt, Row
 from polypaca.models.templates import TEMPLATES, Template
 
 from .tokenizer_kinds import KINDS, LOSSY, SPECIAL, id_of, tokenizer_of
@@ -130,7 +130,7 @@ def test_what_a_user_wrote_is_known_from_what_the_template_wrote() -> None:
     tokenizer = tokenizer_of("byte level")
     end = id_of(tokenizer, "</s>")
     encoder = Encoder(tokenizer, end, special_tokens=False)
-    written = list(encoder.prompts(["a</s>b", Rendered("a</s>b", [(0, 6)])]))
+    written = list(encoder.prompts(["a</s>b", RenderedPrompt("a</s>b", [(0, 6)])]))
     assert [end in ids for ids, _ in written] == [True, False]
 
 

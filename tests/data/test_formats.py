@@ -156,7 +156,7 @@ def test_names() -> None:
         assert check_format(name) == name
     with pytest.raises(UserError, match="'sharegtp'; did you mean sharegpt"):
         check_format("sharegtp")
-    with pytest.raises(UserError, match="there are: auto, alpaca, dolly, sharegpt"):
+    with pytest.raises(UserError, match="expected one of: auto, alpaca, dolly, sharegpt"):
         check_format("csv")
 
 

@@ -124,7 +124,7 @@ def test_the_readers_findings_are_kept(tmp_path: Path) -> None:
 def test_nothing_usable(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none of its 2 rows can be used; the first: field outp"):
         load(tmp_path, [{"instruction": "A"}, {"instruction": "B"}], "reject")
-    with pytest.raises(DataError, match="holds no rows"):
+    with pytest.raises(DataError, match="has no rows"):
         load(tmp_path, [], "reject")
 
 

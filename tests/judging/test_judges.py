@@ -100,5 +100,5 @@ def test_no_judge_leaves_every_answer_unrated() -> None:
 def test_an_unknown_judge_suggests_the_nearest() -> None:
     with pytest.raises(UserError, match=r"'referense'; did you mean reference\?"):
         load(Choice(kind="referense"), gate=GateSettings())
-    with pytest.raises(UserError, match="there are: reference, llm, none"):
+    with pytest.raises(UserError, match="expected one of: reference, llm, none"):
         load(Choice(kind="xyz"), gate=GateSettings())

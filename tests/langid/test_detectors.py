@@ -170,7 +170,7 @@ def test_alemannic_is_not_taken_for_albanian() -> None:
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(UserError, match=r"'lid167'; did you mean lid176\?"):
         detectors.load("lid167")
-    with pytest.raises(UserError, match="there are: lid176, openlid"):
+    with pytest.raises(UserError, match="expected one of: lid176, openlid"):
         detectors.load("whatever")
 
 

@@ -87,9 +87,9 @@ def test_pairs_are_of_who_answers_in_each_language(tmp_path: Path) -> None:
             "",
             "pairwise.pars: unknown key; did you mean pairs?",
         ),
-        ("{kind: reference, modl: m}", "", "judge.modl: unknown key; there are: kind"),
+        ("{kind: reference, modl: m}", "", "judge.modl: unknown key; expected one of: kind"),
         ("{model: m}", "", "judge: needs `kind:`, one of reference, llm, none"),
-        ("{kind: [a]}", "", "judge: unknown kind \"['a']\"; there are: reference, llm, none"),
+        ("{kind: [a]}", "", "judge: unknown kind \"['a']\"; expected one of: reference, llm, none"),
         ("llm", "", "judge: input should be a valid dictionary or object"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from polypaca.core.cache import keep_hashes
+from polypaca.core.cache import write_hashes
 from polypaca.core.errors import StageError
 from polypaca.models.families import adapter_targets
 from polypaca.models.loading import load_model, load_tokenizer, pad_token_id
@@ -275,7 +275,7 @@ def _checkpoint(folder: Path, step: int, best: int | None = None) -> Path:
     state = {"global_step": step, "best_model_checkpoint": best and f"/elsewhere/checkpoint-{best}"}
     (made / "trainer_state.json").write_text(json.dumps(state))
     (made / "model.safetensors").write_bytes(bytes(range(200)))
-    keep_hashes(made)
+    write_hashes(made)
     return made
 
 

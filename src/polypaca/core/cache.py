@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polypaca.core.disk import writing
-from polypaca.core.files import read_json, sha256_once, sha256_text, write_json
+from polypaca.core.files import read_json, sha256_cached, sha256_text, write_json
 from polypaca.core.notices import notice
 
 if TYPE_CHECKING:
@@ -44,15 +44,15 @@ def private_folder(folder: Path) -> None:
     Raises:
         OSError: if it cannot be made.
     """
-    above = [folder]
-    while not above[-1].parent.exists():
-        above.append(above[-1].parent)
-    for each in reversed(above):
-        each.mkdir(mode=0o700, exist_ok=True)
+    missing = [folder]
+    while not missing[-1].parent.exists():
+        missing.append(missing[-1].parent)
+    for parent in reversed(missing):
+        parent.mkdir(mode=0o700, exist_ok=True)
 
 
 @contextmanager
-def kept_folder(
+def cached_folder(
     folder: Path,
     build: Callable[[Path], None],
     *,
@@ -68,12 +68,12 @@ def kept_folder(
         waiting: called if another process has the lock.
     """
     with locked(folder, waiting):
-        how, built = "taken from the cache", "built"
-        if folder.exists() and (wrong := damaged(folder)):
+        origin, built = "taken from the cache", "built"
+        if folder.exists() and (wrong := damaged_files(folder)):
             set_aside(folder, wrong, again)
             built = "built again, since what the cache held was damaged"
         if not folder.exists():
-            how = built
+            origin = built
             # What a killed build left behind is in nobody's way, but it is in nobody's use either.
             for leftover in folder.parent.glob(f"{folder.name}.building-*"):
                 shutil.rmtree(leftover, ignore_errors=True)
@@ -81,37 +81,37 @@ def kept_folder(
             try:
                 with writing(building):
                     build(building)
-                    keep_hashes(building)
+                    write_hashes(building)
                 building.rename(folder)
             finally:
                 shutil.rmtree(building, ignore_errors=True)
-        yield how
+        yield origin
 
 
-def keep_hashes(folder: Path) -> None:
+def write_hashes(folder: Path) -> None:
     """Write down the hashes of a folder's files; nothing in it may change afterwards."""
     write_json(folder / HASHES, _hashes(folder))
 
 
-def damaged(folder: Path) -> list[str]:
+def damaged_files(folder: Path) -> list[str]:
     """What is wrong with a kept folder: files that are missing, changed or more than were kept.
 
     Hidden ones that are more do not count: systems leave them everywhere.
     """
     try:
-        kept = read_json(folder / HASHES)
-        found = _hashes(folder)
+        recorded = read_json(folder / HASHES)
+        actual = _hashes(folder)
     except (OSError, ValueError):
         return [HASHES]
-    if not isinstance(kept, dict):
+    if not isinstance(recorded, dict):
         return [HASHES]
-    names = {*kept, *(name for name in found if "/." not in f"/{name}")}
-    return sorted(name for name in names if kept.get(name) != found.get(name))
+    names = {*recorded, *(name for name in actual if "/." not in f"/{name}")}
+    return sorted(name for name in names if recorded.get(name) != actual.get(name))
 
 
 def _hashes(folder: Path) -> dict[str, str]:
     return {
-        path.relative_to(folder).as_posix(): sha256_once(path)
+        path.relative_to(folder).as_posix(): sha256_cached(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path != folder / HASHES
     }
@@ -154,19 +154,19 @@ def locked(entry: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[
         lock.release()
 
 
-def with_hash(text: str) -> str:
+def append_hash(text: str) -> str:
     """Lines of text and one more with their hash."""
     return f"{text}{json.dumps({'sha256': sha256_text(text)})}\n"
 
 
-def without_hash(text: str) -> str | None:
+def strip_hash(text: str) -> str | None:
     """The lines before the one with their hash; None where it does not fit or is missing."""
     body, line_end, _ = text.removesuffix("\n").rpartition("\n")
     body += line_end
-    return body if text == with_hash(body) else None
+    return body if text == append_hash(body) else None
 
 
-def hub_file_is_whole(path: Path) -> bool:
+def is_intact_hub_file(path: Path) -> bool:
     """Whether a file of the Hub's cache is what its name says; True for any other file.
 
     The Hub's cache names large files by their SHA-256 and small ones as git does.
@@ -175,7 +175,7 @@ def hub_file_is_whole(path: Path) -> bool:
     if target.parent.name != "blobs":
         return True
     if _SHA256.fullmatch(target.name):
-        return sha256_once(target) == target.name
+        return sha256_cached(target) == target.name
     if _SHA1.fullmatch(target.name):
         content = target.read_bytes()
         digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)

@@ -33,32 +33,36 @@ _FAILED_WRITE = re.compile(
 _PROBE_BYTES = 1 << 18
 
 
-def full_disk(error: BaseException, folders: Sequence[Path]) -> str | None:
+def full_disk_message(error: BaseException, folders: Sequence[Path]) -> str | None:
     """Words for an error that a full disk, a quota or a size limit caused; None for any other.
 
     Args:
         error: its causes are looked at too.
         folders: where something may have been written, for an error that does not say where.
     """
-    for one in _chain(error):
-        text = str(one)
-        code = one.errno if isinstance(one, OSError) and one.errno in _FULL else said_full(text)
+    for cause in _chain(error):
+        text = str(cause)
+        code = (
+            cause.errno
+            if isinstance(cause, OSError) and cause.errno in _FULL
+            else full_disk_errno(text)
+        )
         if code is None and _FAILED_WRITE.search(text):
             code = next((found for _, found in _full_ones(folders)), None)
             if code is None:
                 continue
         if code is not None:
-            named = getattr(one, "filename", None) if isinstance(one, OSError) else None
+            named = getattr(cause, "filename", None) if isinstance(cause, OSError) else None
             return _words(code, Path(os.fsdecode(named)) if named else _fullest(folders))
     return None
 
 
-def said_full(text: str) -> int | None:
+def full_disk_errno(text: str) -> int | None:
     """The errno that a library's words stand for, if it is one of a full disk."""
     return next((code for pattern, code in _SAID if pattern.search(text)), None)
 
 
-def full_now(folders: Sequence[Path]) -> str | None:
+def disk_full_now(folders: Sequence[Path]) -> str | None:
     """Words for the first folder in which nothing can be written for want of room, if any."""
     return next((_words(code, folder) for folder, code in _full_ones(folders)), None)
 
@@ -75,12 +79,14 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    one: BaseException | None = error
+    current: BaseException | None = error
     seen: set[int] = set()
-    while one is not None and id(one) not in seen:
-        seen.add(id(one))
-        yield one
-        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or (
+            None if current.__suppress_context__ else current.__context__
+        )
 
 
 def _full_ones(folders: Sequence[Path]) -> Iterator[tuple[Path, int]]:
@@ -101,8 +107,8 @@ def _fullest(folders: Sequence[Path]) -> Path:
 
 
 def _words(code: int, path: Path) -> str:
-    there = _existing(path)
-    free, files, total = _room(there)
+    folder = _existing(path)
+    free, files, total = _room(folder)
     room = f"{_size(free)} of {_size(total)} are free now"
     if code == errno.ENOSPC and not files:
         room = "it can hold no more files"

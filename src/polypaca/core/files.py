@@ -80,7 +80,7 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sha256_once(path: Path) -> str:
+def sha256_cached(path: Path) -> str:
     """The same, of a file that this process has not read since it was last touched.
 
     A file is taken as touched if its size, time of modification, time of change or inode differ;

@@ -136,7 +136,7 @@ def same_canonical(one: str, other: str) -> bool:
     return other == _SERBO_CROATIAN and one in _SERBO_CROATIAN_MEMBERS
 
 
-def matching(code: str, among: Iterable[str]) -> str | None:
+def matching_language(code: str, among: Iterable[str]) -> str | None:
     """The code of `among` that names the same language, as spelled there; the first, if several.
 
     The study compares its languages by this, as the gate does: `nb` in the data and `no` in the
@@ -151,7 +151,7 @@ def matching(code: str, among: Iterable[str]) -> str | None:
     return next((other for other in listed if same_language(code, other)), None)
 
 
-def sisters(one: str, other: str, *, short: bool) -> bool:
+def are_indistinguishable(one: str, other: str, *, short: bool) -> bool:
     """Whether no detector tells two languages apart, in a short text or in any.
 
     Both are canonical codes, or a detector's label that is no language.
@@ -214,7 +214,7 @@ def name(code: str) -> str:
     return langcodes.Language.get(code).display_name()
 
 
-def suggestion(word: str) -> str | None:
+def suggest_language(word: str) -> str | None:
     """The code of the language that `word` seems to name, if any: `spanish` -> `es`.
 
     A country's code stands for the language that is most used there: `cn` -> `zh`, `jp` -> `ja`.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _TOLD_ELSEWHERE = ("cell", "budgets", "heldout")
 
 
-def cell_cost(cell: str, folder: Path, *, budgets: float) -> CellCost:
+def read_cell_cost(cell: str, folder: Path, *, budgets: float) -> CellCost:
     """What a cell cost and what it lost on held-out responses, from the files of `train`.
 
     Cells that were trained before a figure was recorded have None in its place.
@@ -36,8 +36,8 @@ def _heldout(folder: Path) -> dict[str, HeldOutLoss]:
     path = folder / "heldout.json"
     if not path.exists():
         return {}
-    found = read_json(path)
-    return {language: _loss(own) for language, own in found.items()}
+    recorded = read_json(path)
+    return {language: _loss(losses) for language, losses in recorded.items()}
 
 
 def _loss(recorded: dict[str, Any]) -> HeldOutLoss:

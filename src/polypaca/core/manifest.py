@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from polypaca.core.files import is_temporary, sha256_file, sha256_once, write_json, write_text
+from polypaca.core.files import is_temporary, sha256_cached, sha256_file, write_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -209,7 +209,7 @@ def _wrong(folder: Path, manifest: Manifest) -> list[str]:
     return [
         name
         for name, output in manifest.outputs.items()
-        if not (folder / name).is_file() or sha256_once(folder / name) != output.sha256
+        if not (folder / name).is_file() or sha256_cached(folder / name) != output.sha256
     ]
 
 

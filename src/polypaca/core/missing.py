@@ -23,7 +23,7 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Requested:
     """What was asked for.
 
     Attributes:
@@ -37,33 +37,35 @@ class Wanted:
     setting: str
 
 
-def failures(wanted: Wanted, missing: Sequence[Missing], tolerated: float = TOLERATED) -> int:
+def check_missing(
+    requested: Requested, missing: Sequence[Missing], tolerated: float = TOLERATED
+) -> int:
     """How many of what is missing the next run asks for again.
 
     Raises:
         StageError: if a greater share than is tolerated is missing.
     """
-    again = sum(not each.lasting for each in missing)
-    if missing and len(missing) > tolerated * wanted.count + 1e-9:
+    retryable = sum(not each.lasting for each in missing)
+    if missing and len(missing) > tolerated * requested.count + 1e-9:
         raise StageError(
-            f"{len(missing)} of {wanted.count} {wanted.what}, the first: {missing[0].reason}; "
-            f"{_advice(again, len(missing))} (up to {tolerated:.3g} of all are done without: "
-            f"`{wanted.setting}`)"
+            f"{len(missing)} of {requested.count} {requested.what}, the first: "
+            f"{missing[0].reason}; {_advice(retryable, len(missing))} (the share that may be "
+            f"missing is {tolerated:.3g}: see `{requested.setting}`)"
         )
-    return again
+    return retryable
 
 
-def missing_words(missing: Sequence[Missing], what: str) -> str:
+def describe_missing(missing: Sequence[Missing], what: str) -> str:
     """For a summary, how many are missing and what to do; empty if none is."""
     if not missing:
         return ""
-    again = sum(not each.lasting for each in missing)
-    return f", {len(missing)} of them {what}: {_advice(again, len(missing))}"
+    retryable = sum(not each.lasting for each in missing)
+    return f", {len(missing)} of them {what}: {_advice(retryable, len(missing))}"
 
 
-def _advice(again: int, count: int) -> str:
-    if not again:
-        return "asking again will not help"
-    if again == count:
+def _advice(retryable: int, count: int) -> str:
+    if not retryable:
+        return "retrying will not help"
+    if retryable == count:
         return "run again to retry them"
-    return f"run again to ask for {again} of those, the others will not come"
+    return f"run again to retry {retryable} of those; the others cannot be retried"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tokenizers import Tokenizer
 
-    from polypaca.core.tokens import Rendered
+    from polypaca.core.tokens import RenderedPrompt
 
 # Characters for private use (Unicode, section 23.5) that stand for special tokens of a template.
 _FIRST, _FILL = 0xF0000, "\U0010fffd"
@@ -32,7 +32,9 @@ class Controls:
     tokens: dict[int, str]
     unknown: frozenset[int]
 
-    def among(self, ids: Sequence[int], offsets: Sequence[tuple[int, int]], text: Rendered) -> bool:
+    def among(
+        self, ids: Sequence[int], offsets: Sequence[tuple[int, int]], text: RenderedPrompt
+    ) -> bool:
         """Whether any was read from what a user wrote."""
         for token, span in zip(ids, offsets, strict=True):
             if token not in self.tokens:
@@ -63,7 +65,7 @@ def controls_of(tokenizer: Tokenizer, end_of_sequence: int) -> Controls:
     return Controls(tokens, frozenset(tokens).intersection(lacking))
 
 
-def protected(text: Rendered, controls: Controls) -> str:
+def protected(text: RenderedPrompt, controls: Controls) -> str:
     """The text with the template's own special tokens in the writing of `without_specials`.
 
     Each takes as many characters as before.

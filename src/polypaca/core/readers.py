@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 OnBadRow = Literal["error", "reject", "repair"]
 
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".parquet")
-HINT = "on_bad_row: reject sets such rows aside; on_bad_row: repair also mends what it can"
+HINT = "on_bad_row: reject sets such rows aside; on_bad_row: repair also corrects what it can"
 # Python's own readers and writers of JSON give up somewhere below 1000.
-DEEPEST = 100
+MAX_DEPTH = 100
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -46,7 +46,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class RowsRead:
+class LoadedRows:
     """All rows of a file: every non-blank line is either in `rows` or in `rejected`."""
 
     rows: list[Row]
@@ -81,24 +81,24 @@ class Defects:
         reason = f"field {column}: {reason}" if column else reason
         self.rejected.append(Rejected(file=self.file, line=line, reason=reason, row=row))
 
-    def mended(self, line: int, repair: str) -> None:
+    def record_repair(self, line: int, repair: str) -> None:
         """Record a repair."""
         self.repaired.append(Repaired(file=self.file, line=line, repair=repair))
 
-    def refuse_file(self) -> NoReturn:
+    def reject_file(self) -> NoReturn:
         """Refuse a file of which no row is left, whatever the policy.
 
         Raises:
             DataError: with the first rejected row's reason.
         """
         if not self.rejected:
-            raise DataError("holds no rows", path=self.file)
+            raise DataError("has no rows", path=self.file)
         first = self.rejected[0]
         raise DataError(
             f"none of its {len(self.rejected)} rows can be used; the first: {first.reason}",
             path=self.file,
             line=first.line,
-            hint="" if self.on_bad_row == "repair" else "on_bad_row: repair may mend them",
+            hint="" if self.on_bad_row == "repair" else "on_bad_row: repair may correct them",
         )
 
 
@@ -110,7 +110,7 @@ class _BadLineError(Exception):
     """A line that is no row; the message is the reason."""
 
 
-def read_rows(path: Path, *, on_bad_row: OnBadRow | None = None) -> RowsRead:
+def read_rows(path: Path, *, on_bad_row: OnBadRow | None = None) -> LoadedRows:
     """Read all rows of a JSON, JSONL or Parquet file.
 
     Line ends, a byte order mark, blank lines and a missing final newline never make a row bad;
@@ -132,13 +132,13 @@ def read_rows(path: Path, *, on_bad_row: OnBadRow | None = None) -> RowsRead:
         rows = _parquet_rows(path, defects)
     elif suffix in SUFFIXES:
         data = _text_bytes(path, defects)
-        array = suffix == ".json" and not begins_with_object(data)
+        array = suffix == ".json" and not starts_with_object(data)
         rows = _array_rows(data, path, defects) if array else _line_rows(data, defects)
     else:
         raise DataError(
             f"has the unknown suffix {suffix!r}", path=path, hint="use .json, .jsonl or .parquet"
         )
-    return RowsRead(list(rows), defects.rejected, defects.repaired)
+    return LoadedRows(list(rows), defects.rejected, defects.repaired)
 
 
 def json_rows(data: bytes, file: str, *, array: bool) -> list[Row]:
@@ -163,14 +163,16 @@ def _text_bytes(path: Path, defects: Defects) -> bytes:
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", path=path) from error
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError("is UTF-16, not UTF-8", path=path, hint="convert: iconv -f UTF-16 -t UTF-8")
+        raise DataError(
+            "is UTF-16, not UTF-8", path=path, hint="convert it: iconv -f UTF-16 -t UTF-8"
+        )
     if data.startswith(_BOM):
-        defects.mended(1, "byte order mark removed")
+        defects.record_repair(1, "byte order mark removed")
         data = data[len(_BOM) :]
     return data
 
 
-def begins_with_object(data: bytes) -> bool:
+def starts_with_object(data: bytes) -> bool:
     """Whether the first line is a JSON object, as in many published `.json` files."""
     try:
         return isinstance(json.loads(data.lstrip().split(b"\n", 1)[0]), dict)
@@ -185,11 +187,11 @@ def _line_rows(data: bytes, defects: Defects) -> Iterator[Row]:
     lines = data.split(b"\r" if old_mac else b"\n")
     with_cr = sum(line.endswith(b"\r") for line in lines)
     if old_mac:
-        defects.mended(1, "CR line ends read as LF")
+        defects.record_repair(1, "CR line ends read as LF")
     elif with_cr:
         total = len(lines) - (not lines[-1])
         part = f"{with_cr} lines" if with_cr == total else f"{with_cr} of {total} lines"
-        defects.mended(1, f"CRLF line ends read as LF ({part})")
+        defects.record_repair(1, f"CRLF line ends read as LF ({part})")
 
     number = 0
     for line_number, line in enumerate(lines, start=1):
@@ -204,7 +206,7 @@ def _line_rows(data: bytes, defects: Defects) -> Iterator[Row]:
             defects.bad(line_number, str(error), raw)
             continue
         if repair:
-            defects.mended(line_number, repair)
+            defects.record_repair(line_number, repair)
         yield Row(line_number, number, fields)
 
 
@@ -224,7 +226,7 @@ def _loads(text: str, *, mend: bool) -> tuple[Any, str]:
     try:
         return json.loads(text, object_pairs_hook=_object), ""
     except RecursionError:
-        raise _BadLineError(f"is nested more than {DEEPEST} deep") from None
+        raise _BadLineError(f"is nested more than {MAX_DEPTH} deep") from None
     except ValueError as error:
         reason = f"is not valid JSON: {_json_error(error)}"
     if text == "[":
@@ -264,8 +266,8 @@ def _checked(value: Any, *, surrogates: bool, mend: bool) -> tuple[dict[str, Any
         raise _BadLineError(f"is {_kind(value)}, not an object with fields")
     if isinstance(value, _RepeatedField):
         raise _BadLineError("names a field twice")
-    if _is_deeper(value, DEEPEST):
-        raise _BadLineError(f"is nested more than {DEEPEST} deep")
+    if _is_deeper(value, MAX_DEPTH):
+        raise _BadLineError(f"is nested more than {MAX_DEPTH} deep")
     if surrogates and not _encodable(json.dumps(value, ensure_ascii=False)):
         # Half of a character has no UTF-8; a strict reader refuses even its escape.
         if not mend:
@@ -317,8 +319,8 @@ def _array_rows(data: bytes, path: Path | str, defects: Defects) -> Iterator[Row
     except json.JSONDecodeError as error:
         _broken_array(path, error)
     except RecursionError:
-        what = f"is nested more than {DEEPEST} deep somewhere"
-        raise DataError(what, path=path, hint="with one object a line, its line is told") from None
+        what = f"is nested more than {MAX_DEPTH} deep somewhere"
+        raise DataError(what, path=path, hint="use one object per line to see which one") from None
     except ValueError as error:
         raise DataError(f"is not valid JSON: {error}", path=path) from error
     if not isinstance(values, list):
@@ -337,7 +339,7 @@ def _array_rows(data: bytes, path: Path | str, defects: Defects) -> Iterator[Row
             defects.bad(number, str(error), json.dumps(value))
             continue
         if repair:
-            defects.mended(number, repair)
+            defects.record_repair(number, repair)
         yield Row(number, number, fields)
 
 
@@ -346,7 +348,7 @@ def _broken_array(path: Path | str, error: json.JSONDecodeError) -> NoReturn:
         f"is a broken JSON array: {error.msg} at column {error.colno}",
         path=path,
         line=error.lineno,
-        hint="mend the file there: what follows the break cannot be trusted",
+        hint="correct the file there: what follows the error cannot be trusted",
     ) from error
 
 

@@ -20,7 +20,7 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticKnownError
 
 from polypaca.core.errors import UserError
-from polypaca.core.names import nearest
+from polypaca.core.names import suggest
 from polypaca.core.settings import Choice, Json, deciding
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Table(Mapping[str, Row]):
                 want the name.
         """
         if name not in self:
-            raise UserError(f"no {self._what} is called {name!r}{nearest(name, self)}")
+            raise UserError(f"no {self._what} is called {name!r}{suggest(name, self)}")
         return self[name]
 
     def version_of(self, name: str) -> str | None:
@@ -123,7 +123,7 @@ def name_in(rows: Mapping[str, Any], what: str) -> AfterValidator:
 
     def known(name: str) -> str:
         if name not in rows:
-            raise ValueError(f"unknown {what} {name!r}{nearest(name, rows)}")
+            raise ValueError(f"unknown {what} {name!r}{suggest(name, rows)}")
         return name
 
     return AfterValidator(known)

@@ -36,7 +36,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 def _language(code: str) -> str:
     if not languages.is_language(code):
-        meant = languages.suggestion(code)
+        meant = languages.suggest_language(code)
         raise ValueError(
             f"unknown language {code!r}" + (f"; did you mean {meant}?" if meant else "")
         )
@@ -54,7 +54,7 @@ def distinct(values: list[Any]) -> list[Any]:
 def _of_one_spelling(codes: list[str]) -> list[str]:
     """The codes, if no two name one language; raises ValueError."""
     for index, code in enumerate(codes):
-        same = languages.matching(code, codes[:index])
+        same = languages.matching_language(code, codes[:index])
         if same is not None:
             raise ValueError(
                 f"{code} and {same} are one language, for the gate cannot tell them apart; "

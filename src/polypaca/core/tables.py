@@ -132,10 +132,10 @@ class Grid:
         for line in self._lines:
             if line.heading:
                 table.add_section()
-                table.add_row(Text(wrapped(line.name, widths[0]), style="dim italic"))
+                table.add_row(Text(wrap_name(line.name, widths[0]), style="dim italic"))
             else:
                 cells = [_cell(*line.cells[at]) for at in columns]
-                name = Text(wrapped(line.name, widths[0]))
+                name = Text(wrap_name(line.name, widths[0]))
                 table.add_row(name, *cells, style="dim" if line.dim else None)
         return table
 
@@ -163,7 +163,7 @@ def print_line(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=soft)
 
 
-def wrapped(name: str, room: float, measure: Callable[[str], float] | None = None) -> str:
+def wrap_name(name: str, room: float, measure: Callable[[str], float] | None = None) -> str:
     """A name on lines no wider than `room`, broken behind blanks, dots, hyphens and the like.
 
     A part that is wider by itself is broken anywhere.
@@ -195,7 +195,7 @@ def _fitting(text: str, room: float, measure: Callable[[str], float]) -> int:
 def _cell(text: str, below: str) -> Text:
     from rich.text import Text
 
-    found = Text(text, justify="right")
+    cell = Text(text, justify="right")
     if below:
-        found.append(f"\n{below}", style="not bold dim")
-    return found
+        cell.append(f"\n{below}", style="not bold dim")
+    return cell

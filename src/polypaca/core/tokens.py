@@ -28,7 +28,7 @@ _WORDS = ("A", "The", "hi", "Él", "Да", "我", "の", "ال", "क", "1")
 _ANCHORS = ("\n", "a", ":", "。")
 
 
-class Rendered(str):
+class RenderedPrompt(str):
     """A prompt that knows which of its text is a user's; the rest is the template's.
 
     Attributes:
@@ -37,7 +37,7 @@ class Rendered(str):
 
     user: tuple[tuple[int, int], ...]
 
-    def __new__(cls, text: str, user: Iterable[tuple[int, int]] = ()) -> Rendered:
+    def __new__(cls, text: str, user: Iterable[tuple[int, int]] = ()) -> RenderedPrompt:
         """The text as it is."""
         made = super().__new__(cls, text)
         made.user = tuple((start, end) for start, end in user if start < end)
@@ -134,12 +134,14 @@ class Encoder:
             before.special or behind.special,
         )
 
-    def _continued(self, text: Rendered) -> _Read:
+    def _continued(self, text: RenderedPrompt) -> _Read:
         """The tokens of a text that does not stand at the beginning."""
         for anchor in _ANCHORS:
             size = len(anchor)
             user = [(start + size, end + size) for start, end in text.user]
-            alone, read = self._read([Rendered(anchor), Rendered(anchor + text, user)], adds=False)
+            alone, read = self._read(
+                [RenderedPrompt(anchor), RenderedPrompt(anchor + text, user)], adds=False
+            )
             count = len(alone.ids)
             if read.beginning(count) != alone.ids:
                 continue
@@ -175,7 +177,7 @@ class Encoder:
     def _plainly(self, texts: Sequence[str]) -> list[Encoding]:
         return self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
 
-    def _read(self, texts: Sequence[Rendered], adds: bool | None = None) -> list[_Read]:
+    def _read(self, texts: Sequence[RenderedPrompt], adds: bool | None = None) -> list[_Read]:
         """Tokens of texts, without an end-of-sequence token at their end."""
         adds = self._adds if adds is None else adds
         encodings = self._tokenizer.encode_batch(list(map(str, texts)), add_special_tokens=adds)
@@ -195,7 +197,7 @@ class Encoder:
                     still.discard(index)
         return [self._taken(encoding, index in still) for index, encoding in enumerate(encodings)]
 
-    def _misread(self, text: Rendered, encoding: Encoding) -> bool:
+    def _misread(self, text: RenderedPrompt, encoding: Encoding) -> bool:
         """Whether a user's text was read as a special token."""
         return bool(text.user) and self._controls.among(encoding.ids, encoding.offsets, text)
 
@@ -210,16 +212,16 @@ def encoder_of(tokenizer: Any, special_tokens: bool = True) -> Encoder:
     return Encoder(tokenizer.backend_tokenizer, tokenizer.eos_token_id, special_tokens)
 
 
-def _whole(prompt: str, response: str, closing: str) -> Rendered:
+def _whole(prompt: str, response: str, closing: str) -> RenderedPrompt:
     user = getattr(prompt, "user", ())
     end = len(prompt) + len(response)
-    return Rendered(prompt + response + closing, (*user, (len(prompt), end)))
+    return RenderedPrompt(prompt + response + closing, (*user, (len(prompt), end)))
 
 
-def _beginning(prompt: str, size: int) -> Rendered:
+def _beginning(prompt: str, size: int) -> RenderedPrompt:
     user = getattr(prompt, "user", ())
-    return Rendered(prompt[:size], ((start, min(end, size)) for start, end in user))
+    return RenderedPrompt(prompt[:size], ((start, min(end, size)) for start, end in user))
 
 
-def _ending(text: Rendered, start: int) -> Rendered:
-    return Rendered(text[start:], ((max(a, start) - start, b - start) for a, b in text.user))
+def _ending(text: RenderedPrompt, start: int) -> RenderedPrompt:
+    return RenderedPrompt(text[start:], ((max(a, start) - start, b - start) for a, b in text.user))

@@ -14,16 +14,16 @@ def wrong_server_url(url: str) -> str:
         parts = urlsplit(url)
         is_server = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
-        return "is no URL"
+        return "is not a valid URL"
     if not is_server:
         return "must begin with http:// or https:// and name a host"
     has_user = "@" in parts.netloc or "\\" in url or any(c.isspace() for c in url)
     if has_user or parts.query or parts.fragment or "?" in url or "#" in url:
         return (
-            "must hold no user, password or query; put the key in an environment variable and "
-            "name that in api_key_env"
+            "must not contain a user, password or query; put the key in an environment variable "
+            "and name it in api_key_env"
         )
     _, colon, port = parts.netloc.rpartition("]")[2].partition(":")
     if colon and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
-        return "must have a number from 1 to 65535 as its port, or none"
+        return "must have a port from 1 to 65535, or none"
     return ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core.errors import UserError
-from polypaca.core.names import nearest
+from polypaca.core.names import suggest
 from polypaca.data.columns import (
     HISTORY,
     INPUTS,
@@ -73,7 +73,7 @@ def check_format(name: str) -> str:
         UserError: naming the nearest.
     """
     if name != AUTO and name not in FORMATS:
-        near = nearest(name, [AUTO, *FORMATS])
+        near = suggest(name, [AUTO, *FORMATS])
         raise UserError(f"unknown instruction format {name!r}{near}")
     return name
 

@@ -187,9 +187,9 @@ def _items(
         if exchange.further_messages:
             count = exchange.further_messages
             messages = "1 message" if count == 1 else f"{count} messages"
-            defects.mended(row.line, f"further turns left out ({messages})")
+            defects.record_repair(row.line, f"further turns left out ({messages})")
         for repair in exchange.repairs:
-            defects.mended(row.line, repair)
+            defects.record_repair(row.line, repair)
         counts.update(turns=bool(exchange.further_messages), nothing=bool(exchange.repairs))
         used = ("id", *exchange.used)
         not_read |= dict.fromkeys(
@@ -200,7 +200,7 @@ def _items(
         lines[item.source] = row.line
         items.append(item)
     if not items:
-        defects.refuse_file()
+        defects.reject_file()
     return LoadedInstructions(
         items,
         defects.rejected,

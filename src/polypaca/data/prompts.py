@@ -98,7 +98,7 @@ def read_prompt_files(paths: Mapping[str, Path], *, on_bad_row: OnBadRow) -> Loa
     for file in files:
         _refuse_duplicates(file)
         if not file.prompts:
-            file.defects.refuse_file()
+            file.defects.reject_file()
     return LoadedPrompts(
         {file.language: [prompt for _, prompt in file.prompts.values()] for file in files},
         [row for file in files for row in sorted(file.defects.rejected, key=_line)],
@@ -144,7 +144,7 @@ def _read(path: Path, language: str, on_bad_row: OnBadRow) -> _PromptFile:
             defects.bad(row.line, error.reason, row_text(row.fields), column=error.field)
             continue
         if stripped:
-            defects.mended(row.line, "white space around the prompt removed")
+            defects.record_repair(row.line, "white space around the prompt removed")
         prompts[row.number] = (row, prompt)
     return _PromptFile(language, prompts, size, defects)
 
@@ -202,7 +202,7 @@ def _repair_id(file: _PromptFile, number: int, new: str, majority: str) -> None:
         file.drop(number, f"is {old!r} where {majority} {new!r}")
         return
     file.prompts[number] = (row, prompt.model_copy(update={"id": new}))
-    file.defects.mended(row.line, f"id {old!r} replaced by {new!r}, which {majority} there")
+    file.defects.record_repair(row.line, f"id {old!r} replaced by {new!r}, which {majority} there")
 
 
 def _refuse_duplicates(file: _PromptFile) -> None:

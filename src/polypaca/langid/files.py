@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from polypaca.core import languages
 from polypaca.core.csv_rows import csv_rows, decoded, divided, read_text
 from polypaca.core.errors import DataError, UserError
-from polypaca.core.names import nearest
-from polypaca.core.readers import SUFFIXES, begins_with_object, json_rows, read_rows
+from polypaca.core.names import suggest
+from polypaca.core.readers import SUFFIXES, json_rows, read_rows, starts_with_object
 from polypaca.langid import detectors
 from polypaca.langid.cleaning import extract_prose
 from polypaca.langid.confusion import line_and_word_gates, tally
@@ -72,7 +72,7 @@ def identify(
             its line.
     """
     if expect is not None and not languages.is_language(expect):
-        meant = languages.suggestion(expect)
+        meant = languages.suggest_language(expect)
         hint = f"; did you mean {meant}?" if meant else ""
         raise UserError(f"--expect: unknown language {expect!r}{hint}")
     rows = _rows(file, field)
@@ -93,7 +93,7 @@ def _rows(file: str, field: str | None) -> list[tuple[int, dict[str, Any]]]:
     if content.lstrip().startswith("["):
         with suppress(DataError):  # a text may begin so too
             return _numbered(json_rows(data, file, array=True))
-    if (file == "-" and field is not None) or begins_with_object(data):
+    if (file == "-" and field is not None) or starts_with_object(data):
         return _numbered(json_rows(data, file, array=False))
     if field is not None:
         hint = "use a .csv, .tsv, .json, .jsonl or .parquet file"
@@ -216,7 +216,7 @@ def _column(rows: Sequence[Mapping[str, Any]], file: str, field: str | None) -> 
     columns = dict.fromkeys(str(name) for row in rows for name in row)
     if field is not None:
         if field not in columns:
-            raise DataError(f"has no column {field!r}{nearest(field, columns)}", path=file)
+            raise DataError(f"has no column {field!r}{suggest(field, columns)}", path=file)
         return field
     column = next((name for name in TEXT_FIELDS if name in columns), None)
     if column is None:

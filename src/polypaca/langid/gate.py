@@ -177,7 +177,7 @@ def _by_sentences(
 
 
 def _is_near(language: str, expected: str) -> bool:
-    return languages.same_canonical(language, expected) or languages.sisters(
+    return languages.same_canonical(language, expected) or languages.are_indistinguishable(
         language, expected, short=True
     )
 
@@ -222,14 +222,14 @@ def _are_sisters(text: str, match: LanguageMatch, expected: str, detector: Detec
     if expected in ("da", "no"):
         # Where spelling says nothing, a detector that knows better takes a sentence to do so.
         short = words < _SHORT_FOR_NEIGHBOURS and not has_distinctive_spelling(text, expected)
-    if languages.sisters(detected, expected, short=short):
+    if languages.are_indistinguishable(detected, expected, short=short):
         return True
     if has_distinctive_spelling(text, detected):
         return False
     together = [
         probability
         for language, probability in detector.predict(detector_input(text), _RANKED)
-        if languages.sisters(language, expected, short=False)
+        if languages.are_indistinguishable(language, expected, short=False)
     ]
     return sum(together) > match.confidence
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from polypaca.core.cache import hub_file_is_whole
+from polypaca.core.cache import is_intact_hub_file
 from polypaca.core.errors import UserError, first_line
 
 
@@ -40,7 +40,7 @@ def fetch(file: HubFile, detector: str) -> Path:
             f"downloaded: {type(error).__name__}: {reason}; download {file.url} and set "
             f"`gate: {{detector: {detector}, model: path/to/{file.name}}}` or --model"
         ) from error
-    if not hub_file_is_whole(Path(path)):
+    if not is_intact_hub_file(Path(path)):
         raise UserError(
             f"the model file of the language detector {detector} is damaged: delete "
             f"{Path(path).resolve()} and run again"

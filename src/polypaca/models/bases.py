@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polypaca.core.cache import HASHES, cache_folder, hub_file_is_whole, kept_folder
+from polypaca.core.cache import HASHES, cache_folder, cached_folder, is_intact_hub_file
 from polypaca.core.errors import UserError, first_line
-from polypaca.core.files import read_json, sha256_once, sha256_text, write_json
+from polypaca.core.files import read_json, sha256_cached, sha256_text, write_json
 from polypaca.models import spm
 from polypaca.models.weights import (
     PICKLED,
@@ -135,7 +135,7 @@ def ready(folder: Path, source: Path, progress: Callable[[float, str], None]) ->
         settings = {
             "convert": config["model_type"] if converted else "safetensors",
             "format": 1,
-            "files": {path.name: sha256_once(path) for path in inputs},
+            "files": {path.name: sha256_cached(path) for path in inputs},
         }
 
         def build(target: Path) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def _small_files(source: Path) -> list[Path]:
 
 
 def _check_download(path: Path) -> None:
-    if not hub_file_is_whole(path):
+    if not is_intact_hub_file(path):
         raise UserError(
             f"{path}: damaged in the Hub's cache: its bytes are not those that were downloaded; "
             f"delete {path.resolve()} and run again"
@@ -264,7 +264,7 @@ def cached(
     def waiting() -> None:
         progress(0.0, "waiting for another run that builds it")
 
-    with kept_folder(ready, fill, again="it is built again", waiting=waiting) as how:
+    with cached_folder(ready, fill, again="it is built again", waiting=waiting) as how:
         facts = read_json(ready / "facts.json")
     facts = {**link(folder, ready), **facts, "summary": how}
     for name in ("facts.json", HASHES):

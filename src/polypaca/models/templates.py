@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from polypaca.core.errors import UserError, first_line
-from polypaca.core.tokens import Rendered
+from polypaca.core.tokens import RenderedPrompt
 
 # Some chat templates write today's date, which would give other numbers on another day.
 CHAT_DATE = datetime.date(2024, 7, 26)
@@ -43,7 +43,7 @@ class Template:
     ends: tuple[str, ...] = ()
     date: str | None = None
 
-    def render(self, instruction: str, context: str = "") -> Rendered:
+    def render(self, instruction: str, context: str = "") -> RenderedPrompt:
         """The text that a model is given: everything up to where its response starts."""
         text, user = "", []
         words = {"{instruction}": instruction, "{input}": context}
@@ -51,7 +51,7 @@ class Template:
             if part in words:
                 user.append((len(text), len(text) + len(words[part])))
             text += words.get(part, part)
-        return Rendered(text, user)
+        return RenderedPrompt(text, user)
 
     def cut(self, text: str) -> str:
         """A model's continuation up to where it starts another section, edges stripped."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from polypaca.core.errors import UserError
-from polypaca.core.names import nearest
+from polypaca.core.names import suggest
 
 
 @dataclass(frozen=True)
@@ -65,5 +65,5 @@ def find_gpu(name: str) -> Gpu:
     """
     wanted = name.strip().lower().replace(" ", "-").replace("_", "-")
     if wanted not in GPUS:
-        raise UserError(f"--gpu: unknown GPU {name!r}{nearest(wanted, GPUS)}")
+        raise UserError(f"--gpu: unknown GPU {name!r}{suggest(wanted, GPUS)}")
     return GPUS[wanted]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from polypaca.core.tables import wrapped
+from polypaca.core.tables import wrap_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ _OTHER = 0.85
 
 def label_lines(name: str) -> list[str]:
     """A name's lines, none wider than there is room for; of a very long one the first and last."""
-    lines = wrapped(name, _WIDEST, text_width).split("\n")
+    lines = wrap_name(name, _WIDEST, text_width).split("\n")
     if len(lines) > _LINES:
         lines = [*lines[:2], "…", *lines[3 - _LINES :]]
     return lines

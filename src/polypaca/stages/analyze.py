@@ -14,7 +14,7 @@ from polypaca import __version__
 from polypaca.core import languages as names
 from polypaca.core.files import read_jsonl, write_json, write_jsonl
 from polypaca.core.folders import AnalysisFacts, AnalysisFolder
-from polypaca.core.ledgers import cell_cost
+from polypaca.core.ledgers import read_cell_cost
 from polypaca.core.records import PairVerdict, Verdict
 from polypaca.core.results import TOTAL_PROMPTS, Analysis, BudgetLedger
 from polypaca.core.work import INPUT, Context, SingleWork
@@ -199,7 +199,7 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
         rated, top = joined.rated, TOTAL_PROMPTS * joined.scale[1]
         budgets = {label.system: label.budgets or 0.0 for label in found.systems}
         costs = [
-            cell_cost(cell, folder.path, budgets=budgets[cell])
+            read_cell_cost(cell, folder.path, budgets=budgets[cell])
             for cell, folder in self.cells.items()
         ]
         prepared = self.instructions.facts

@@ -13,7 +13,7 @@ from polypaca.core.cache import cache_folder
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.folders import ResponseFacts, ResponsesFolder
-from polypaca.core.missing import Missing, Wanted, failures, missing_words
+from polypaca.core.missing import Missing, Requested, check_missing, describe_missing
 from polypaca.core.records import Response
 from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
 from polypaca.data.answers import read_answers
@@ -114,11 +114,11 @@ class AskServer(SingleWork[ResponsesFolder]):
             if not isinstance(outcome, Failure)
         ]
         missing = [Missing(o.reason, o.lasting) for o in outcomes if isinstance(o, Failure)]
-        wanted = Wanted("prompts got no answer", len(prompts), "generate.missing")
-        failed = failures(wanted, missing, self.generate.missing)
+        wanted = Requested("prompts got no answer", len(prompts), "generate.missing")
+        failed = check_missing(wanted, missing, self.generate.missing)
         _check_languages(responses, self.languages, missing)
         thoughts = sum(o.thought for o in outcomes if not isinstance(o, Failure))
-        summary = f"{len(prompts)} prompts{missing_words(missing, 'without an answer')}"
+        summary = f"{len(prompts)} prompts{describe_missing(missing, 'without an answer')}"
         summary += f"; thoughts left out of {thoughts}" if thoughts else ""
         count = write_jsonl(context.folder / "responses.jsonl", responses)
         return ResponseFacts(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from polypaca.core.errors import StageError, UserError
 from polypaca.core.files import read_jsonl, sha256_text, to_line, write_jsonl
 from polypaca.core.folders import ResponseFacts, ResponsesFolder
-from polypaca.core.missing import Missing, Wanted, failures
+from polypaca.core.missing import Missing, Requested, check_missing
 from polypaca.core.records import Response
 from polypaca.core.settings import deciding
 from polypaca.core.work import INPUT, Context, SharedWork
@@ -364,9 +364,9 @@ def _written(
     """Write the answers without what the model thought; one that ends in thoughts is none."""
     said = strip_thoughts(responses, opened=opens)
     lacking = [Missing(UNFINISHED, lasting=True)] * said.unfinished
-    wanted = Wanted("prompts got no answer", len(responses), "generate.missing")
+    wanted = Requested("prompts got no answer", len(responses), "generate.missing")
     try:
-        failed = failures(wanted, lacking, part.work.generate.missing)
+        failed = check_missing(wanted, lacking, part.work.generate.missing)
     except StageError as error:
         return error
     folder = part.context.folder

@@ -16,7 +16,7 @@ from polypaca.core.cache import cache_folder
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.folders import VerdictFacts, VerdictsFolder
-from polypaca.core.missing import TOLERATED, Missing, Wanted, failures, missing_words
+from polypaca.core.missing import TOLERATED, Missing, Requested, check_missing, describe_missing
 from polypaca.core.records import Response
 from polypaca.core.work import HOW_TO_RUN, Context, SharedWork
 from polypaca.data.prompts import prompts_by_id, references_by_language
@@ -113,12 +113,12 @@ def _outcome(
     unrated = all(verdict.status == "unrated" for verdict in verdicts)
     what = "answers, unrated" if unrated else "judgements"
     missing = [Missing(v.explanation, v.lasting) for v in verdicts if v.status == "failed"]
-    wanted = Wanted(f"{what} failed", len(verdicts), "judge.missing")
+    wanted = Requested(f"{what} failed", len(verdicts), "judge.missing")
     thoughts = sum(verdict.thoughts for verdict in verdicts)
-    summary = f"{len(verdicts)} {what}{missing_words(missing, 'failed')}"
+    summary = f"{len(verdicts)} {what}{describe_missing(missing, 'failed')}"
     summary += f"; thoughts left out of {thoughts}" if thoughts else ""
     try:
-        failed = failures(wanted, missing, tolerated)
+        failed = check_missing(wanted, missing, tolerated)
     except StageError as error:
         return error
     return VerdictFacts(

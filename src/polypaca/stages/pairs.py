@@ -16,7 +16,7 @@ from polypaca.core.cache import cache_folder
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, write_jsonl
 from polypaca.core.folders import PairFacts, PairsFolder
-from polypaca.core.missing import Missing, Wanted, failures, missing_words
+from polypaca.core.missing import Missing, Requested, check_missing, describe_missing
 from polypaca.core.records import Response
 from polypaca.core.settings import deciding
 from polypaca.core.work import HOW_TO_RUN, Context, SharedWork
@@ -114,12 +114,12 @@ def _outcome(
     missing = [
         Missing("; ".join(v.explanations), v.lasting) for v in verdicts if v.status == "failed"
     ]
-    wanted = Wanted("comparisons failed", len(verdicts), "judge.missing")
+    wanted = Requested("comparisons failed", len(verdicts), "judge.missing")
     thoughts = sum(verdict.thoughts for verdict in verdicts)
-    summary = f"{len(verdicts)} comparisons{missing_words(missing, 'failed')}"
+    summary = f"{len(verdicts)} comparisons{describe_missing(missing, 'failed')}"
     summary += f"; thoughts left out of {thoughts}" if thoughts else ""
     try:
-        failed = failures(wanted, missing, tolerated)
+        failed = check_missing(wanted, missing, tolerated)
     except StageError as error:
         return error
     return PairFacts(

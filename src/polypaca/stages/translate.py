@@ -14,7 +14,7 @@ from polypaca.core.cache import cache_folder
 from polypaca.core.errors import DataError
 from polypaca.core.files import atomic_write, read_jsonl, to_line, write_jsonl
 from polypaca.core.folders import LanguageOfRows, TranslationFacts, TranslationFolder
-from polypaca.core.languages import matching
+from polypaca.core.languages import matching_language
 from polypaca.core.records import Example, Rejected
 from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
 from polypaca.data.contamination import find_match, index_prompts
@@ -168,7 +168,7 @@ class _Row:
 
 def _index(prompts: PromptsFolder, language: str) -> ContaminationIndex:
     """The test prompts in a language, whichever of its codes they were read by."""
-    code = matching(language, prompt_languages(prompts.path))
+    code = matching_language(language, prompt_languages(prompts.path))
     return index_prompts(prepared_prompts(prompts.path, [code or language]))
 
 

@@ -90,7 +90,7 @@ def language_key(language: str) -> str:
 
     code = language.strip()
     if not languages.is_language(code):
-        meant = languages.suggestion(code)
+        meant = languages.suggest_language(code)
         return name_key(code) if meant is None else languages.canonical(meant)
     tag = langcodes.Language.get(code.replace("_", "-"))
     found = languages.canonical(code)

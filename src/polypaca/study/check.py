@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polypaca.core.languages import matching
-from polypaca.core.names import nearest
+from polypaca.core.languages import matching_language
+from polypaca.core.names import suggest
 from polypaca.core.settings import Settings, user_paths, with_slots
 from polypaca.study.grid import (
     Mixture,
@@ -50,14 +50,14 @@ def _recipes(study: Study) -> Iterator[Finding]:
     for name, recipe in study.recipes.items():
         where: tuple[str | int, ...] = ("recipes", name)
         if name not in BUILTIN_RECIPES and recipe.languages is None:
-            what = f"unknown recipe {name!r}{nearest(name, BUILTIN_RECIPES)}"
+            what = f"unknown recipe {name!r}{suggest(name, BUILTIN_RECIPES)}"
             yield where, what, "give a recipe of your own its `languages:`"
         if name == "english" and "en" not in train:
             yield where, "needs en in languages.train", "add en, or remove the recipe"
         for index, code in enumerate(recipe.languages or []):
             if code not in train:
-                spelled = matching(code, train)
-                meant = f"; did you mean {spelled}?" if spelled else nearest(code, train)
+                spelled = matching_language(code, train)
+                meant = f"; did you mean {spelled}?" if spelled else suggest(code, train)
                 what = f"{code} is not in languages.train{meant}"
                 yield (*where, "languages", index), what, ""
         if name == "english" and recipe.languages not in (None, ["en"]):
@@ -106,7 +106,7 @@ def _methods(study: Study) -> Iterator[Finding]:
                 if word not in valid:
                     yield (
                         ("methods", name, key, index),
-                        f"{word!r} is not in the study{nearest(word, valid)}",
+                        f"{word!r} is not in the study{suggest(word, valid)}",
                         "",
                     )
 
@@ -125,7 +125,7 @@ def _models(study: Study) -> Iterator[Finding]:
                 continue
             if place.startswith("builtin:") and place.removeprefix("builtin:") not in BASES:
                 valid = [f"builtin:{base}" for base in BASES]
-                yield where, f"unknown built-in model {place!r}{nearest(place, valid)}", ""
+                yield where, f"unknown built-in model {place!r}{suggest(place, valid)}", ""
             if Path(place).is_absolute() and not Path(place).exists():
                 yield where, f"no such file or folder: {place}", ""
 
@@ -139,12 +139,12 @@ def _systems(study: Study) -> Iterator[Finding]:
             yield where, "is listed twice", "remove one"
         elif isinstance(entry, BaseSystem):
             if entry.base not in (*models, "all"):
-                what = f"{entry.base!r} is not in the study{nearest(entry.base, [*models, 'all'])}"
+                what = f"{entry.base!r} is not in the study{suggest(entry.base, [*models, 'all'])}"
                 yield (*where, "base"), what, ""
         elif isinstance(entry, ShuffledSystem):
             if entry.shuffle not in recipes(study):
                 what = f"{entry.shuffle!r} is not in the study"
-                yield (*where, "shuffle"), f"{what}{nearest(entry.shuffle, recipes(study))}", ""
+                yield (*where, "shuffle"), f"{what}{suggest(entry.shuffle, recipes(study))}", ""
         else:
             if entry.name in taken:
                 what = f"{entry.name!r} is already the name of another model or system"
@@ -172,7 +172,7 @@ def _judges(study: Study) -> Iterator[Finding]:
         for number, pair in enumerate(pairs):
             for word in pair:
                 if word not in recipes(study):
-                    what = f"{word!r} is not in the study{nearest(word, recipes(study))}"
+                    what = f"{word!r} is not in the study{suggest(word, recipes(study))}"
                     yield (*where, "pairwise", "pairs", number), what, ""
     yield from _missing_paths(("gate",), study.gate)
 
@@ -225,7 +225,7 @@ def _translate(study: Study) -> Iterator[Finding]:
         return
     where: tuple[str | int, ...] = ("data", "translate")
     engines = translation_engines(study)
-    spelled = matching(translate.source, study.languages.train)
+    spelled = matching_language(translate.source, study.languages.train)
     if spelled not in (None, translate.source):
         what = f"{translate.source} is the same language as {spelled} in languages.train"
         yield (*where, "source"), what, f"write {spelled} here as well"
@@ -237,12 +237,12 @@ def _translate(study: Study) -> Iterator[Finding]:
         if code == translate.source:
             yield place, "is the language that is translated from", "remove this entry"
         elif code not in study.languages.train:
-            what = f"is not in languages.train{nearest(code, study.languages.train)}"
+            what = f"is not in languages.train{suggest(code, study.languages.train)}"
             yield place, what, ""
     for index, name in enumerate(translate.filters or []):
         if name not in FILTERS:
             place = (*where, "filters", index)
-            yield place, f"unknown filter {name!r}{nearest(name, FILTERS)}", ""
+            yield place, f"unknown filter {name!r}{suggest(name, FILTERS)}", ""
 
 
 def _engines(study: Study) -> Iterator[Finding]:
@@ -261,7 +261,7 @@ def _builtin(
     corpora: dict[str, dict[str, tuple[str, ...]]],
 ) -> Iterator[Finding]:
     if name not in corpora:
-        yield where, f"unknown built-in corpus {name!r}{nearest(name, corpora)}", ""
+        yield where, f"unknown built-in corpus {name!r}{suggest(name, corpora)}", ""
         return
     available = corpora[name]["instructions" if where[0] == "data" else "prompts"]
     missing = [code for code in codes if code not in available]

@@ -132,9 +132,9 @@ def recipe_mixtures(study: Study, recipe: str) -> list[Mixture]:
 def matching_test_code(study: Study, code: str) -> str | None:
     """The code of a training language among the test languages; None if it is not tested.
 
-    `nb` in the data and `no` in the prompts are one (`core.languages.matching`).
+    `nb` in the data and `no` in the prompts are one (`core.languages.matching_language`).
     """
-    return languages.matching(code, study.languages.test)
+    return languages.matching_language(code, study.languages.test)
 
 
 def matching_test_codes(study: Study, codes: Iterable[str]) -> list[str]:

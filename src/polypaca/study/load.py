@@ -12,7 +12,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from polypaca.core.errors import Problem, StudyError
 from polypaca.core.files import write_text
-from polypaca.core.names import nearest
+from polypaca.core.names import suggest
 from polypaca.core.settings import Choice, Settings
 from polypaca.judging.judges import JUDGES
 from polypaca.llm.endpoint import ServedModel
@@ -121,14 +121,14 @@ def _problem(detail: Any, location: Location, raw: Any, locate: _Locator) -> Pro
     kind, where = detail["type"], locate(location)
     if kind == "extra_forbidden":
         return Problem(
-            where, f"unknown key{nearest(str(location[-1]), _keys_beside(raw, location))}"
+            where, f"unknown key{suggest(str(location[-1]), _keys_beside(raw, location))}"
         )
     if kind == "missing":
         return Problem(where, "is missing")
     if kind == "union_tag_invalid":
         tags = [tag.strip(" '") for tag in detail["ctx"]["expected_tags"].split(",")]
         return Problem(
-            where, f"unknown kind {detail['ctx']['tag']!r}{nearest(detail['ctx']['tag'], tags)}"
+            where, f"unknown kind {detail['ctx']['tag']!r}{suggest(detail['ctx']['tag'], tags)}"
         )
     if kind == "union_tag_not_found":
         return Problem(where, _missing_kind(str(location[0])))
@@ -137,7 +137,7 @@ def _problem(detail: Any, location: Location, raw: Any, locate: _Locator) -> Pro
             word.strip(" '") for word in detail["ctx"]["expected"].replace(" or ", ",").split(",")
         ]
         given = str(detail["input"])
-        return Problem(where, f"{given!r} is not valid{nearest(given, valid)}")
+        return Problem(where, f"{given!r} is not valid{suggest(given, valid)}")
     message = str(detail["msg"]).removeprefix("Value error, ")
     may_be_secret = location[-1:] and location[-1] in ("api_key_env", "base_url", "url")
     if kind != "value_error" and not (isinstance(detail["input"], dict | list) or may_be_secret):

@@ -38,14 +38,14 @@ def _sisters(study: Study) -> Iterator[str]:
     for one, other in combinations(codes, 2):
         first, second = languages.canonical(one), languages.canonical(other)
         passes = "a response in either language passes the gate of both"
-        if languages.sisters(first, second, short=False):
+        if languages.are_indistinguishable(first, second, short=False):
             yield f"no detector can tell {one} from {other}: {passes}"
-        elif languages.sisters(first, second, short=True):
+        elif languages.are_indistinguishable(first, second, short=True):
             yield f"no detector can tell {one} from {other} in short texts: there {passes}"
 
 
 def _same(label: str, code: str) -> bool:
     expected = languages.canonical(code)
-    return languages.same_canonical(label, expected) or languages.sisters(
+    return languages.same_canonical(label, expected) or languages.are_indistinguishable(
         label, expected, short=False
     )

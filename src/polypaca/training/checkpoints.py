@@ -6,7 +6,7 @@ import shutil
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from polypaca.core.cache import damaged
+from polypaca.core.cache import damaged_files
 from polypaca.core.files import read_json
 from polypaca.core.notices import notice
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint to go on from, if any: whole, as the best one so far must be."""
-    whole = {path.name: path for path in folder.glob("checkpoint-*") if not damaged(path)}
+    whole = {path.name: path for path in folder.glob("checkpoint-*") if not damaged_files(path)}
     usable = []
     for path in whole.values():
         state = read_json(path / "trainer_state.json")
@@ -30,7 +30,7 @@ def drop_unusable(folder: Path, last: Path | None) -> None:
     """Delete checkpoints that are damaged or lead to a damaged one, with a notice."""
     step = _step(last) if last else 0
     for path in sorted(folder.glob("checkpoint-*"), key=_step):
-        wrong = damaged(path)
+        wrong = damaged_files(path)
         if not wrong and _step(path) <= step:
             continue
         why = f"is not whole ({', '.join(wrong)})" if wrong else "lacks the best one before it"

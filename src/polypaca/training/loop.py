@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
-from polypaca.core.cache import keep_hashes
+from polypaca.core.cache import write_hashes
 from polypaca.core.errors import StageError
 from polypaca.training import distributed, memory, sharding
 from polypaca.training.batching import Schedule, divide, packed_batch, padded_batch
@@ -258,7 +258,7 @@ class StepTrainer(Trainer):
         super()._save_checkpoint(model, trial)
         distributed.barrier()
         if distributed.is_main():
-            keep_hashes(folder)
+            write_hashes(folder)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """A model in shards was loaded from the checkpoint, but for its adapters."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from polypaca.core.cache import kept_folder
+from polypaca.core.cache import cached_folder
 from polypaca.core.files import read_json, write_json
 from polypaca.core.tokens import encoder_of
 
@@ -135,7 +135,7 @@ def cached(folder: Path, make: Callable[[], Tokenized]) -> Tokenized:
     The folder's name must determine what `make` makes. What is there is hashed before it is used;
     damaged rows are set aside, with a notice, and made again.
     """
-    with kept_folder(
+    with cached_folder(
         folder, lambda target: _save(target, make()), again="its rows are tokenized again"
     ):
         counts = read_json(folder / "counts.json")

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from polypaca.core.errors import MissingExtraError, StageError, UserError
 from polypaca.core.files import sha256_file, sha256_text
-from polypaca.core.names import nearest
+from polypaca.core.names import suggest
 from polypaca.core.settings import RUN_ONLY, USER_PATH, Choice
 from polypaca.translation.contract import Untranslated
 from polypaca.translation.ctranslate2_languages import language_token
@@ -261,7 +261,7 @@ def _load(
     if compute_type == "default":
         compute_type = next(name for name in _PREFERRED[device] if name in supported)
     if compute_type not in supported:
-        hint = nearest(compute_type, ["default", *supported])
+        hint = suggest(compute_type, ["default", *supported])
         raise UserError(f"the device {device} does not support compute_type {compute_type!r}{hint}")
     try:
         # Whole batches side by side are faster than threads within one, and how a sum is split

@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
-from polypaca.core.cache import private_folder, set_aside, with_hash, without_hash
+from polypaca.core.cache import append_hash, private_folder, set_aside, strip_hash
 from polypaca.core.files import write_text
 from polypaca.translation.filters import FIELDS
 from polypaca.translation.texts import translate_texts
@@ -160,7 +160,7 @@ def _key(shard: Sequence[Example], engine: Engine, *languages_and_settings: str)
 def _read(path: Path, shard: Sequence[Example]) -> list[TranslatedRow] | None:
     """A finished shard; None where there is none. A damaged one is set aside."""
     try:
-        lines = without_hash(path.read_bytes().decode("ascii", "replace"))
+        lines = strip_hash(path.read_bytes().decode("ascii", "replace"))
     except FileNotFoundError:
         return None
     try:
@@ -176,7 +176,7 @@ def _read(path: Path, shard: Sequence[Example]) -> list[TranslatedRow] | None:
 def _write(path: Path, rows: Sequence[TranslatedRow]) -> None:
     # ASCII, since a source may hold half a character, which has no UTF-8.
     text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
-    write_text(path, with_hash(text))
+    write_text(path, append_hash(text))
 
 
 def _time(seconds: float) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polypaca.core.cache import cache_folder
-from polypaca.core.disk import full_now
+from polypaca.core.disk import disk_full_now
 from polypaca.core.errors import UserError
 from polypaca.core.files import write_json
 from polypaca.study.load import save_study
@@ -151,7 +151,7 @@ def _follow(run_folder: Path, cores: int, note: Callable[[Event], None]) -> None
 def _outcome(plan: Plan, last_events: Mapping[str, Event], run_folder: Path) -> Outcome:
     exit_codes = engine.failed_jobs(run_folder)
     # The disk itself is looked at: on a full one no job could write why it ended.
-    full = full_now([plan.out, cache_folder()])
+    full = disk_full_now([plan.out, cache_folder()])
     codes = [event.exit_code for event in last_events.values() if event.kind == "failed"]
     outcome = Outcome([], exit_code=2 if 2 in codes else 0)
     known: dict[str, Input | None] = {}

@@ -7,7 +7,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from polypaca.core.cache import CACHE_VARIABLE, cache_folder, private_folder
-from polypaca.core.disk import full_disk
+from polypaca.core.disk import full_disk_message
 from polypaca.core.errors import StageError, UserError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def ensure_cache(out: Path) -> str:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        if full := full_disk(error, [folder]):
+        if full := full_disk_message(error, [folder]):
             raise StageError(full) from error
         if os.environ.get(CACHE_VARIABLE):
             raise UserError(

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from polypaca import __version__
 from polypaca.core.cache import cache_folder
-from polypaca.core.disk import full_disk
+from polypaca.core.disk import full_disk_message
 from polypaca.core.errors import PolypacaError, StageError
 from polypaca.core.manifest import State, begin, seal, state_of, verify
 from polypaca.core.work import Context, SharedWork, SingleWork
@@ -99,7 +99,7 @@ def _room_needed(out: Path, tasks: Sequence[Task], emit: EventWriter) -> Iterato
     try:
         yield
     except OSError as error:
-        if full_disk(error, [out]) is None:
+        if full_disk_message(error, [out]) is None:
             raise
         for task in tasks:
             _emit_failed(out, task, error, emit)
@@ -234,7 +234,7 @@ def _seal(
 
 
 def _emit_failed(out: Path, task: Task, error: Exception, emit: EventWriter) -> None:
-    full = full_disk(error, [out / task.id, cache_folder()])
+    full = full_disk_message(error, [out / task.id, cache_folder()])
     code = StageError.exit_code if full else _exit_code(error)
     emit(Event(task.id, "failed", full or _first_line(error), exit_code=code))
 
