@@ -143,10 +143,10 @@ def against_fxtranslate(folder: Path, file: Path, count: int) -> None:
         )
         for number, row in enumerate(json.loads(file.read_text(encoding="utf-8"))[:count])
     ]
-    files = bergamot_files.find(folder, "en", target)
+    files = bergamot_files.find_model_files(folder, "en", target)
     assert files.shortlist is not None
     paths = [files.model, files.source, files.target, files.shortlist]
-    alone, vocabulary = bergamot_worker.load(paths)
+    alone, vocabulary = bergamot_worker.load_model(paths)
     settings = BergamotSettings(model=str(folder))
     engine = engines.load(settings, "en", target)
     sent: list[str] = []
@@ -177,7 +177,7 @@ def against_fxtranslate(folder: Path, file: Path, count: int) -> None:
     parts = [
         part
         for text in sent
-        for part in bergamot_worker.split(
+        for part in bergamot_worker.split_pieces(
             text, lambda words: bergamot_worker.count_pieces(words, vocabulary)
         )
     ]

@@ -114,9 +114,7 @@ def test_a_detector_is_made_ready_for_all_that_use_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ensured: list[tuple[str, str | None]] = []
-    monkeypatch.setattr(
-        detectors, "ensure_model", lambda name, model: ensured.append((name, model))
-    )
+    monkeypatch.setattr(detectors, "ensure_model", lambda *args: ensured.append(args))
     for step in ("given", "judge", "gate"):
         study, tasks = _pending(tmp_path, "gate.detector=openlid", steps={step})
         preflight.check(study, tasks, tmp_path)

@@ -14,7 +14,8 @@ from polypaca.core.records import Example
 from polypaca.core.results import BudgetLedger
 from polypaca.core.work import Context
 from polypaca.data.mixtures import Sampling
-from polypaca.stages.mix import CountBudgets, DrawMixture, MeasureLengths, PlannedCell
+from polypaca.stages.ledger import CountBudgets, PlannedCell
+from polypaca.stages.mix import DrawMixture, MeasureLengths
 
 ROWS, HELD_OUT = 30, 4
 CELL: dict[str, Any] = {

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from polypaca.core.errors import MissingExtraError, StageError, UserError
 from polypaca.translation import bergamot, engines
 from polypaca.translation.bergamot import BergamotSettings
-from polypaca.translation.bergamot_worker import count_pieces, split
+from polypaca.translation.bergamot_worker import count_pieces, split_pieces
 from polypaca.translation.contract import Engine, Untranslated
 
 from .marian_format import (
@@ -87,7 +87,7 @@ def test_a_long_text_is_translated_in_parts(engine: Engine, bergamot_model: Path
 
     vocabulary = SentencePieceProcessor(model_file=str(bergamot_model / VOCAB))
     text = " ".join(sentences(40, seed=9))
-    parts = split(text, lambda words: count_pieces(words, vocabulary))
+    parts = split_pieces(text, lambda words: count_pieces(words, vocabulary))
     assert len(parts) > 1
     expected = " ".join(str(one) for one in engine.translate([part.strip() for part in parts]))
     assert engine.translate([text]) == [expected]
@@ -244,11 +244,11 @@ def _damaged_gzip(path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "spoil", "says"),
     [
-        (MODEL, Path.unlink, r"no model\.\*\.bin in it"),
-        (VOCAB, Path.unlink, r"no vocab\.\*\.spm in it"),
-        (LEX, Path.unlink, r"no lex\.\*\.s2t\.bin in it; set `shortlist: false`"),
+        (MODEL, Path.unlink, r"has no model\.\*\.bin"),
+        (VOCAB, Path.unlink, r"has no vocab\.\*\.spm"),
+        (LEX, Path.unlink, r"has no lex\.\*\.s2t\.bin; set `shortlist: false`"),
         (MODEL, _cut, "bytes where its header says"),
-        (MODEL, _junk, "damaged or not of a Bergamot model: no Marian file"),
+        (MODEL, _junk, "is damaged or not part of a Bergamot model: no Marian file"),
         (MODEL, _pointer, "only a Git LFS pointer"),
         (MODEL, _empty, "empty; download it again"),
         (MODEL, _damaged_gzip, "damaged: CRC check failed"),
@@ -281,7 +281,7 @@ def _without(ending: str) -> Callable[[Path], None]:
     [
         ("_QuantMultA", "no activation scales in it"),
         ("model.yml", r"no special:model\.yml"),
-        ("encoder_l1_self_Wq", r"the engine cannot load it: .*encoder_l1_self_Wq"),
+        ("encoder_l1_self_Wq", r"the engine bergamot cannot load it: .*encoder_l1_self_Wq"),
     ],
 )
 def test_a_model_that_lacks_something(folder: Path, ending: str, says: str) -> None:
@@ -306,7 +306,7 @@ def test_the_wrong_way_round_is_noticed(bergamot_model: Path) -> None:
 
 
 def test_other_forms_of_the_model_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such folder"):
+    with pytest.raises(UserError, match="nowhere does not exist"):
         make("en", "es", model=tmp_path / "nowhere")
     (tmp_path / "model.npz").touch()
     with pytest.raises(UserError, match=r"model\.npz is there: not quantised"):
@@ -315,7 +315,7 @@ def test_other_forms_of_the_model_are_told(tmp_path: Path) -> None:
 
 def test_two_models_in_a_folder(folder: Path) -> None:
     shutil.copy(folder / MODEL, folder / "model.enes.intgemm8.bin")
-    with pytest.raises(UserError, match=r"more than one file fits model\*\.bin"):
+    with pytest.raises(UserError, match=r"several files that match model\*\.bin"):
         make("en", "es", model=folder)
 
 
@@ -362,36 +362,36 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def children() -> Iterator[list[bergamot._Child]]:
-    made = [bergamot._Child([sys.executable, "-c", STAND_IN]) for _ in range(2)]
+def children() -> Iterator[list[bergamot._Worker]]:
+    made = [bergamot._Worker([sys.executable, "-c", STAND_IN]) for _ in range(2)]
     yield made
     for child in made:
         bergamot._stop(child)
 
 
-def test_a_text_that_kills_the_engine_is_left_out(children: list[bergamot._Child]) -> None:
+def test_a_text_that_kills_the_engine_is_left_out(children: list[bergamot._Worker]) -> None:
     texts = [f"poison {n}" if n in (3, 4, 11) else f"text {n}" for n in range(20)]
     outcomes = bergamot._translate(texts, children)
-    died = Untranslated("the engine died over it: ended by signal 6: it hurts")
+    died = Untranslated("the engine crashed on it: ended by signal 6: it hurts")
     assert outcomes == [died if "poison" in text else text.upper() for text in texts]
 
 
 def test_a_text_that_hangs_is_left_out(
-    children: list[bergamot._Child], monkeypatch: pytest.MonkeyPatch
+    children: list[bergamot._Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bergamot, "_SECONDS_PER_TEXT", 0.5)
     monkeypatch.setattr(bergamot, "_SECONDS_TO_DIE", 0.1)
     outcomes = bergamot._translate(["a", "sleep", "b"], children[:1])
-    assert outcomes == ["A", Untranslated("the engine died over it: no answer in time"), "B"]
+    assert outcomes == ["A", Untranslated("the engine crashed on it: no answer in time"), "B"]
 
 
-def test_an_engine_that_always_dies_is_an_error(children: list[bergamot._Child]) -> None:
-    with pytest.raises(StageError, match=r"died over 5 texts in a row.*it hurts"):
+def test_an_engine_that_always_dies_is_an_error(children: list[bergamot._Worker]) -> None:
+    with pytest.raises(StageError, match=r"crashed on 5 texts in a row.*it hurts"):
         bergamot._translate(["poison"] * 50, children[:1])
 
 
 def test_an_engine_that_does_not_start_is_an_error() -> None:
-    child = bergamot._Child([sys.executable, "-c", "import sys; sys.exit('no memory left')"])
+    child = bergamot._Worker([sys.executable, "-c", "import sys; sys.exit('no memory left')"])
     with pytest.raises(StageError, match="exit code 1: no memory left"):
         bergamot._translate(["a"], [child])
     assert child.process is None
@@ -401,16 +401,16 @@ def test_an_engine_that_does_not_start_is_an_error() -> None:
 
 
 def test_split_cuts_between_words() -> None:
-    assert split("one two three four", lambda text: len(text.split()), 2) == [
+    assert split_pieces("one two three four", lambda text: len(text.split()), 2) == [
         "one two ",
         "three four",
     ]
-    assert split("short", len, 10) == ["short"]
-    assert split("abcdefgh", len, 3) == ["ab", "cd", "ef", "gh"]
+    assert split_pieces("short", len, 10) == ["short"]
+    assert split_pieces("abcdefgh", len, 3) == ["ab", "cd", "ef", "gh"]
 
 
 @given(st.text().filter(str.strip), st.integers(1, 20))
 def test_split_loses_nothing(text: str, longest: int) -> None:
-    parts = split(text, lambda part: len(part.strip()), longest)
+    parts = split_pieces(text, lambda part: len(part.strip()), longest)
     assert "".join(parts) == text
     assert all(parts)

@@ -6,7 +6,7 @@ import pytest
 
 from polypaca.llm.records import Reply
 from polypaca.translation import llm
-from polypaca.translation.chatter import is_refusal, names_of
+from polypaca.translation.chatter import is_refusal, language_names
 from polypaca.translation.contract import Untranslated
 
 TEXT = "Name three rivers that flow there, please."
@@ -17,7 +17,9 @@ RUSSIAN = "Назовите три реки, которые там протек�
 
 
 def read(text: str, answer: str, target: str = "es") -> str | Untranslated:
-    return llm.outcome(text, Reply(answer, "m", "stop", 1, 1), names_of("en", target))
+    return llm.read_translation(
+        text, Reply(answer, "m", "stop", 1, 1), language_names("en", target)
+    )
 
 
 @pytest.mark.parametrize(

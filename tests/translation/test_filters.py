@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polypaca.langid import detectors
-from polypaca.translation.filters import FIELDS, FILTERS, Limits, rejection
-from polypaca.translation.sizes import size
+from polypaca.translation.filters import FIELDS, FILTERS, Limits, find_rejection
+from polypaca.translation.sizes import english_size
 
 from ..growth import grows_with_the_size_only  # noqa: TID252
 
@@ -51,7 +51,7 @@ GOOD = {"es": SPANISH, "ru": RUSSIAN, "zh": CHINESE, "hi": HINDI}
 def judged(
     source: dict[str, str], translated: dict[str, str], target: str, origin: str = "en"
 ) -> tuple[str, str] | None:
-    return rejection(
+    return find_rejection(
         source, translated, source_language=origin, target_language=target, detector=DETECTOR
     )
 
@@ -118,7 +118,7 @@ def test_loops_are_caught(target: str, loop: str) -> None:
 
 def test_the_reason_says_what_repeats_and_how_often() -> None:
     _, reason = judged(ENGLISH, {**SPANISH, "output": "muy muy bien " * 8}, "es") or ("", "")
-    assert "8 times running" in reason
+    assert "repeated 8 times" in reason
     assert "bien" in reason
 
 
@@ -147,7 +147,7 @@ def test_the_bounds_of_the_ratio_follow_from_the_limits() -> None:
     source = {"output": "word " * 19 + "words"}
     _, reason = judged(source, {"output": "palabra " * 2 + "corta"}, "es") or ("", "")
     assert "100 characters became 21" in reason
-    assert "from 0.54 to 1.85" in reason
+    assert "0.54 to 1.85" in reason
 
 
 def test_short_fields_may_have_any_length() -> None:
@@ -158,14 +158,14 @@ def test_short_fields_may_have_any_length() -> None:
 
 
 def test_size_is_in_english_characters() -> None:
-    assert size("a" * 1000, "en") == 1000
-    assert size("a" * 1185, "es") == pytest.approx(1000)
+    assert english_size("a" * 1000, "en") == 1000
+    assert english_size("a" * 1185, "es") == pytest.approx(1000)
     # Han by the character, names in Latin letters as they are.
-    assert size("河流", "zh") == pytest.approx(6.8)
-    assert size("河流 Po", "zh") == pytest.approx(6.8 + 3)
-    assert size("강", "ko") == pytest.approx(2.0)
-    assert size("a" * 1005, "nb") == size("a" * 1005, "no") == pytest.approx(1000)
-    assert size("", "bn") == 0
+    assert english_size("河流", "zh") == pytest.approx(6.8)
+    assert english_size("河流 Po", "zh") == pytest.approx(6.8 + 3)
+    assert english_size("강", "ko") == pytest.approx(2.0)
+    assert english_size("a" * 1005, "nb") == english_size("a" * 1005, "no") == pytest.approx(1000)
+    assert english_size("", "bn") == 0
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_limits_can_be_moved() -> None:
     wide = Limits(ratio_base=10)
     assert name_of(ENGLISH, translated, "es") == "length-ratio"
     assert (
-        rejection(
+        find_rejection(
             ENGLISH,
             translated,
             source_language="en",

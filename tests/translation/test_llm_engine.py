@@ -90,7 +90,7 @@ def test_a_translation_and_what_was_asked() -> None:
     ],
 )
 def test_what_models_put_around_a_translation_goes(text: str, answer: str, bare: str) -> None:
-    assert llm.bare(text, answer) == bare
+    assert llm.strip_wrapping(text, answer) == bare
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,11 @@ def test_what_models_put_around_a_translation_goes(text: str, answer: str, bare:
     ],
 )
 def test_what_is_no_translation_says_why(answer: Reply | Failure, reason: str) -> None:
-    assert llm.outcome("The cat.", answer) == Untranslated(reason)
+    assert llm.read_translation("The cat.", answer) == Untranslated(reason)
 
 
 def test_a_text_of_two_lines_may_get_two() -> None:
-    assert llm.outcome("One.\u2028Two.", reply("Uno.\nDos.")) == "Uno.\nDos."
+    assert llm.read_translation("One.\u2028Two.", reply("Uno.\nDos.")) == "Uno.\nDos."
 
 
 def test_cut_off_answers_fail_alone_and_are_asked_again(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_failing_server_stops_the_stage_and_the_good_replies_are_kept(tmp_path
         with pytest.raises(StageError) as failure:
             engine.translate(texts)
         assert str(failure.value).startswith(
-            f"1 of 3 texts got no translation: {server.base_url} answered 500: "
+            f"1 of 3 texts were not translated: {server.base_url} answered 500: "
         )
         assert "the next run asks only for the others" in str(failure.value)
         assert engine.translate(texts) == ["Bien"] * 3
@@ -146,7 +146,7 @@ def test_a_failing_server_stops_the_stage_and_the_good_replies_are_kept(tmp_path
 def test_without_a_cache_a_failure_does_not_promise_one() -> None:
     with serve(lambda number, content: Answer(status=500)) as server:
         engine = make(server, max_retries=0)
-        with pytest.raises(StageError, match="no reply is kept"):
+        with pytest.raises(StageError, match="no replies are kept"):
             engine.translate(["x"])
 
 
@@ -165,7 +165,7 @@ def test_a_text_that_the_server_refuses_fails_alone(texts: list[str]) -> None:
 def test_settings_that_the_server_refuses_stop_the_stage() -> None:
     with serve(lambda number, content: Answer(status=400)) as server:
         engine = make(server)
-        with pytest.raises(StageError, match=r"2 of 2 texts got no translation.*answered 400"):
+        with pytest.raises(StageError, match=r"2 of 2 texts were not translated.*answered 400"):
             engine.translate(["one", "two"])
 
 
@@ -259,11 +259,11 @@ def test_a_prompt_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_a_prompt_that_cannot_be_used(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="'missing' cannot be read"):
+    with pytest.raises(UserError, match=r"cannot read .* 'missing'"):
         llm.load_prompt("missing")
     lacking = tmp_path / "lacking.txt"
     lacking.write_text("Into ${target}", encoding="utf-8")
-    with pytest.raises(UserError, match=r"has no slot \$\{text\}"):
+    with pytest.raises(UserError, match=r"lacks \$\{text\}"):
         llm.load_prompt(str(lacking))
 
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypaca.translation.numbers import lost, readings
+from polypaca.translation.numbers import find_lost_number, number_values
 from polypaca.translation.structure import NUMBER
 
 
 def missing(before: str, after: str, language: str = "en") -> str | None:
-    return lost(before, after, NUMBER, language)
+    return find_lost_number(before, after, NUMBER, language)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_languages_that_write_a_comma() -> None:
     ],
 )
 def test_readings(token: str, point: bool | None, expected: set[str]) -> None:
-    assert readings(token, point) == expected
+    assert number_values(token, point) == expected
 
 
 NATIVE = [

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polypaca.translation.sentences import split_sentences
-from polypaca.translation.structure import find_spans
+from polypaca.translation.spans import find_spans
 
 LANGUAGES = (
     "en",

@@ -13,7 +13,7 @@ from polypaca.core.records import Example
 from polypaca.translation import engines
 from polypaca.translation.contract import Engine, Untranslated
 from polypaca.translation.dummy import DummySettings
-from polypaca.translation.shards import Pace, shards, translate_rows
+from polypaca.translation.shards import Pace, split_into_shards, translate_rows
 
 from .fakes import FakeEngine
 
@@ -73,13 +73,13 @@ def _translate(engine: Engine, cache: Path, rows: Sequence[Example] = ROWS) -> l
 @settings(deadline=None, max_examples=30)
 def test_shards_are_all_rows_in_order(numbers: list[int]) -> None:
     rows = [_row(n) for n in numbers]
-    found = list(shards(rows))
+    found = list(split_into_shards(rows))
     assert [row for shard in found for row in shard] == rows
     assert all(1 <= len(shard) <= 256 for shard in found)
 
 
 def _sources(rows: Sequence[Example]) -> set[tuple[str, ...]]:
-    return {tuple(row.source for row in shard) for shard in shards(rows)}
+    return {tuple(row.source for row in shard) for shard in split_into_shards(rows)}
 
 
 def test_a_row_that_goes_changes_one_shard() -> None:
@@ -153,5 +153,5 @@ def test_a_field_without_translation_gives_its_reason(tmp_path: Path) -> None:
 def test_the_pace_in_words() -> None:
     pace = Pace(rows=1200, kept_rows=200, sentences=5000, seconds=20.0)
     # 1,000 fresh rows in 20 s; 50,800 more take 1,016 s.
-    assert pace.in_words(52_000) == "1,200/52,000 rows, 250 sentences/s, 17 min left"
-    assert Pace(rows=200, kept_rows=200).in_words(400) == "200/400 rows"
+    assert pace.describe(52_000) == "1,200/52,000 rows, 250 sentences/s, 17 min left"
+    assert Pace(rows=200, kept_rows=200).describe(400) == "200/400 rows"

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from polypaca.translation.spans import find_spans
 from polypaca.translation.structure import (
-    blocks,
-    contents,
-    find_spans,
+    count_contents,
+    find_blocks,
     has_words,
     is_special,
     outline,
-    split,
+    split_segments,
 )
 
 from ..growth import grows_with_the_size_only  # noqa: TID252
@@ -35,7 +35,7 @@ TEXTS = st.one_of(
 
 
 def prose(text: str) -> list[str]:
-    return [part.text for part in split(text) if part.prose]
+    return [part.text for part in split_segments(text) if part.prose]
 
 
 def spans(text: str) -> list[str]:
@@ -45,7 +45,7 @@ def spans(text: str) -> list[str]:
 @given(TEXTS)
 @settings(max_examples=500)
 def test_parts_join_to_the_text(text: str) -> None:
-    parts = split(text)
+    parts = split_segments(text)
     assert "".join(part.text for part in parts) == text
     for part in parts:
         assert part.text
@@ -62,7 +62,7 @@ def test_outline_has_a_row_a_line(text: str) -> None:
 @given(TEXTS)
 def test_what_is_not_special_has_neither_spans_nor_numbers(text: str) -> None:
     for line in text.splitlines():
-        spans_there, numbers = contents(line)
+        spans_there, numbers = count_contents(line)
         assert is_special(line) or not (spans_there or numbers)
         if not is_special(line) and any(c.isalpha() for c in line):
             assert has_words(line)
@@ -123,14 +123,14 @@ def test_blocks_are_fixed(text: str, expected: list[str]) -> None:
 
 def test_messages_of_several_lines_are_blocks() -> None:
     message = "{count, plural,\n  one {# day}\n  other {# days {x}}\n}"
-    assert blocks(f"Left: {message} until the end") == [message]
+    assert find_blocks(f"Left: {message} until the end") == [message]
     assert prose(f"Left: {message}\nuntil the end") == ["Left:", "until the end"]
-    assert blocks("{count, plural,\n one {# day}") == []
+    assert find_blocks("{count, plural,\n one {# day}") == []
 
 
 def test_blocks_are_listed_to_the_byte() -> None:
     text = "A\n```x\n b\r\n```\nB\n  $$\nc\n$$\n"
-    assert blocks(text) == ["```x\n b\r\n```", "  $$\nc\n$$"]
+    assert find_blocks(text) == ["```x\n b\r\n```", "  $$\nc\n$$"]
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,9 @@ def test_spans(text: str, expected: list[str]) -> None:
 
 
 def test_contents_count_numbers_outside_of_spans() -> None:
-    found, numbers = contents("On 3/4/2020 at 10:30, `x1` cost $1,000.50 or ৩ or 3. See {0} {0}.")
+    found, numbers = count_contents(
+        "On 3/4/2020 at 10:30, `x1` cost $1,000.50 or ৩ or 3. See {0} {0}."
+    )
     assert found == Counter({"`x1`": 1, "{0}": 2})
     assert numbers == Counter({"3/4/2020": 1, "10:30": 1, "1,000.50": 1, "৩": 1, "3": 1})
 
@@ -330,7 +332,7 @@ def test_time_grows_with_the_length_only() -> None:
 
     def work(size: int) -> None:
         text = piece * (size // len(piece))
-        assert "".join(part.text for part in split(text)) == text
+        assert "".join(part.text for part in split_segments(text)) == text
         find_spans(text)
 
     for piece in pieces:

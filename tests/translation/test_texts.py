@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from polypaca.core.errors import StageError
 from polypaca.translation.contract import Engine, Untranslated
 from polypaca.translation.spans import is_invention
-from polypaca.translation.structure import blocks, contents, outline, split
+from polypaca.translation.structure import count_contents, find_blocks, outline, split_segments
 from polypaca.translation.texts import Translation, translate_texts
 
 from .fakes import FakeEngine
@@ -83,10 +83,10 @@ def shuffled(text: str) -> str:
 
 def assert_kept(text: str, translated: str) -> None:
     """Everything but the words is as it was."""
-    assert blocks(translated) == blocks(text)
+    assert find_blocks(translated) == find_blocks(text)
     assert len(outline(translated)) == len(outline(text))
     for before, after in zip(text.splitlines(), translated.splitlines(), strict=True):
-        (spans, numbers), (new_spans, new_numbers) = contents(before), contents(after)
+        (spans, numbers), (new_spans, new_numbers) = count_contents(before), count_contents(after)
         assert new_numbers == numbers
         assert spans <= new_spans
         assert not any(map(is_invention, new_spans - spans))
@@ -139,8 +139,8 @@ def test_an_engine_that_errs_loses_nothing_or_gives_a_reason(
         return
     # Two spans side by side may read as one; then only the characters can be compared.
     assert len(outline(translation.text)) == len(outline(text))
-    assert blocks(translation.text) == blocks(text)
-    fixed = [part.text for part in split(text) if not part.prose]
+    assert find_blocks(translation.text) == find_blocks(text)
+    fixed = [part.text for part in split_segments(text) if not part.prose]
     at = 0
     for part in fixed:
         found = translation.text.find(part, at)
@@ -256,8 +256,8 @@ def test_a_number_may_come_in_figures_but_none_may_go() -> None:
     [
         ("A cat.", lambda _: "Ein {0}.", "lost placeholder: {0}"),
         ("A `cat`.", lambda t: t + " {7}", "lost placeholder: {7}"),
-        ("A cat.", lambda _: "- Katze", "changed structure: line 1 begins or ends in another way"),
-        ("A cat.", lambda _: "", "the engine gave an empty translation"),
+        ("A cat.", lambda _: "- Katze", "changed structure: line 1 begins or ends differently"),
+        ("A cat.", lambda _: "", "the engine returned an empty translation"),
     ],
 )
 def test_reasons(text: str, change: Callable[[str], str], reason: str) -> None:

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypaca.translation.untranslatable import RULES, request_of, rules_for, untranslatable
+from polypaca.translation.untranslatable import (
+    RULES,
+    extract_request,
+    rules_for,
+    untranslatable_rules,
+)
 
 from ..growth import grows_with_the_size_only  # noqa: TID252
 
@@ -35,7 +40,7 @@ def test_every_rule_has_a_case_and_a_pattern() -> None:
 
 @pytest.mark.parametrize("name", FIRE)
 def test_each_rule_fires(name: str) -> None:
-    assert name in untranslatable(FIRE[name], "", "", "en")
+    assert name in untranslatable_rules(FIRE[name], "", "", "en")
 
 
 @pytest.mark.parametrize(
@@ -56,39 +61,41 @@ def test_each_rule_fires(name: str) -> None:
     ],
 )
 def test_ordinary_tasks_are_left_alone(instruction: str) -> None:
-    assert untranslatable(instruction, "", "An answer.", "en") == []
+    assert untranslatable_rules(instruction, "", "An answer.", "en") == []
 
 
 def test_what_an_instruction_quotes_or_works_on_is_not_its_request() -> None:
-    assert untranslatable("Summarize the text.", "Grammar is about verbs.", "Verbs.", "en") == []
-    assert request_of("Say “please correct my grammar”\n politely") == 'Say "" politely'
+    assert (
+        untranslatable_rules("Summarize the text.", "Grammar is about verbs.", "Verbs.", "en") == []
+    )
+    assert extract_request("Say “please correct my grammar”\n politely") == 'Say "" politely'
 
 
 def test_of_a_long_instruction_both_ends_are_the_request() -> None:
     passage = "The river rose. " * 200
-    assert untranslatable(passage + "Translate the text into German.", "", "", "en") == [
+    assert untranslatable_rules(passage + "Translate the text into German.", "", "", "en") == [
         "translation"
     ]
-    assert untranslatable(passage + "Write a haiku. " + passage, "", "", "en") == []
+    assert untranslatable_rules(passage + "Write a haiku. " + passage, "", "", "en") == []
 
 
 def test_a_fence_alone_is_no_program() -> None:
-    assert untranslatable("Multiply.", "", "```\n2 x 3 = 6\n```", "en") == []
-    assert untranslatable("Multiply.", "", "```python\n2 * 3\n```", "en") == ["program-text"]
+    assert untranslatable_rules("Multiply.", "", "```\n2 x 3 = 6\n```", "en") == []
+    assert untranslatable_rules("Multiply.", "", "```python\n2 * 3\n```", "en") == ["program-text"]
 
 
 def test_other_languages_get_only_the_rules_about_no_language() -> None:
     assert rules_for("de") == ["program-text"]
     assert rules_for("eng") == list(RULES)
-    assert untranslatable("Write a haiku", "", "", "de") == []
-    assert untranslatable("Was gibt das aus?", "print(1)", "1", "de") == ["program-text"]
+    assert untranslatable_rules("Write a haiku", "", "", "de") == []
+    assert untranslatable_rules("Was gibt das aus?", "print(1)", "1", "de") == ["program-text"]
     with pytest.raises(ValueError, match="language code"):
-        untranslatable("a", "b", "c", "no such")
+        untranslatable_rules("a", "b", "c", "no such")
 
 
 @given(st.text(), st.text(), st.text())
 def test_any_text_is_judged(instruction: str, given_input: str, output: str) -> None:
-    found = untranslatable(instruction, given_input, output, "en")
+    found = untranslatable_rules(instruction, given_input, output, "en")
     assert set(found) <= set(RULES)
 
 
@@ -98,7 +105,7 @@ def test_any_text_is_judged(instruction: str, given_input: str, output: str) -> 
 def test_time_grows_with_the_length_only(piece: str) -> None:
     def work(size: int) -> None:
         text = piece * (size // len(piece))
-        untranslatable(text, text, text, "en")
+        untranslatable_rules(text, text, text, "en")
 
     assert grows_with_the_size_only(work, 25_000)
 
@@ -107,6 +114,7 @@ def test_time_grows_with_the_length_only(piece: str) -> None:
 def test_on_alpaca_about_one_row_in_six(data_folder: Path) -> None:
     rows = json.loads((data_folder / "instructions/alpaca.en.json").read_text(encoding="utf-8"))
     hits = sum(
-        bool(untranslatable(row["instruction"], row["input"], row["output"], "en")) for row in rows
+        bool(untranslatable_rules(row["instruction"], row["input"], row["output"], "en"))
+        for row in rows
     )
     assert 0.12 < hits / len(rows) < 0.18

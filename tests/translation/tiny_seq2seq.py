@@ -65,7 +65,7 @@ def marian(
     """Write an OPUS-MT model; it is trained for `steps`, or has large random weights.
 
     600 steps, some seven seconds on one core, are enough to translate unseen sentences word for
-    word. An untrained one may have pieces of other `lines`, at most `size` of them.
+    word. An untrained one may have pieces of other `lines`, at most `english_size` of them.
     """
     import torch
     from transformers import MarianConfig, MarianMTModel, MarianTokenizer

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polypaca.core.tokens import Encoder
+from polypaca.data.budgets import row_cost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from tokenizers import Tokenizer
+
+    from polypaca.data.budgets import LossOn, RowCost
 
 
 @dataclass(frozen=True)
@@ -53,3 +58,15 @@ def row_lengths(
     encoded = encoder.rows(((prompt, response) for _, prompt, response in source), closing)
     for (row_id, _, _), row in zip(again, encoded, strict=True):
         yield RowLength(row_id, row.first, len(row.ids) - row.first + 1)
+
+
+def row_costs(folder: Path, max_length: int, loss_on: LossOn) -> dict[str, RowCost]:
+    """What each row costs by its id, from the files of all languages in a folder."""
+    found = {}
+    for path in folder.glob("*.jsonl"):
+        with path.open("rb") as file:
+            for row in map(json.loads, file):
+                found[row["id"]] = row_cost(
+                    row["prompt"], row["response"], max_length=max_length, loss_on=loss_on
+                )
+    return found

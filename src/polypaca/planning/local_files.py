@@ -16,7 +16,7 @@ from polypaca.core.manifest import State, state_of
 from polypaca.core.records import Example
 from polypaca.planning.assumptions import DATA_SETS, byte_ratio, estimated_tokens, tokenizer_family
 from polypaca.study.grid import given_languages, systems, translation_engines
-from polypaca.translation.given_language import look, notice
+from polypaca.translation.language_check import check_language, language_notice
 from polypaca.workflow import layout
 from polypaca.workflow.fingerprints import Fingerprints
 from polypaca.workflow.tasks import study_tasks
@@ -94,7 +94,9 @@ def _language_notes(sample: Mapping[str, list[Any]]) -> list[str]:
 
     # The one that needs no download: a plan fetches nothing.
     detector = detectors.load("lid176")
-    found = [notice(look(rows, code, detector), code) for code, rows in sample.items()]
+    found = [
+        language_notice(check_language(rows, code, detector), code) for code, rows in sample.items()
+    ]
     return [f"of {_SAMPLE} rows sampled per language, {note}" for note in found if note]
 
 

@@ -20,6 +20,7 @@ from polypaca.core.results import TOTAL_PROMPTS, Analysis, BudgetLedger
 from polypaca.core.work import INPUT, Context, SingleWork
 from polypaca.data.prompts import in_languages
 from polypaca.stats.headline import sentences
+from polypaca.stats.joining import join, scale_of
 from polypaca.stats.provenance import (
     data_notes,
     dropped_notes,
@@ -27,7 +28,6 @@ from polypaca.stats.provenance import (
     statistical_methods,
 )
 from polypaca.stats.rows import rows_of
-from polypaca.stats.scoring import JoinedScores, scored_responses
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from polypaca.stats.answers import Table
     from polypaca.stats.comparisons import Compared
     from polypaca.stats.intervals import Resampling
+    from polypaca.stats.joining import JoinedScores
     from polypaca.stats.pairs import Gates
     from polypaca.stats.settings import Statistics
     from polypaca.stats.summary import ScopeLanguages
@@ -119,17 +120,9 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
 
     def _joined(self) -> JoinedScores:
         """Every answer with its verdict and gate."""
-        scale = _scale(self.verdicts.values())
         prompts = in_languages(self.prompts.path, self.test_languages)
         by_key = {(prompt.id, prompt.language): prompt for prompt in prompts}
-        scored = {
-            system: list(
-                scored_responses(folder, self.verdicts[system], self.gate[system], by_key, scale)
-            )
-            for system, folder in self.responses.items()
-        }
-        ids = list(dict.fromkeys(prompt.id for prompt in prompts))
-        return JoinedScores(scored, ids, scale)
+        return join(self.responses, self.verdicts, self.gate, by_key)
 
     def _computed(self, joined: JoinedScores) -> _Computed:
         """Totals, intervals and tests."""
@@ -195,7 +188,7 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
             }
         }
         for judge, folders in self.opinions.items():
-            low, high = _scale(folders.values())
+            low, high = scale_of(folders.values())
             opinions[judge] = {}
             for folder in folders.values():
                 for verdict in read_jsonl(folder.file, Verdict):
@@ -334,11 +327,6 @@ def _with_budgets(systems: Sequence[SystemLabel], planned: BudgetLedger) -> list
         label if label.budgets is not None else replace(label, budgets=found.get(label.system))
         for label in systems
     ]
-
-
-def _scale(verdicts: Collection[VerdictsFolder]) -> tuple[float, float]:
-    """The judge's scale, as its verdicts' manifests say; the paper's where none says."""
-    return next(iter(verdicts)).facts.scale
 
 
 def _join_signatures(signatures: Iterator[str]) -> str:

@@ -1,9 +1,8 @@
-"""mix: the lengths of rows, the rows of every mixture, and the cost of every cell.
+"""mix: how long rows are, and the rows of every mixture.
 
 lengths/<model>/                             <language>.jsonl
 mixtures/<recipe>[-<language>].s<seed>/      train.jsonl, validation.jsonl
 mixtures/heldout/                            <language>.jsonl
-mixtures/ledger/                             ledger.json
 """
 
 from __future__ import annotations
@@ -11,33 +10,23 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from polypaca.core.errors import DataError, UserError
-from polypaca.core.files import atomic_write, read_jsonl, write_json, write_jsonl
+from polypaca.core.files import atomic_write, read_jsonl, write_jsonl
 from polypaca.core.folders import (
     HeldOutFacts,
     HeldOutFolder,
-    LedgerFacts,
-    LedgerFolder,
     LengthsFolder,
     MixtureFacts,
     MixtureFolder,
 )
 from polypaca.core.records import Example
-from polypaca.core.results import BudgetLedger, CellBudget
 from polypaca.core.work import INPUT, Context, Facts, SingleWork
 from polypaca.data.budgets import (
-    MixtureCost,
-    RecipeCost,
-    RowCost,
     flops_per_token,
-    inequalities,
-    mixture_cost,
-    row_cost,
 )
-from polypaca.data.lengths import row_lengths
+from polypaca.data.lengths import row_costs, row_lengths
 from polypaca.data.mixtures import (
     Draw,
     aligned,
@@ -52,9 +41,6 @@ from polypaca.data.mixtures import (
 from polypaca.models.loading import load_tokenizer
 from polypaca.models.size import parameter_count
 from polypaca.models.templates import load_template
-from polypaca.training.steps import total_steps
-
-_NOTABLE = 0.05  # a difference in tokens between recipes of equal examples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +48,7 @@ if TYPE_CHECKING:
 
     from polypaca.core.folders import BaseFolder, TranslationFolder
     from polypaca.core.settings import Json
-    from polypaca.data.budgets import Kind, LossOn, Unit
+    from polypaca.data.budgets import Kind, Unit
     from polypaca.data.mixtures import Align, Sampling
 
 
@@ -216,99 +202,6 @@ class HoldOut(SingleWork[HeldOutFolder]):
         return HeldOutFacts(rows=counts, summary=f"{total} rows in {len(counts)} languages")
 
 
-@dataclass(frozen=True)
-class PlannedCell:
-    """A cell as the ledger needs it."""
-
-    cell: str
-    model: str
-    method: str
-    recipes: Sequence[str]
-    seed: int
-    budgets: float | None  # None where the size is an amount
-    kind: Kind
-    epochs: float
-    batch_size: int
-    max_length: int
-    loss_on: LossOn
-
-
-@dataclass(frozen=True, kw_only=True)
-class CountBudgets(SingleWork[LedgerFolder]):
-    """The cost of every cell; recipes that should cost the same are compared.
-
-    `mixtures` and `lengths` are by cell, `bases` by model, `supported` languages by recipe.
-    """
-
-    step, stage, format_number = "ledger", "mix", 1
-    makes = LedgerFolder
-
-    mixtures: Mapping[str, MixtureFolder]
-    lengths: Mapping[str, LengthsFolder]
-    bases: Mapping[str, BaseFolder]
-    cells: Sequence[PlannedCell]
-    supported: Mapping[str, int]
-    unit: Unit
-    tolerance: float  # share of the cost
-    unequal: Literal["error", "report"]
-
-    def run(self, context: Context) -> LedgerFacts:
-        """Count and compare.
-
-        Raises:
-            UserError: if recipes that should cost the same do not, and the study forbids that.
-        """
-        facts = {cell: mixture.facts for cell, mixture in self.mixtures.items()}
-        counted = self._counted(facts, context)
-        recipes = _recipe_costs(self.cells, counted, self.supported)
-        unequal = inequalities(recipes, self.unit, self.tolerance)
-        if unequal and self.unequal == "error":
-            dropped = sum(sum(cell.dropped_rows.values()) for cell in counted)
-            why = f" ({dropped} rows have no response within max_length)" if dropped else ""
-            raise UserError(
-                f"recipes that are meant to cost the same do not{why}: "
-                + "; ".join(map(str, unequal))
-                + "; set budget.unequal: report to go on anyway, or raise budget.tolerance"
-            )
-        notes = [f"Declared unequal: {inequality}." for inequality in unequal]
-        if self.unit == "examples":
-            # Equal examples are not equal tokens: one script needs more of them than another.
-            notes += [
-                f"Equal in examples, not in tokens: {inequality}."
-                for inequality in inequalities(recipes, "tokens", _NOTABLE)
-            ]
-        notes += _leaks(facts)
-        one = next(iter(facts.values())).one_budget_rows
-        result = BudgetLedger(unit=self.unit, one_budget_rows=one, cells=counted, notes=notes)
-        write_json(context.folder / "ledger.json", result.model_dump(mode="json"))
-        tokens = sum(cell.tokens for cell in counted)
-        summary = f"{len(counted)} cells, {tokens:,} tokens to train on"
-        return LedgerFacts(notes=notes, summary=summary)
-
-    def _counted(self, facts: Mapping[str, MixtureFacts], context: Context) -> list[CellBudget]:
-        """Every cell's cost; cells share rows, lengths and what comes of both."""
-        parameters = {model: parameter_count(base.path) for model, base in self.bases.items()}
-        ids = cache(_ids)
-        row_costs = cache(_row_costs)
-
-        @cache
-        def once(mixture: Path, measured: Path, max_length: int, loss_on: LossOn) -> MixtureCost:
-            return mixture_cost(ids(mixture), row_costs(measured, max_length, loss_on))
-
-        counted = []
-        for number, cell in enumerate(self.cells):
-            context.progress(number / len(self.cells), cell.cell)
-            cost = once(
-                self.mixtures[cell.cell].train,
-                self.lengths[cell.cell].path,
-                cell.max_length,
-                cell.loss_on,
-            )
-            budgets = facts[cell.cell].budgets
-            counted.append(_cell_budget(cell, budgets, cost, parameters[cell.model]))
-        return counted
-
-
 def _examples(translations: Mapping[str, TranslationFolder]) -> dict[str, list[Example]]:
     """All rows of all training languages."""
     return {
@@ -317,26 +210,9 @@ def _examples(translations: Mapping[str, TranslationFolder]) -> dict[str, list[E
     }
 
 
-def _ids(path: Path) -> list[tuple[str, str]]:
-    """Id and language of each row, without the cost of making records of them."""
-    with path.open("rb") as file:
-        return [(row["id"], row["language"]) for row in map(json.loads, file)]
-
-
-def _row_costs(folder: Path, max_length: int, loss_on: LossOn) -> dict[str, RowCost]:
-    costs = {}
-    for path in folder.glob("*.jsonl"):
-        with path.open("rb") as file:
-            for row in map(json.loads, file):
-                costs[row["id"]] = row_cost(
-                    row["prompt"], row["response"], max_length=max_length, loss_on=loss_on
-                )
-    return costs
-
-
 def _tokens(folder: Path, max_length: int) -> dict[str, int]:
     """What each row costs in tokens; a row that is cut to nothing costs the whole limit."""
-    costs = _row_costs(folder, max_length, "all")
+    costs = row_costs(folder, max_length, "all")
     return {row_id: cost.tokens for row_id, cost in costs.items()}
 
 
@@ -356,72 +232,3 @@ def _shares(sampling: Sampling, sizes: Mapping[str, float]) -> dict[str, float] 
     if sampling.temperature:
         return shares_by_temperature(sizes, sampling.temperature)
     return normalised(dict.fromkeys(sizes, 1.0)) if sampling.stratified else None
-
-
-def _cell_budget(
-    cell: PlannedCell, budgets: float, once: MixtureCost, parameters: int | None
-) -> CellBudget:
-    tokens = round(once.tokens * cell.epochs)
-    flops = flops_per_token(parameters, cell.kind) * tokens if parameters else None
-    return CellBudget(
-        cell=cell.cell,
-        model=cell.model,
-        method=cell.method,
-        recipes=list(cell.recipes),
-        seed=cell.seed,
-        budgets=budgets,
-        examples=round(once.rows * cell.epochs),
-        tokens=tokens,
-        supervised_tokens=round(once.supervised * cell.epochs),
-        steps=total_steps(once.rows, cell.batch_size, cell.epochs),
-        flops=flops,
-        rows_by_language=once.rows_by_language,
-        tokens_by_language=once.tokens_by_language,
-        cut_rows=once.cut,
-        dropped_rows=once.dropped,
-    )
-
-
-def _recipe_costs(
-    cells: Sequence[PlannedCell], counted: Sequence[CellBudget], supported: Mapping[str, int]
-) -> list[RecipeCost]:
-    """The cells of each recipe, model, method and seed added up."""
-    groups: dict[tuple[str, str, str, int], list[int]] = {}
-    for number, cell in enumerate(cells):
-        for recipe in cell.recipes:
-            key = (cell.model, cell.method, recipe, cell.seed)
-            groups.setdefault(key, []).append(number)
-    costs = []
-    for (model, method, recipe, seed), members in groups.items():
-        declared = [cells[number].budgets for number in members]
-        known = [budgets for budgets in declared if budgets is not None]
-        costs.append(
-            RecipeCost(
-                model=model,
-                method=method,
-                recipe=recipe,
-                seed=seed,
-                declared=sum(known) if len(known) == len(declared) else None,
-                supported=supported[recipe],
-                examples=sum(sum(counted[n].rows_by_language.values()) for n in members),
-                tokens=sum(sum(counted[n].tokens_by_language.values()) for n in members),
-            )
-        )
-    return costs
-
-
-def _leaks(facts: Mapping[str, MixtureFacts]) -> list[str]:
-    """A note on translations of validation rows that a random split leaves in training."""
-    leaked = {
-        cell: (fact.validation_sources_trained_on, fact.validation_rows)
-        for cell, fact in facts.items()
-        if fact.validation_sources_trained_on
-    }
-    if not leaked:
-        return []
-    cell, (count, of) = max(leaked.items(), key=lambda item: item[1][0] / item[1][1])
-    return [
-        "Validation rows were drawn at random from each mixture (data.split: random), so "
-        f"translations of them are trained on: {count} of {of} in {cell}. Validation losses are "
-        "too low there, and not fit for the choice of a checkpoint."
-    ]

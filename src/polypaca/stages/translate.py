@@ -22,10 +22,10 @@ from polypaca.data.prompts import in_languages, languages_in
 from polypaca.data.screening import in_words
 from polypaca.langid import detectors
 from polypaca.translation import engines
-from polypaca.translation.filters import rejection
-from polypaca.translation.given_language import MOST, look, notice
-from polypaca.translation.shards import FIELDS, translate_rows
-from polypaca.translation.untranslatable import untranslatable as untranslatable_rules
+from polypaca.translation.filters import FIELDS, find_rejection
+from polypaca.translation.language_check import MAX_ROWS, check_language, language_notice
+from polypaca.translation.shards import translate_rows
+from polypaca.translation.untranslatable import untranslatable_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from polypaca.data.screening import Policy
     from polypaca.langid.contract import Detector
     from polypaca.langid.settings import GateSettings
-    from polypaca.translation.shards import Translated
+    from polypaca.translation.shards import TranslatedRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +60,11 @@ class PassOn(SingleWork[TranslationFolder]):
         context.progress(0.0, self.language)
         path = self.instructions.file(self.language)
         rows = write_jsonl(context.folder / "examples.jsonl", read_jsonl(path, Example))
-        every = max(1, -(-rows // MOST))
+        every = max(1, -(-rows // MAX_ROWS))
         sample = islice(read_jsonl(path, Example), 0, None, every)
-        detected = look(sample, self.language, detectors.load(self.gate.detector, self.gate.model))
-        text = notice(detected, self.language)
+        detector = detectors.load(self.gate.detector, self.gate.model)
+        detected = check_language(sample, self.language, detector)
+        text = language_notice(detected, self.language)
         return TranslationFacts(
             rows=rows,
             engine=None,
@@ -185,8 +186,8 @@ def _read(path: Path, language: str, policy: Policy, waiting: deque[_Row]) -> It
 
 
 def _in_order(
-    pairs: Iterable[Translated], waiting: deque[_Row]
-) -> Iterator[tuple[_Row, Translated | None]]:
+    pairs: Iterable[TranslatedRow], waiting: deque[_Row]
+) -> Iterator[tuple[_Row, TranslatedRow | None]]:
     """All rows in the order of the source, each with its translation unless it was dropped."""
     for done in pairs:
         while waiting[0].dropped:
@@ -211,12 +212,12 @@ class _Screen:
         self.source, self.language, self.engine = source, language, engine
         self._filters, self._detector, self._prompts = filters, detector, prompts
 
-    def refused(self, example: Example, translated: Translated) -> tuple[str, str] | None:
+    def refused(self, example: Example, translated: TranslatedRow) -> tuple[str, str] | None:
         """The filter that rejects the row, and why; None if none does."""
         if translated.reason:
             return "untranslated", translated.reason
         fields = {name: getattr(translated, name) or "" for name in FIELDS}
-        return rejection(
+        return find_rejection(
             {name: getattr(example, name) for name in FIELDS},
             fields,
             source_language=self.source,
@@ -236,7 +237,7 @@ class _Screen:
 def _write(
     folder: Path,
     file: str,
-    rows: Iterable[tuple[_Row, Translated | None]],
+    rows: Iterable[tuple[_Row, TranslatedRow | None]],
     screen: _Screen,
     *,
     drop_contaminated: bool,
@@ -267,7 +268,7 @@ def _write(
 
 
 def _screened(
-    row: _Row, done: Translated | None, screen: _Screen, *, drop_contaminated: bool
+    row: _Row, done: TranslatedRow | None, screen: _Screen, *, drop_contaminated: bool
 ) -> tuple[Example, tuple[str, str] | None]:
     """The translated example, and the filter that rejects it with its reason, if any."""
     if done is None:
@@ -283,7 +284,9 @@ def _screened(
     return example, refused
 
 
-def _example(example: Example, done: Translated, screen: _Screen, rules: Sequence[str]) -> Example:
+def _example(
+    example: Example, done: TranslatedRow, screen: _Screen, rules: Sequence[str]
+) -> Example:
     flags = [*example.flags, *(f"untranslatable: {rule}" for rule in rules)]
     return example.model_copy(
         update={

@@ -56,10 +56,12 @@ class ApertiumSettings(Choice):
 
     kind: Literal["apertium"] = "apertium"
     mode: str | None = Field(
-        default=None, description="such as eng-spa, as `apertium -l` lists it; found if not given"
+        default=None,
+        description="a mode that `apertium -l` lists, such as eng-spa; null: find one",
     )
     mark_unknown: bool = Field(
-        default=False, description="leave `*`, `@`, `#` before words that cannot be translated"
+        default=False,
+        description="keep Apertium's marks `*`, `@`, `#` at unknown words",
     )
 
 
@@ -168,24 +170,24 @@ def _translate(run: _Run, texts: Sequence[str]) -> list[str | Untranslated]:
     cores = [text.strip(" ") for text in texts]
     # The full stop, which Apertium's own formats add too, tells it that the sentence is over.
     streams = [f"{encode(core)}." for core in cores]
-    got = run(streams)
-    if isinstance(got, str) and len(texts) == 1:
-        got = run(streams)  # it may have been killed by chance
-    if isinstance(got, str) and len(texts) == 1:
+    output = run(streams)
+    if isinstance(output, str) and len(texts) == 1:
+        output = run(streams)  # it may have been killed by chance
+    if isinstance(output, str) and len(texts) == 1:
         _probe(run)
-        return [Untranslated(got)]
-    if isinstance(got, str):
+        return [Untranslated(output)]
+    if isinstance(output, str):
         middle = len(texts) // 2
         return _translate(run, texts[:middle]) + _translate(run, texts[middle:])
-    return [_outcome(*each) for each in zip(texts, streams, got, strict=True)]
+    return [_outcome(*item) for item in zip(texts, streams, output, strict=True)]
 
 
-def _outcome(text: str, sent: str, got: str) -> str | Untranslated:
-    if _CODE.findall(sent) != _CODE.findall(got):
-        return Untranslated("Apertium lost or moved signs of the text")
-    translation = decode(got.removesuffix("."))
+def _outcome(text: str, sent: str, output: str) -> str | Untranslated:
+    if _CODE.findall(sent) != _CODE.findall(output):
+        return Untranslated("Apertium lost or moved characters of the text")
+    translation = decode(output.removesuffix("."))
     if text.strip() and not translation.strip():
-        return Untranslated("Apertium gave nothing")
+        return Untranslated("Apertium returned nothing")
     core = text.strip(" ")
     before = text[: len(text) - len(text.lstrip(" "))]
     return before + translation + text[len(before) + len(core) :]
@@ -197,9 +199,9 @@ def _probe(run: _Run) -> None:
     Raises:
         StageError: if it cannot even give back a number.
     """
-    got = run(["1."])
-    if isinstance(got, str):
-        raise StageError(f"{got}; does `echo 1 | apertium MODE` work in a terminal?")
+    output = run(["1."])
+    if isinstance(output, str):
+        raise StageError(f"{output}; does `echo 1 | apertium MODE` work in a terminal?")
 
 
 def _run(command: Sequence[str], streams: Sequence[str]) -> list[str] | str:
@@ -218,39 +220,42 @@ def _run(command: Sequence[str], streams: Sequence[str]) -> list[str] | str:
             start_new_session=True,
         )
     except OSError as error:
-        return f"Apertium cannot be started: {error.strerror}"
+        return f"cannot start Apertium: {error.strerror}"
     with process:
         try:
             output, errors = process.communicate(data.encode(), timeout=seconds)
         except subprocess.TimeoutExpired:
-            return f"Apertium gave no answer within {seconds:.0f} s"
+            return f"Apertium did not answer within {seconds:.0f} s"
         finally:
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)
     if process.returncode:
-        said = " ".join(errors.decode("utf-8", "replace").split())[-200:]
-        return f"Apertium stopped with exit code {process.returncode}" + (said and f": {said}")
+        message = " ".join(errors.decode("utf-8", "replace").split())[-200:]
+        return f"Apertium stopped with exit code {process.returncode}" + (
+            message and f": {message}"
+        )
     # Each program adds an empty part of its own at the end.
-    parts = output.decode("utf-8", "replace").split("\0")
-    found = list(zip(parts, marks, strict=False))
-    if len(found) < len(marks) or not all(part.endswith(mark) for part, mark in found):
-        return "Apertium's output does not fit its input"
-    return [part.removesuffix(mark) for part, mark in found]
+    pieces = output.decode("utf-8", "replace").split("\0")
+    pairs = list(zip(pieces, marks, strict=False))
+    if len(pairs) < len(marks) or not all(piece.endswith(mark) for piece, mark in pairs):
+        return "Apertium's output does not match its input"
+    return [piece.removesuffix(mark) for piece, mark in pairs]
 
 
-def _find_mode(data: Path, source: str, target: str, wanted: str | None) -> str:
+def _find_mode(data: Path, source: str, target: str, mode: str | None) -> str:
     modes = sorted(path.stem for path in (data / "modes").glob("*.mode"))
-    there = f"; modes in {data}: {', '.join(modes) or 'none'}"
-    if wanted is not None:
-        if wanted not in modes:
-            raise UserError(f"Apertium has no mode {wanted!r}{there}")
-        return wanted
-    for one in _names(source):
-        for other in _names(target):
-            if f"{one}-{other}" in modes:
-                return f"{one}-{other}"
+    available = f"; modes in {data}: {', '.join(modes) or 'none'}"
+    if mode is not None:
+        if mode not in modes:
+            raise UserError(f"Apertium has no mode {mode!r}{available}")
+        return mode
+    for source_name in _names(source):
+        for target_name in _names(target):
+            if f"{source_name}-{target_name}" in modes:
+                return f"{source_name}-{target_name}"
     raise UserError(
-        f"Apertium cannot translate from {source} into {target}: {_install(source, target)}{there}"
+        f"Apertium cannot translate from {source} into {target}: "
+        f"{_install(source, target)}{available}"
     )
 
 
@@ -275,14 +280,14 @@ def _names(code: str) -> list[str]:
 def _install(source: str, target: str) -> str:
     pair = f"{_names(source)[-2]}-{_names(target)[-2]}"
     return (
-        f"`apt install apertium apertium-{pair}` on Debian and Ubuntu (some pairs are named the "
-        "other way round or with short codes: `apt-cache search apertium` lists them)"
+        f"on Debian and Ubuntu run `apt install apertium apertium-{pair}` (some pairs are named "
+        "the other way round or with short codes: see `apt-cache search apertium`)"
     )
 
 
 def _version(program: str) -> str:
-    shown = subprocess.run([program, "-V"], capture_output=True, text=True, check=False)  # noqa: S603
-    return shown.stdout.strip().removeprefix("Apertium ") or "unknown"
+    result = subprocess.run([program, "-V"], capture_output=True, text=True, check=False)  # noqa: S603
+    return result.stdout.strip().removeprefix("Apertium ") or "unknown"
 
 
 def _hash_data(data: Path, mode: str) -> str:

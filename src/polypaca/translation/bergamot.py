@@ -23,8 +23,8 @@ from pydantic import Field
 
 from polypaca.core.errors import MissingExtraError, StageError, UserError
 from polypaca.core.settings import USER_PATH, Choice
-from polypaca.translation.bergamot_files import ModelFiles, check, find
-from polypaca.translation.bergamot_worker import LONGEST
+from polypaca.translation.bergamot_files import ModelFiles, check_model_files, find_model_files
+from polypaca.translation.bergamot_worker import MAX_PIECES
 from polypaca.translation.contract import Untranslated
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from polypaca.translation.contract import EngineContext
 
-# A sentence takes milliseconds, and `LONGEST` bounds what it can take.
+# A sentence takes milliseconds, and `MAX_PIECES` bounds what it can take.
 _SECONDS_PER_TEXT = 300.0
 _SECONDS_TO_LOAD = 300.0
 _SECONDS_TO_DIE = 5.0
@@ -46,10 +46,11 @@ class BergamotSettings(Choice):
 
     kind: Literal["bergamot"] = "bergamot"
     model: Annotated[str, USER_PATH] = Field(
-        description="a folder; {source} and {language} are filled in"
+        description="the model's folder; {source} and {language} are filled in"
     )
     shortlist: bool = Field(
-        default=True, description="choose words from the model's shortlist, as Firefox does"
+        default=True,
+        description="choose words from the model's shortlist, as Firefox does",
     )
 
 
@@ -78,16 +79,18 @@ class Bergamot:
         except PackageNotFoundError as error:
             raise MissingExtraError("the engine bergamot", "bergamot") from error
         if context.threads < 1:
-            raise UserError(f"threads is {context.threads}; give 1 or more")
+            raise UserError(f"threads must be at least 1, not {context.threads}")
         shortlist = settings.shortlist
-        files = find(Path(settings.model), context.source, context.target, shortlist=shortlist)
-        digest = check(files)
-        first = _Child(_command(files))
-        backend = _start(first, f"{files.model}: the engine cannot load it", UserError)
-        self._children = [first, *(_Child(_command(files)) for _ in range(context.threads - 1))]
+        files = find_model_files(
+            Path(settings.model), context.source, context.target, shortlist=shortlist
+        )
+        digest = check_model_files(files)
+        first = _Worker(_command(files))
+        backend = _start(first, f"{files.model}: the engine bergamot cannot load it", UserError)
+        self._children = [first, *(_Worker(_command(files)) for _ in range(context.threads - 1))]
         self.signature = (
             f"bergamot fxtranslate={engine_version} backend={backend} model={digest} "
-            f"shortlist={shortlist} longest={LONGEST} unknown=never"
+            f"shortlist={shortlist} longest={MAX_PIECES} unknown=never"
         )
 
     def translate(self, texts: Sequence[str]) -> list[str | Untranslated]:
@@ -113,12 +116,12 @@ class Bergamot:
 
 
 @dataclass
-class _Child:
+class _Worker:
     """A process with the model, if it runs, and what it says: lines, then None when it ends."""
 
     command: list[str]
     process: subprocess.Popen[str] | None = None
-    said: queue.SimpleQueue[str | None] = field(default_factory=queue.SimpleQueue)
+    lines: queue.SimpleQueue[str | None] = field(default_factory=queue.SimpleQueue)
     errors: IO[bytes] | None = None
 
 
@@ -129,10 +132,10 @@ def _command(files: ModelFiles) -> list[str]:
     return [sys.executable, "-m", "polypaca.translation.bergamot_worker", *map(str, paths)]
 
 
-def _start(child: _Child, problem: str, kind: type[UserError | StageError]) -> str:
+def _start(child: _Worker, problem: str, kind: type[UserError | StageError]) -> str:
     """Start the process and wait for its model; gives the name of its arithmetic."""
     child.errors = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has died
-    child.said = queue.SimpleQueue()
+    child.lines = queue.SimpleQueue()
     child.process = subprocess.Popen(  # noqa: S603 - this very package, and paths as arguments
         child.command,
         stdin=subprocess.PIPE,
@@ -141,16 +144,16 @@ def _start(child: _Child, problem: str, kind: type[UserError | StageError]) -> s
         text=True,
         encoding="ascii",
     )
-    Thread(target=_listen, args=(child.process.stdout, child.said), daemon=True).start()
+    Thread(target=_listen, args=(child.process.stdout, child.lines), daemon=True).start()
     reply = _next(child, _SECONDS_TO_LOAD)
     if reply is None or "error" in reply:
-        why = reply["error"] if reply else _last_words(child)
+        why = reply["error"] if reply else _exit_reason(child)
         _stop(child)
         raise kind(f"{problem}: {why}")
     return reply["backend"]
 
 
-def _stop(child: _Child) -> None:
+def _stop(child: _Worker) -> None:
     """End the process, if there is one, and leave nothing of it."""
     process, child.process = child.process, None
     if process is None:
@@ -167,17 +170,17 @@ def _listen(stream: IO[str], said: queue.SimpleQueue[str | None]) -> None:
     said.put(None)
 
 
-def _next(child: _Child, seconds: float) -> dict[str, str] | None:
+def _next(child: _Worker, seconds: float) -> dict[str, str] | None:
     """The next reply; none if the process ended or stayed silent for so long."""
     try:
-        line = child.said.get(timeout=seconds)
+        line = child.lines.get(timeout=seconds)
     except queue.Empty:
         return None
     reply: dict[str, str] | None = json.loads(line) if line else None
     return reply
 
 
-def _last_words(child: _Child) -> str:
+def _exit_reason(child: _Worker) -> str:
     """Why a process that does not answer does not: how it ended, and its last error line."""
     assert child.process is not None
     assert child.errors is not None
@@ -187,11 +190,11 @@ def _last_words(child: _Child) -> str:
         return "no answer in time"
     child.errors.seek(0)
     lines = child.errors.read().decode(errors="replace").strip().splitlines()
-    how = f"ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    return f"{how}: {lines[-1]}" if lines else how
+    reason = f"ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return f"{reason}: {lines[-1]}" if lines else reason
 
 
-def _translate(texts: Sequence[str], children: Sequence[_Child]) -> list[str | Untranslated]:
+def _translate(texts: Sequence[str], children: Sequence[_Worker]) -> list[str | Untranslated]:
     outcomes: list[str | Untranslated] = [Untranslated("not reached")] * len(texts)
     waiting = iter(range(len(texts)))
     lock = Lock()
@@ -212,7 +215,7 @@ def _translate(texts: Sequence[str], children: Sequence[_Child]) -> list[str | U
 
 
 def _work(
-    child: _Child,
+    child: _Worker,
     texts: Sequence[str],
     take: Callable[[], int | None],
     outcomes: list[str | Untranslated],
@@ -235,15 +238,15 @@ def _work(
             crashes = crashes + 1 if crashed else 0
             if crashes == _CRASHES_IN_A_ROW:
                 raise StageError(
-                    f"the engine bergamot died over {crashes} texts in a row; the last one: "
-                    f"{outcomes[at]}; see whether memory ran out, or translate with another engine"
+                    f"the engine bergamot crashed on {crashes} texts in a row, last with: "
+                    f"{outcomes[at]}; check whether memory ran out, or use another engine"
                 )
     finally:
         if ahead:  # it would answer them to whoever asks next
             _stop(child)
 
 
-def _outcome(text: str, child: _Child) -> tuple[str | Untranslated, bool | None]:
+def _outcome(text: str, child: _Worker) -> tuple[str | Untranslated, bool | None]:
     """What became of a text that was sent, and whether the engine died over it.
 
     None where it did not die at all; False if a second try, alone in a new process, went well: the
@@ -257,15 +260,15 @@ def _outcome(text: str, child: _Child) -> tuple[str | Untranslated, bool | None]
     reply = _next(child, _SECONDS_PER_TEXT)
     if reply is not None:
         return _read(reply), False
-    why = _last_words(child)
+    why = _exit_reason(child)
     _stop(child)
-    return Untranslated(f"the engine died over it: {why}"), True
+    return Untranslated(f"the engine crashed on it: {why}"), True
 
 
-def _send(child: _Child, text: str) -> None:
+def _send(child: _Worker, text: str) -> None:
     """Give the process a text; that it has died shows when an answer is awaited."""
     if child.process is None:
-        _start(child, "the engine bergamot does not start again", StageError)
+        _start(child, "cannot restart the engine bergamot", StageError)
     assert child.process is not None
     assert child.process.stdin is not None
     with suppress(BrokenPipeError):

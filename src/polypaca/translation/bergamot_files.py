@@ -67,7 +67,9 @@ class ModelFiles:
     shortlist: Path | None
 
 
-def find(folder: Path, source: str, target: str, *, shortlist: bool = True) -> ModelFiles:
+def find_model_files(
+    folder: Path, source: str, target: str, *, shortlist: bool = True
+) -> ModelFiles:
     """The files of the model from `source` into `target` in a folder.
 
     Raises:
@@ -75,29 +77,31 @@ def find(folder: Path, source: str, target: str, *, shortlist: bool = True) -> M
             name says that it translates something else.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; {EXPECTED}")
-    model = _one(folder, "model*.bin", source, target)
+        raise UserError(f"{folder} does not exist; {EXPECTED}")
+    model = _find_file(folder, "model*.bin", source, target)
     if model is None:
-        raise UserError(f"{folder}: no model.*.bin in it{_instead(folder)}; {EXPECTED}")
-    _same_pair(model, source, target)
-    shared = _one(folder, "vocab*.spm", source, target)
-    vocabularies = [_one(folder, f"{side}vocab*.spm", source, target) for side in ("src", "trg")]
+        raise UserError(f"{folder} has no model.*.bin{_unusable_hint(folder)}; {EXPECTED}")
+    _check_pair(model, source, target)
+    shared = _find_file(folder, "vocab*.spm", source, target)
+    vocabularies = [
+        _find_file(folder, f"{side}vocab*.spm", source, target) for side in ("src", "trg")
+    ]
     if not any(vocabularies):
         vocabularies = [shared, shared]
     reads, writes = vocabularies
     if reads is None or writes is None:
         lacks = "trgvocab" if reads else "srcvocab" if writes else "vocab"
-        raise UserError(f"{folder}: no {lacks}.*.spm in it; {EXPECTED}")
-    lexicon = _one(folder, "lex*.bin", source, target) if shortlist else None
+        raise UserError(f"{folder} has no {lacks}.*.spm; {EXPECTED}")
+    lexicon = _find_file(folder, "lex*.bin", source, target) if shortlist else None
     if shortlist and lexicon is None:
         raise UserError(
-            f"{folder}: no lex.*.s2t.bin in it; set `shortlist: false` to translate without "
-            f"(slower, and other words come out); {EXPECTED}"
+            f"{folder} has no lex.*.s2t.bin; set `shortlist: false` to translate without one "
+            f"(slower, with different output); {EXPECTED}"
         )
     return ModelFiles(model, reads, writes, lexicon)
 
 
-def read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
     """What the file holds, unpacked if its name ends in `.gz`.
 
     Raises:
@@ -108,17 +112,17 @@ def read(path: Path) -> bytes:
         if path.suffix == ".gz":
             data = gzip.decompress(data)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{path}: damaged: {error}; download it again") from error
+        raise UserError(f"{path} is damaged: {error}; download it again") from error
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
     if data.startswith(b"version https://git-lfs"):
-        raise UserError(f"{path}: only a Git LFS pointer; fetch the file with `git lfs pull`")
+        raise UserError(f"{path} is only a Git LFS pointer; fetch the file with `git lfs pull`")
     if not data:
-        raise UserError(f"{path}: empty; download it again")
+        raise UserError(f"{path} is empty; download it again")
     return data
 
 
-def check(files: ModelFiles) -> str:
+def check_model_files(files: ModelFiles) -> str:
     """See that the files are whole and fit together; gives the SHA-256 of all they hold.
 
     Unpacked and gzipped files have the same hash.
@@ -127,85 +131,87 @@ def check(files: ModelFiles) -> str:
         UserError: if a file is damaged, of another kind, or does not fit the others.
     """
     digest = hashlib.sha256()
-    contents = [read(path) for path in (files.model, files.source, files.target)]
+    contents = [read_file(path) for path in (files.model, files.source, files.target)]
     for data in contents:
         digest.update(hashlib.sha256(data).digest())
     rows = _check_model(files.model, contents[0])
     _check_vocabulary(files.source, contents[1], rows[0])
     pieces = _check_vocabulary(files.target, contents[2], rows[1])
     if files.shortlist is not None:
-        data = read(files.shortlist)
+        data = read_file(files.shortlist)
         digest.update(hashlib.sha256(data).digest())
         _check_shortlist(files.shortlist, data, pieces)
     return digest.hexdigest()
 
 
-def _one(folder: Path, pattern: str, source: str, target: str) -> Path | None:
+def _find_file(folder: Path, pattern: str, source: str, target: str) -> Path | None:
     """The file of that name; where more than one fits, the one whose name has the pair."""
-    found = sorted([*folder.glob(pattern), *folder.glob(f"{pattern}.gz")])
+    paths = sorted([*folder.glob(pattern), *folder.glob(f"{pattern}.gz")])
     # unpacked beside its packed self: one file
-    found = [path for path in found if path.suffix != ".gz" or path.with_suffix("") not in found]
-    if len(found) > 1:
+    paths = [path for path in paths if path.suffix != ".gz" or path.with_suffix("") not in paths]
+    if len(paths) > 1:
         pairs = (f".{source}{target}.", f".{target}{source}.")
-        named = [[path for path in found if pair in path.name] for pair in pairs]
-        found = named[0] or (named[1] if pattern.startswith("vocab") else []) or found
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found)
-        raise UserError(f"{folder}: more than one file fits {pattern}: {names}; keep one")
-    return found[0] if found else None
+        named = [[path for path in paths if pair in path.name] for pair in pairs]
+        paths = named[0] or (named[1] if pattern.startswith("vocab") else []) or paths
+    if len(paths) > 1:
+        names = ", ".join(path.name for path in paths)
+        raise UserError(f"{folder} has several files that match {pattern}: {names}; keep one")
+    return paths[0] if paths else None
 
 
-def _instead(folder: Path) -> str:
+def _unusable_hint(folder: Path) -> str:
     """What is wrong, if the model is there in a form that cannot be used."""
-    if found := sorted(folder.glob("model*.zst")):
-        return f" ({found[0].name} is there: unpack it with `zstd -d`)"
-    if found := sorted(folder.glob("model*.npz")):
-        return f" ({found[0].name} is there: not quantised; take the intgemm file)"
+    if paths := sorted(folder.glob("model*.zst")):
+        return f" ({paths[0].name} is there: unpack it with `zstd -d`)"
+    if paths := sorted(folder.glob("model*.npz")):
+        return f" ({paths[0].name} is there: not quantised; take the intgemm file)"
     return ""
 
 
-def _same_pair(model: Path, source: str, target: str) -> None:
+def _check_pair(model: Path, source: str, target: str) -> None:
     """Published names carry the pair; a model used the wrong way round gives fluent nonsense."""
-    found = re.search(r"\.([a-z]{2})([a-z]{2})\.", model.name)
-    if found is None or not all(is_language(code) for code in found.groups()):
+    pair = re.search(r"\.([a-z]{2})([a-z]{2})\.", model.name)
+    if pair is None or not all(is_language(code) for code in pair.groups()):
         return
-    if not (same_language(found[1], source) and same_language(found[2], target)):
+    if not (same_language(pair[1], source) and same_language(pair[2], target)):
         raise UserError(
-            f"{model}: translates {found[1]} into {found[2]}, not {source} into {target}; "
+            f"{model} translates {pair[1]} into {pair[2]}, not {source} into {target}; "
             f"{source}-{target} needs its own folder"
         )
 
 
-def _damaged(path: Path, why: str) -> UserError:
-    return UserError(f"{path}: damaged or not of a Bergamot model: {why}; download it again")
+def _damaged_error(path: Path, why: str) -> UserError:
+    return UserError(f"{path} is damaged or not part of a Bergamot model: {why}; download it again")
 
 
 def _check_model(path: Path, data: bytes) -> tuple[int, int]:
     """Gives the rows of the source's and of the target's embeddings."""
     if len(data) >= 8 and struct.unpack_from("<Q", data) != (_MODEL_VERSION,):
-        raise _damaged(path, f"no Marian file of version {_MODEL_VERSION}")
+        raise _damaged_error(path, f"no Marian file of version {_MODEL_VERSION}")
     try:
-        found = _parameters(data)
+        parameters = _parameters(data)
     except (struct.error, UnicodeDecodeError, MemoryError) as error:
-        raise _damaged(path, "its header is cut off") from error
-    size = max((item.end for item in found.values()), default=0)
+        raise _damaged_error(path, "its header is cut off") from error
+    size = max((item.end for item in parameters.values()), default=0)
     if size != len(data):
-        raise _damaged(path, f"{len(data):,} bytes where its header says {size:,}")
-    for name, item in found.items():
+        raise _damaged_error(path, f"{len(data):,} bytes where its header says {size:,}")
+    for name, item in parameters.items():
         if item.code not in _TYPES:
-            raise _damaged(path, f"{name} is of the unknown type {item.code:#x}")
-    if not {"special:model.yml", _OUTPUT_BIAS} <= found.keys():
-        raise _damaged(path, f"no special:model.yml or no {_OUTPUT_BIAS} in it")
-    if not any(item.code == _INTGEMM8 for item in found.values()):
+            raise _damaged_error(path, f"{name} is of the unknown type {item.code:#x}")
+    if not {"special:model.yml", _OUTPUT_BIAS} <= parameters.keys():
+        raise _damaged_error(path, f"no special:model.yml or no {_OUTPUT_BIAS} in it")
+    if not any(item.code == _INTGEMM8 for item in parameters.values()):
         raise UserError(f"{path}: not quantised to int8: take the model.*.intgemm.alphas.bin file")
-    if not any(name.endswith("_QuantMultA") for name in found):
+    if not any(name.endswith("_QuantMultA") for name in parameters):
         raise UserError(
             f"{path}: no activation scales in it: take the model.*.intgemm.alphas.bin file"
         )
-    sides = [found.get(name, found.get("Wemb")) for name in ("encoder_Wemb", "decoder_Wemb")]
+    sides = [
+        parameters.get(name, parameters.get("Wemb")) for name in ("encoder_Wemb", "decoder_Wemb")
+    ]
     rows = [side.shape[0] for side in sides if side is not None]
     if len(rows) != len(sides):
-        raise _damaged(path, "no embeddings in it")
+        raise _damaged_error(path, "no embeddings in it")
     return rows[0], rows[1]
 
 
@@ -214,7 +220,7 @@ def _parameters(data: bytes) -> dict[str, _Parameter]:
     (count,) = struct.unpack_from("<Q", data, 8)
     headers = list(struct.iter_unpack("<QQQQ", data[16 : 16 + 32 * count]))
     at = 16 + 32 * count
-    names, shapes, found = [], [], {}
+    names, shapes, parameters = [], [], {}
     for length, *_ in headers:
         names.append(data[at : at + length - 1].decode())
         at += length
@@ -224,9 +230,9 @@ def _parameters(data: bytes) -> dict[str, _Parameter]:
     (padding,) = struct.unpack_from("<Q", data, at)
     at += 8 + padding
     for name, shape, (_, code, _, size) in zip(names, shapes, headers, strict=True):
-        found[name] = _Parameter(code, shape, at, at + size)
+        parameters[name] = _Parameter(code, shape, at, at + size)
         at += size
-    return found
+    return parameters
 
 
 def without_unknown(data: bytes, unknown: int) -> bytes:
@@ -246,7 +252,7 @@ def _check_vocabulary(path: Path, data: bytes, rows: int) -> int:
     try:
         pieces: int = SentencePieceProcessor(model_proto=data).vocab_size()
     except RuntimeError as error:
-        raise _damaged(path, "no SentencePiece vocabulary") from error
+        raise _damaged_error(path, "no SentencePiece vocabulary") from error
     if pieces > rows:
         raise UserError(
             f"{path}: {pieces:,} pieces, but the model has embeddings for {rows:,}: "
@@ -259,16 +265,16 @@ def _check_shortlist(path: Path, data: bytes, pieces: int) -> None:
     import numpy as np
 
     if len(data) < 48:
-        raise _damaged(path, "its header is cut off")
+        raise _damaged_error(path, "its header is cut off")
     magic, checksum, _, _, offsets, entries = struct.unpack_from("<QQQQQQ", data)
     if magic != _SHORTLIST_MAGIC:
-        raise _damaged(path, "no binary shortlist")
+        raise _damaged_error(path, "no binary shortlist")
     size = 48 + 8 * offsets + 4 * entries
     if size != len(data):
-        raise _damaged(path, f"{len(data):,} bytes where its header says {size:,}")
+        raise _damaged_error(path, f"{len(data):,} bytes where its header says {size:,}")
     words = np.frombuffer(data, "<u8", (len(data) - 16) // 8, 16).tolist()
     if _checksum(words) != checksum:
-        raise _damaged(path, "wrong checksum")
+        raise _damaged_error(path, "wrong checksum")
     if entries and int(np.frombuffer(data, "<u4", entries, 48 + 8 * offsets).max()) >= pieces:
         raise UserError(f"{path}: names pieces that the vocabulary lacks: of another model")
 

@@ -17,22 +17,22 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from polypaca.translation.bergamot_files import read, without_unknown
+from polypaca.translation.bergamot_files import read_file, without_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Firefox and Bergamot cut at 128 pieces, end mark included (max-length-break: 128). The engine
 # stops writing after 256 pieces, twice that: what it is given whole, it can answer whole.
-LONGEST = 127
+MAX_PIECES = 127
 
 
 def main(arguments: list[str]) -> None:
     """Load the model and answer until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it closes the input
-    replies = _own_output()
+    replies = _redirect_output()
     try:
-        translator, vocabulary = load([Path(argument) for argument in arguments])
+        translator, vocabulary = load_model([Path(argument) for argument in arguments])
         translator.translate("1")  # a part that is missing shows only at work
     except Exception as error:  # noqa: BLE001 - whatever is wrong, the parent has to say it
         _reply(replies, error=str(error))
@@ -50,11 +50,11 @@ def main(arguments: list[str]) -> None:
 
 def translate(text: str, translator: Any, vocabulary: Any) -> str:
     """Translate one text, in parts if it has more pieces than the engine takes at once."""
-    parts = []
-    for part in split(text, lambda words: count_pieces(words, vocabulary)):
-        kept = part.rstrip()
-        parts += [translator.translate(kept), part[len(kept) :]]
-    return "".join(parts).strip()
+    outputs = []
+    for chunk in split_pieces(text, lambda words: count_pieces(words, vocabulary)):
+        content = chunk.rstrip()
+        outputs += [translator.translate(content), chunk[len(content) :]]
+    return "".join(outputs).strip()
 
 
 def count_pieces(text: str, vocabulary: Any) -> int:
@@ -67,7 +67,7 @@ def count_pieces(text: str, vocabulary: Any) -> int:
     )
 
 
-def split(text: str, count: Callable[[str], int], longest: int = LONGEST) -> list[str]:
+def split_pieces(text: str, count: Callable[[str], int], longest: int = MAX_PIECES) -> list[str]:
     """Cut a text into parts of at most `longest` pieces, between words where that is possible.
 
     Joined, the parts are the text; white space stays with the word before it.
@@ -75,16 +75,16 @@ def split(text: str, count: Callable[[str], int], longest: int = LONGEST) -> lis
     # No piece of ASCII is shorter than a character, but for the mark of a word's beginning.
     if (text.isascii() and len(text) < longest) or count(text) <= longest:
         return [text]
-    parts, used = [""], 0
+    chunks, used = [""], 0
     for word in re.findall(r"\s*\S+\s*", text):
         for piece in _halves(word, count, longest):
             cost = count(piece)
             if used + cost > longest:
-                parts.append("")
+                chunks.append("")
                 used = 0
-            parts[-1] += piece
+            chunks[-1] += piece
             used += cost
-    return [part for part in parts if part]
+    return [chunk for chunk in chunks if chunk]
 
 
 def _halves(word: str, count: Callable[[str], int], longest: int) -> list[str]:
@@ -95,18 +95,18 @@ def _halves(word: str, count: Callable[[str], int], longest: int) -> list[str]:
     return [*_halves(word[:middle], count, longest), *_halves(word[middle:], count, longest)]
 
 
-def load(paths: list[Path]) -> tuple[Any, Any]:
+def load_model(paths: list[Path]) -> tuple[Any, Any]:
     """The translator, and the vocabulary of the language that it reads."""
     from fxtranslate import Translator
     from sentencepiece import SentencePieceProcessor
 
-    model, source, target, *shortlist = [read(path) for path in paths]
+    model, source, target, *shortlist = [read_file(path) for path in paths]
     unknown = SentencePieceProcessor(model_proto=target).unk_id()
     translator = Translator(without_unknown(model, unknown), source, target, *shortlist)
     return translator, SentencePieceProcessor(model_proto=source)
 
 
-def _own_output() -> TextIO:
+def _redirect_output() -> TextIO:
     """Standard output for replies alone; what libraries print goes to standard error."""
     replies = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)

@@ -181,7 +181,7 @@ _ECHO_WORDS = 3  # a text of fewer may well stand in its own translation
 
 
 @lru_cache(maxsize=256)
-def names_of(*codes: str) -> frozenset[str]:
+def language_names(*codes: str) -> frozenset[str]:
     """How languages are called, in English, by themselves and by one another; and their codes."""
     import langcodes
 
@@ -201,7 +201,7 @@ def without_chatter(text: str, answer: str, names: Iterable[str]) -> str:
     Args:
         text: what was to be translated, without outer white space.
         answer: what the model wrote, without outer white space.
-        names: how the two languages are called: see `names_of`.
+        names: how the two languages are called: see `language_names`.
     """
     return _without_tail(text, _without_head(text, answer, frozenset(names)))
 

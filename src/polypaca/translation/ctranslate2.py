@@ -65,26 +65,27 @@ class CTranslate2Settings(Choice):
 
     kind: Literal["ctranslate2"] = "ctranslate2"
     model: Annotated[str, USER_PATH] = Field(
-        description="a folder; {source} and {language} are filled in"
+        description="the model's folder; {source} and {language} are filled in"
     )
-    beam_size: int = Field(default=4, ge=1, description="1 is greedy")
+    beam_size: int = Field(default=4, ge=1, description="the number of beams; 1: greedy decoding")
     compute_type: str = Field(
-        default="default", description="int8, float32, ...; default: int8 where the device can"
+        default="default",
+        description="int8, float32, ...; default: int8 where the device supports it",
     )
     device: Annotated[Literal["auto", "cpu", "cuda"], RUN_ONLY] = Field(
         default="auto", description="auto: the first GPU if there is one, else the CPU"
     )
     max_batch_tokens: Annotated[int, RUN_ONLY] = Field(
-        default=2048, ge=1, description="source tokens translated at once"
+        default=2048, ge=1, description="the most source tokens of a batch"
     )
     max_length: int = Field(
         default=256, ge=1, lt=_POSITIONS, description="the most tokens of a translation"
     )
     source_token: str | None = Field(
-        default=None, description="the source language's in an NLLB model, such as zho_Hant"
+        default=None, description="the source language's token in an NLLB model, such as zho_Hant"
     )
     target_token: str | None = Field(
-        default=None, description="the target language's, such as >>por_BR<<; empty for none"
+        default=None, description="the target language's token, such as >>por_BR<<; empty for none"
     )
 
 
@@ -114,7 +115,7 @@ class CTranslate2:
             MissingExtraError: if ctranslate2 is not installed.
         """
         if context.threads < 1:
-            raise UserError(f"threads is {context.threads}: it must be at least 1")
+            raise UserError(f"threads must be at least 1, not {context.threads}")
         folder, source, target = Path(settings.model), context.source, context.target
         command = _conversion(folder, source, target)
         files = _files(folder, command)
@@ -149,10 +150,10 @@ class CTranslate2:
             pieces = codec.pieces(text)
             tokens = [*codec.before, *pieces, *codec.after]
             if not pieces:
-                outcomes[index] = Untranslated("no characters that the model reads")
+                outcomes[index] = Untranslated("no characters that the model can read")
             elif len(tokens) > _POSITIONS:
                 outcomes[index] = Untranslated(
-                    f"{len(tokens)} tokens, more than the {_POSITIONS} that the model reads"
+                    f"{len(tokens)} tokens, more than the {_POSITIONS} that the model can read"
                 )
             else:
                 groups.setdefault(0 if self._mixed else len(tokens), []).append((index, tokens))
@@ -216,7 +217,7 @@ def _files(folder: Path, command: str) -> list[Path]:
     """The files that determine a translation; all are there, and none is empty."""
     if not folder.is_dir():
         raise UserError(
-            f"{folder} is no folder with a converted model; convert one with: {command}"
+            f"{folder} is not a folder with a converted model; convert one with: {command}"
         )
     vocabularies = [path for name in _VOCABULARIES for path in folder.glob(f"{name}.*")]
     pieces = [folder / name for name in (*_MARIAN_FILES, _NLLB_FILE) if (folder / name).exists()]
@@ -253,7 +254,7 @@ def _load(
     device, compute_type = str(settings.device), settings.compute_type
     gpus = ctranslate2.get_cuda_device_count()
     if device == "cuda" and not gpus:
-        raise UserError("there is no GPU that CUDA sees; set device to cpu or auto")
+        raise UserError("CUDA finds no GPU; set device to cpu or auto")
     if device == "auto":
         device = "cuda" if gpus else "cpu"
     supported = sorted(ctranslate2.get_supported_compute_types(device))
@@ -261,7 +262,7 @@ def _load(
         compute_type = next(name for name in _PREFERRED[device] if name in supported)
     if compute_type not in supported:
         hint = nearest(compute_type, ["default", *supported])
-        raise UserError(f"the device {device} has no compute_type {compute_type!r}{hint}")
+        raise UserError(f"the device {device} does not support compute_type {compute_type!r}{hint}")
     try:
         # Whole batches side by side are faster than threads within one, and how a sum is split
         # over threads then never depends on their number.
@@ -276,7 +277,7 @@ def _load(
         translator.translate_batch([["</s>"]], max_decoding_length=1)
     except (RuntimeError, ValueError) as error:
         raise UserError(
-            f"the model in {folder} cannot be loaded: {error}; if it is damaged, convert it again "
+            f"cannot load the model in {folder}: {error}; if it is damaged, convert it again "
             f"with: {command}"
         ) from error
     return translator, str(ctranslate2.__version__)
@@ -314,8 +315,8 @@ def _codec(
     def pieces(text: str) -> list[str]:
         # SentencePiece takes no lone surrogates.
         whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        found: list[str] = reader.encode(whole, out_type=str)
-        return found
+        encoded: list[str] = reader.encode(whole, out_type=str)
+        return encoded
 
     def text(tokens: Sequence[str]) -> str:
         # A piece of a joint vocabulary that this SentencePiece model lacks keeps its mark.
@@ -332,8 +333,7 @@ def _pieces(path: Path, command: str) -> Any:
         return sentencepiece.SentencePieceProcessor(model_file=str(path))
     except (RuntimeError, OSError) as error:
         raise UserError(
-            f"{path} cannot be read as a SentencePiece model; convert the model again with: "
-            f"{command}"
+            f"cannot read {path} as a SentencePiece model; convert the model again with: {command}"
         ) from error
 
 

@@ -27,15 +27,15 @@ def language_token(code: str, token: str | None, tags: Mapping[str, str], settin
     if token is not None and (token in tags or not token):
         return token
     language, script, territory = _parts(code, likely=True)
-    found = {name: parts for name, tag in tags.items() if (parts := _parts(tag))[0] == language}
+    matching = {name: parts for name, tag in tags.items() if (parts := _parts(tag))[0] == language}
     fitting = {
         name: parts
-        for name, parts in found.items()
+        for name, parts in matching.items()
         if (parts[1] or _parts(tags[name], likely=True)[1]) == script
     }
-    if len(found) == 1:
+    if len(matching) == 1:
         # The one script that a model writes, such as Hang for Korean, is not always CLDR's (Kore).
-        fitting = found
+        fitting = matching
     if token is None and fitting:
         return min(
             fitting,
@@ -46,11 +46,11 @@ def language_token(code: str, token: str | None, tags: Mapping[str, str], settin
                 name,
             ),
         )
-    wanted = token or f"{_alpha3(code)}_{script}"
-    near = difflib.get_close_matches(wanted, tags, n=5, cutoff=0.5) or sorted(tags)[:5]
-    what = f"has no token {token!r}" if token else f"has no token for the language {code!r}"
+    name = token or f"{_alpha3(code)}_{script}"
+    near = difflib.get_close_matches(name, tags, n=5, cutoff=0.5) or sorted(tags)[:5]
+    problem = f"has no token {token!r}" if token else f"has no token for the language {code!r}"
     raise UserError(
-        f"the model {what}; near ones: {', '.join(near) or 'none'} (of {len(tags)}); "
+        f"the model {problem}; similar tokens: {', '.join(near) or 'none'} (of {len(tags)}); "
         f"to choose one, set {setting}"
     )
 
@@ -61,14 +61,14 @@ def _parts(tag: str, *, likely: bool = False) -> tuple[str | None, str | None, s
     from langcodes.tag_parser import LanguageTagError
 
     try:
-        found = langcodes.Language.get(tag.replace("_", "-"))
+        parsed = langcodes.Language.get(tag.replace("_", "-"))
     except LanguageTagError:
         return None, None, None
     # CLDR's choice of the individual language that a short code means: `arb` for `ar`.
-    language = found.prefer_macrolanguage().language
-    script = found.maximize().script if likely else found.script
+    language = parsed.prefer_macrolanguage().language
+    script = parsed.maximize().script if likely else parsed.script
     # `no` is written as Bokmål, which vocabularies list.
-    return ("nb" if language == "no" else language), script, found.territory
+    return ("nb" if language == "no" else language), script, parsed.territory
 
 
 def _alpha3(code: str) -> str:

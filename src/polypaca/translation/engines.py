@@ -74,10 +74,10 @@ def load(
     filled = with_slots(settings, {"source": source, "language": target})
     engine = row.make(filled, EngineContext(source, target, threads, cache, account))
     package = ENGINES.version_of(settings.kind)
-    return _OfPackage(engine, package) if package else engine
+    return _PluginEngine(engine, package) if package else engine
 
 
-class _OfPackage:
+class _PluginEngine:
     """An engine of another package, which signs with that package's version as well."""
 
     def __init__(self, engine: Engine, package: str) -> None:

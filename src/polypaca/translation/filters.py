@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from polypaca.core import languages
 from polypaca.langid.cleaning import extract_prose_lines, has_letters
 from polypaca.translation import spans
-from polypaca.translation.loops import loop, signs, variety
-from polypaca.translation.sizes import size
+from polypaca.translation.loops import find_loop, longest_sign_run, variety
+from polypaca.translation.sizes import english_size
 from polypaca.translation.structure import has_prose
-from polypaca.translation.words import SENTENCE, WORD, letters
-from polypaca.translation.wrong_language import foreign
+from polypaca.translation.words import SENTENCE_END, WORD, normalise_words
+from polypaca.translation.wrong_language import wrong_language_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,7 +40,7 @@ FILTERS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """Where the filters draw the line. Sizes are in English characters: see `sizes.size`.
+    """Where the filters draw the line. Sizes are in English characters: see `sizes.english_size`.
 
     With the defaults, each filter rejects at most 0.3 % of the human translations of FLORES-200
     (dev and test) from English into eleven languages and of what Bergamot models make of it, except
@@ -114,7 +114,7 @@ class _Row:
     limits: Limits
 
 
-def rejection(
+def find_rejection(
     source: Mapping[str, str],
     translated: Mapping[str, str],
     *,
@@ -159,7 +159,7 @@ def rejection(
     return None
 
 
-def prose_of(text: str) -> str:
+def translatable_prose(text: str) -> str:
     """The prose of a text, a line a line."""
     return _sides("", text)[1]
 
@@ -181,7 +181,7 @@ def _sides(before: str, after: str) -> tuple[str, str]:
 
 
 def _prose(lines: Sequence[str]) -> str:
-    text = "\n".join(map(spans.blank, lines))
+    text = "\n".join(map(spans.blank_spans, lines))
     pieces = [text] if len(text) <= _PIECE else _pieces(text)
     return "\n".join(line for piece in pieces for line in extract_prose_lines(piece))
 
@@ -211,14 +211,14 @@ def _copied(row: _Row) -> str | None:
         return None
     sides = [("all fields", [row.source[f] for f in FIELDS], [row.translated[f] for f in FIELDS])]
     sides += [(field, [row.source[field]], [row.translated[field]]) for field in FIELDS]
-    for what, before, after in sides:
+    for place, before, after in sides:
         words = _common_words(before)
         total = words.total()
-        kept = (words & _common_words(after)).total()
-        if total >= row.limits.copied_words and kept >= row.limits.copied_share * total:
+        same = (words & _common_words(after)).total()
+        if total >= row.limits.copied_words and same >= row.limits.copied_share * total:
             return (
-                f"{what}: {kept} of {total} words of the source stand in the translation as they "
-                f"were ({kept / total:.0%}; the limit is {row.limits.copied_share:.0%})"
+                f"{place}: {same} of {total} words of the source are unchanged in the translation "
+                f"({same / total:.0%}; the limit is {row.limits.copied_share:.0%})"
             )
     return _same_row(row) or _same_field(row) or _same_sentence(row)
 
@@ -226,7 +226,9 @@ def _copied(row: _Row) -> str | None:
 def _same_row(row: _Row) -> str | None:
     worded = [field for field in FIELDS if has_letters(row.source[field])]
     words = _common_words([row.source[field] for field in worded]).total()
-    if words >= _FEW and all(letters(row.source[f]) == letters(row.translated[f]) for f in worded):
+    if words >= _FEW and all(
+        normalise_words(row.source[f]) == normalise_words(row.translated[f]) for f in worded
+    ):
         return "all fields: the translation is the source"
     return None
 
@@ -234,7 +236,7 @@ def _same_row(row: _Row) -> str | None:
 def _same_field(row: _Row) -> str | None:
     for field in FIELDS:
         text = row.source[field]
-        if letters(text) != letters(row.translated[field]):
+        if normalise_words(text) != normalise_words(row.translated[field]):
             continue
         for clause in _CLAUSE.split(text):
             words = WORD.findall(clause)
@@ -245,13 +247,13 @@ def _same_field(row: _Row) -> str | None:
 
 def _same_sentence(row: _Row) -> str | None:
     for field in FIELDS:
-        after = f" {letters(row.translated[field])} "
-        for sentence in SENTENCE.split(row.source[field]):
+        after = f" {normalise_words(row.translated[field])} "
+        for sentence in SENTENCE_END.split(row.source[field]):
             words = WORD.findall(sentence)
             # "Fa la la la la" is no sentence.
             told = _small(words) >= row.limits.copied_words <= 2 * len(set(words))
-            if told and f" {letters(sentence)} " in after:
-                return f"{field}: a sentence of the source stands there: {sentence.strip()[:60]!r}"
+            if told and f" {normalise_words(sentence)} " in after:
+                return f"{field}: a sentence of the source is unchanged: {sentence.strip()[:60]!r}"
     return None
 
 
@@ -268,10 +270,10 @@ def _common_words(texts: Sequence[str]) -> Counter[str]:
 def _repetition(row: _Row) -> str | None:
     for field in FIELDS:
         before, after = row.source[field], row.translated[field]
-        run = signs(after)
-        if run >= row.limits.loop_size and run > 2 * signs(before):
-            return f"{field}: one sign stands there {run} characters long, not so in the source"
-        reason = _loop(row, letters(before), letters(after))
+        run = longest_sign_run(after)
+        if run >= row.limits.loop_size and run > 2 * longest_sign_run(before):
+            return f"{field}: one character is repeated {run} times, unlike in the source"
+        reason = _loop(row, normalise_words(before), normalise_words(after))
         if reason is not None:
             return f"{field}: {reason}"
     return None
@@ -279,25 +281,25 @@ def _repetition(row: _Row) -> str | None:
 
 def _loop(row: _Row, before: str, after: str) -> str | None:
     limits = row.limits
-    stretch, times = loop(after, limits.loop_times)
-    length = size(stretch, row.target_language) * times
+    stretch, times = find_loop(after, limits.loop_times)
+    length = english_size(stretch, row.target_language) * times
     if length >= limits.loop_size:
-        old_stretch, old_times = loop(before, limits.loop_times)
+        old_stretch, old_times = find_loop(before, limits.loop_times)
         # A refrain or a song has its loop in both.
-        if 2 * size(old_stretch, row.source_language) * old_times < length:
+        if 2 * english_size(old_stretch, row.source_language) * old_times < length:
             shown = stretch.strip()[:40]
-            return f"{shown!r} stands there {times} times running, not so in the source"
+            return f"{shown!r} is repeated {times} times, unlike in the source"
     share, part = variety(after)
     if share < limits.variety and share < _DRIFT * variety(before)[0]:
-        return f"it goes in circles, not so the source: {part.strip()[:60]!r}"
+        return f"it goes in circles, unlike the source: {part.strip()[:60]!r}"
     return None
 
 
 def _length_ratio(row: _Row) -> str | None:
     limits = row.limits
     for field in FIELDS:
-        before = size(row.source[field], row.source_language)
-        after = size(row.translated[field], row.target_language)
+        before = english_size(row.source[field], row.source_language)
+        after = english_size(row.translated[field], row.target_language)
         if not has_letters(row.source[field]) and not has_letters(row.translated[field]):
             continue
         least, most = _bounds(before, limits)
@@ -305,11 +307,11 @@ def _length_ratio(row: _Row) -> str | None:
             continue
         sides = f"{len(row.source[field])} characters became {len(row.translated[field])}"
         if before < limits.ratio_size:
-            return f"{field}: {sides}; at most {most:.0f} English ones may come of it"
+            return f"{field}: {sides}; the limit is {most:.0f} English characters"
         factor = limits.ratio_base + limits.ratio_slack / before**0.5
         return (
             f"{field}: {sides}, {after / before:.2f} times what is usual for these "
-            f"languages (from {1 / factor:.2f} to {factor:.2f} may stay)"
+            f"languages (allowed: {1 / factor:.2f} to {factor:.2f})"
         )
     return None
 
@@ -330,7 +332,9 @@ def _bounds(before: float, limits: Limits) -> tuple[float, float]:
 def _wrong_language(row: _Row) -> str | None:
     for field in FIELDS:
         text = row.translated[field]
-        reason = foreign(text, row.target, row.detector, row.limits, source=row.source_language)
+        reason = wrong_language_reason(
+            text, row.target, row.detector, row.limits, source=row.source_language
+        )
         if reason is not None:
             return f"{field}: {reason}"
     return None

@@ -22,7 +22,7 @@ from polypaca.llm.client import complete, require_key
 from polypaca.llm.endpoint import Endpoint
 from polypaca.llm.records import Failure, Reply, Request
 from polypaca.llm.thoughts import SplitReply, split_thoughts
-from polypaca.translation.chatter import is_refusal, names_of, without_chatter
+from polypaca.translation.chatter import is_refusal, language_names, without_chatter
 from polypaca.translation.contract import Untranslated
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ class LlmTranslatorSettings(Endpoint, Choice):
 
     kind: Literal["llm"] = "llm"
     temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
-        default=0.0, description="0: the likeliest words; null: none is sent"
+        default=0.0, description="sampling temperature; 0: greedy decoding; null: do not send one"
     )
-    max_tokens: int = Field(default=1024, ge=8, description="the most that one text may become")
+    max_tokens: int = Field(default=1024, ge=8, description="the most tokens of one translation")
     prompt: Annotated[str | None, USER_PATH] = Field(
         default=None,
-        description="a text file with ${text}, and ${source} and ${target} if wanted, which become "
-        "English names of languages; null: polypaca's own",
+        description="a text file with ${text} and, optionally, the languages' names as ${source} "
+        "and ${target}; null: the packaged prompt",
     )
 
 
@@ -78,7 +78,7 @@ class LlmTranslator:
         require_key(settings)  # now, not after hours of other work
         self._account = Account(context.account)
         self._names = {"source": _name(context.source), "target": _name(context.target)}
-        self._called = names_of(context.source, context.target)
+        self._language_names = language_names(context.source, context.target)
         prompt = Path(settings.prompt).stem if settings.prompt else "packaged"
         heat = "none" if settings.temperature is None else format(settings.temperature, "g")
         self.signature = "|".join(
@@ -104,7 +104,8 @@ class LlmTranslator:
             refused = [isinstance(self._ask(["1"])[0], Reply) and each for each in refused]
         _raise_for_failures(replies, refused, self._cache)
         return [
-            outcome(text, reply, self._called) for text, reply in zip(texts, replies, strict=True)
+            read_translation(text, reply, self._language_names)
+            for text, reply in zip(texts, replies, strict=True)
         ]
 
     def placeholder(self, n: int) -> str:
@@ -145,10 +146,10 @@ def load_prompt(path: str | None) -> str:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"the translation prompt {path!r} cannot be read ({error}); give a UTF-8 text file"
+            f"cannot read the translation prompt {path!r} ({error}); use a UTF-8 text file"
         ) from error
     if "text" not in _SLOT.findall(text):
-        raise UserError(f"the translation prompt {path!r} has no slot ${{text}}: add it")
+        raise UserError(f"the translation prompt {path!r} lacks ${{text}}: add it")
     return text.removesuffix("\n")
 
 
@@ -157,7 +158,7 @@ def fill(template: str, values: dict[str, str]) -> str:
     return _SLOT.sub(lambda slot: values[slot[1]], template)
 
 
-def outcome(
+def read_translation(
     text: str, reply: Reply | Failure, names: frozenset[str] = frozenset()
 ) -> str | Untranslated:
     """The translation that a model's words hold, or why they hold none.
@@ -171,18 +172,18 @@ def outcome(
         return Untranslated(reply.reason)
     if reply.finish_reason in _UNFINISHED:
         return Untranslated(_UNFINISHED[reply.finish_reason])
-    answer = bare(text, reply.text, names)
+    answer = strip_wrapping(text, reply.text, names)
     if not answer:
         return Untranslated("the model wrote nothing")
     if is_refusal(text, answer.strip()):
         return Untranslated(f"the model refused: {answer[:200]!r}")
-    asked, got = len(text.splitlines()), len(answer.splitlines())
-    if got > max(asked, 1):
-        return Untranslated(f"the model wrote {got} lines for {asked}: {answer[:200]!r}")
+    expected, got = len(text.splitlines()), len(answer.splitlines())
+    if got > max(expected, 1):
+        return Untranslated(f"the model wrote {got} lines for {expected}: {answer[:200]!r}")
     return answer
 
 
-def bare(text: str, answer: str, names: frozenset[str] = frozenset()) -> str:
+def strip_wrapping(text: str, answer: str, names: frozenset[str] = frozenset()) -> str:
     """An answer without what models put around it and `text` does not have.
 
     That is: thoughts, a code fence, one pair of quotation marks or bold print around it, words that
@@ -195,14 +196,14 @@ def bare(text: str, answer: str, names: frozenset[str] = frozenset()) -> str:
     answer, before_that = answer.strip(), ""
     while answer != before_that:
         before_that = answer
-        answer = without_chatter(core, _unwrapped(core, answer), names).strip()
+        answer = without_chatter(core, _unwrap(core, answer), names).strip()
     if not answer:
         return ""
     before = text[: len(text) - len(text.lstrip())]
     return before + answer + text[len(before) + len(core) :]
 
 
-def _unwrapped(core: str, answer: str) -> str:
+def _unwrap(core: str, answer: str) -> str:
     """The answer without a fence, quotation marks or bold print around all of it."""
     fence = _FENCE.fullmatch(answer)
     if fence and "```" not in core:
@@ -250,12 +251,12 @@ def _raise_for_failures(
     ]
     if failures:
         kept = (
-            "the good replies are kept, and the next run asks only for the others"
+            "good replies are kept, and the next run asks only for the others"
             if cache
-            else "no reply is kept, since there is no cache"
+            else "no replies are kept, since there is no cache"
         )
         raise StageError(
-            f"{len(failures)} of {len(replies)} texts got no translation: {failures[0]}; {kept}"
+            f"{len(failures)} of {len(replies)} texts were not translated: {failures[0]}; {kept}"
         )
 
 

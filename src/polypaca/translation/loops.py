@@ -10,7 +10,7 @@ _SIGNS = re.compile(r"([^\w\s])\1{9,}|(?:([^\w\s])\s){9,}\2")
 _DENSE = re.compile("[\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 
 
-def loop(text: str, least: int) -> tuple[str, int]:
+def find_loop(text: str, least: int) -> tuple[str, int]:
     """The stretch that repeats right behind itself, and how often; the longest such loop.
 
     Only stretches that stand there at least `least` times count; ("", 0) where there is none.
@@ -38,7 +38,7 @@ def loop(text: str, least: int) -> tuple[str, int]:
     return text[best_end - best_period : best_end], (best_end - begin + 1) // best_period
 
 
-def signs(text: str) -> int:
+def longest_sign_run(text: str) -> int:
     """How long the longest run of one sign is, such as `.....` or `- - -`; 0 below ten of it."""
     return max((len(match[0]) for match in _SIGNS.finditer(text)), default=0)
 

@@ -25,7 +25,7 @@ _GROUPED_AND_DECIMAL = re.compile(
 _DECIMAL = re.compile(r"(\d+)[.,](\d+)")
 
 
-def lost(before: str, after: str, number: re.Pattern[str], language: str) -> str | None:
+def find_lost_number(before: str, after: str, number: re.Pattern[str], language: str) -> str | None:
     """The first number of a text whose value its translation lacks; None if all are there.
 
     Takes the square of how many numbers there are.
@@ -37,29 +37,33 @@ def lost(before: str, after: str, number: re.Pattern[str], language: str) -> str
         language: code of the text's language: says what `1,000` means there.
     """
     point = _POINT.fullmatch(language.lower().partition("-")[0]) is not None
-    found: str | None = None
-    for one, other in product((False, True), repeat=2):
-        missing = _missing(_tokens(before, number, one), _tokens(after, number, other), point)
+    first: str | None = None
+    for plain_before, plain_after in product((False, True), repeat=2):
+        missing = _missing(
+            _tokens(before, number, plain_before), _tokens(after, number, plain_after), point
+        )
         if missing is None:
             return None
-        found = found or missing
-    return found
+        first = first or missing
+    return first
 
 
 def _missing(before: list[str], after: list[str], point: bool) -> str | None:
-    left = list(after)
+    remaining = list(after)
     changed = []
     for token in before:
-        if token in left:
-            left.remove(token)
+        if token in remaining:
+            remaining.remove(token)
         else:
             changed.append(token)
     for token in changed:
-        values = readings(token, point)
-        alike = next((other for other in left if values & readings(other)), None)
-        if alike is None:
+        values = number_values(token, point)
+        same = next(
+            (candidate for candidate in remaining if values & number_values(candidate)), None
+        )
+        if same is None:
             return token
-        left.remove(alike)
+        remaining.remove(same)
     return None
 
 
@@ -75,7 +79,7 @@ def _joined(text: str, blanks: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def readings(token: str, point: bool | None = None) -> frozenset[str]:
+def number_values(token: str, point: bool | None = None) -> frozenset[str]:
     """What a number may be worth, digits and a point: `1.000` is 1000 and, where `point`, 1.
 
     Args:
@@ -85,20 +89,23 @@ def readings(token: str, point: bool | None = None) -> frozenset[str]:
     plain = "".join(map(_plain, token))
     if _WHOLE.fullmatch(plain):
         return frozenset({plain})
-    if both := _GROUPED_AND_DECIMAL.fullmatch(plain):
-        whole, part = both[1] or both[3], both[2] or both[4]
+    if grouped_decimal := _GROUPED_AND_DECIMAL.fullmatch(plain):
+        whole, part = (
+            grouped_decimal[1] or grouped_decimal[3],
+            grouped_decimal[2] or grouped_decimal[4],
+        )
         return frozenset({_decimal(re.sub("[.,]", "", whole), part)})
-    found = set()
+    values = set()
     decimal = _DECIMAL.fullmatch(plain)
     grouped = _GROUPED.fullmatch(plain)
     if grouped:
-        found.add(re.sub("[.,]", "", plain))
+        values.add(re.sub("[.,]", "", plain))
     if decimal and grouped and point:
-        found = found if "," in plain else {_decimal(decimal[1], decimal[2])}
+        values = values if "," in plain else {_decimal(decimal[1], decimal[2])}
     elif decimal and (not grouped or decimal[2].strip("0")):
         # "1.000" for "1" would be a strange thing to write.
-        found.add(_decimal(decimal[1], decimal[2]))
-    return frozenset(found or {plain})
+        values.add(_decimal(decimal[1], decimal[2]))
+    return frozenset(values or {plain})
 
 
 def _decimal(whole: str, part: str) -> str:

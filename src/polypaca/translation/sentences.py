@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from polypaca.translation.structure import find_spans
+from polypaca.translation.spans import find_spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ def split_sentences(text: str, language: str) -> list[str]:
     """Split a line of prose into sentences that join to `text` exactly, white space included.
 
     White space belongs to the sentence before it. No cut falls inside a span of
-    `structure.find_spans`.
+    `spans.find_spans`.
 
     Args:
         text: a line or more; an empty text gives no sentences.
@@ -34,10 +34,10 @@ def split_sentences(text: str, language: str) -> list[str]:
     """
     if not text:
         return []
-    shown = text if text.isascii() else _UNSAFE.sub(" ", text)
+    masked = text if text.isascii() else _UNSAFE.sub(" ", text)
     for start, end in find_spans(text):
-        shown = shown[:start] + "x" * (end - start) + shown[end:]
-    pieces = _segmenter()(language.split("-", maxsplit=1)[0], shown)
+        masked = masked[:start] + "x" * (end - start) + masked[end:]
+    pieces = _segmenter()(language.split("-", maxsplit=1)[0], masked)
     if len(pieces) < 2:
         return [text]
     sentences: list[str] = []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from polypaca.core.cache import private_folder, set_aside, with_hash, without_hash
 from polypaca.core.files import write_text
+from polypaca.translation.filters import FIELDS
 from polypaca.translation.texts import translate_texts
 
 if TYPE_CHECKING:
@@ -23,13 +24,12 @@ if TYPE_CHECKING:
     from polypaca.core.records import Example
     from polypaca.translation.contract import Engine
 
-FIELDS = ("instruction", "input", "output")
 _FORMAT = 2  # raised when `translate_texts` makes something else of the same engine output
 _MEAN_ROWS, _MOST_ROWS = 64, 256
 
 
 @dataclass(frozen=True)
-class Translated:
+class TranslatedRow:
     """A translated row: its fields are None, with the reason, where a field has no translation."""
 
     source: str
@@ -51,7 +51,7 @@ class Pace:
     sentences: int = 0  # translated now
     seconds: float = 0.0  # spent on these
 
-    def in_words(self, total: int) -> str:
+    def describe(self, total: int) -> str:
         """`1,200/52,000 rows, 310 sentences/s, 25 min left`."""
         text = f"{self.rows:,}/{total:,} rows"
         fresh = self.rows - self.kept_rows
@@ -61,7 +61,7 @@ class Pace:
         return f"{text}, {self.sentences / self.seconds:,.0f} sentences/s, {_time(left)} left"
 
 
-def shards(rows: Iterable[Example]) -> Iterator[list[Example]]:
+def split_into_shards(rows: Iterable[Example]) -> Iterator[list[Example]]:
     """Divide rows into consecutive shards of 64 on average and 256 at most."""
     shard: list[Example] = []
     for row in rows:
@@ -85,7 +85,7 @@ def translate_rows(
     on_lost: Literal["pieces", "reject"],
     cache: Path,
     progress: Callable[[float, str], None],
-) -> Iterator[Translated]:
+) -> Iterator[TranslatedRow]:
     """Translate rows in their order; finished shards are read from `cache`.
 
     Memory holds one shard at a time.
@@ -104,7 +104,7 @@ def translate_rows(
         StageError: if the engine fails.
     """
     pace = Pace()
-    for shard in shards(rows):
+    for shard in split_into_shards(rows):
         key = _key(shard, engine, source_language, target_language, on_lost)
         path = cache / key[:2] / f"{key}.jsonl"
         done = _read(path, shard)
@@ -118,34 +118,34 @@ def translate_rows(
         else:
             pace.kept_rows += len(shard)
         pace.rows += len(shard)
-        progress(pace.rows / max(total, 1), pace.in_words(total))
+        progress(pace.rows / max(total, 1), pace.describe(total))
         yield from done
 
 
 def _translate(
     shard: Sequence[Example], engine: Engine, language: str, on_lost: Literal["pieces", "reject"]
-) -> list[Translated]:
+) -> list[TranslatedRow]:
     texts = [getattr(row, name) for row in shard for name in FIELDS]
-    found = translate_texts(texts, engine, language, on_lost)
+    translations = translate_texts(texts, engine, language, on_lost)
     rows = []
     for number, row in enumerate(shard):
-        parts = found[number * len(FIELDS) : (number + 1) * len(FIELDS)]
+        fields = translations[number * len(FIELDS) : (number + 1) * len(FIELDS)]
         reasons = [
-            f"{name}: {part.reason}"
-            for name, part in zip(FIELDS, parts, strict=True)
-            if part.text is None
+            f"{name}: {field.reason}"
+            for name, field in zip(FIELDS, fields, strict=True)
+            if field.text is None
         ]
-        instruction, context, output = (part.text for part in parts)
+        instruction, context, output = (field.text for field in fields)
         rows.append(
-            Translated(
+            TranslatedRow(
                 row.source,
                 instruction,
                 context,
                 output,
                 reason="; ".join(reasons),
-                sentences=sum(part.sentences for part in parts),
-                retried=sum(part.retried for part in parts),
-                pieces=sum(part.pieces for part in parts),
+                sentences=sum(field.sentences for field in fields),
+                retried=sum(field.retried for field in fields),
+                pieces=sum(field.pieces for field in fields),
             )
         )
     return rows
@@ -153,27 +153,27 @@ def _translate(
 
 def _key(shard: Sequence[Example], engine: Engine, *languages_and_settings: str) -> str:
     rows = [{name: getattr(row, name) for name in ("source", *FIELDS)} for row in shard]
-    parts = [_FORMAT, engine.signature, *languages_and_settings, rows]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    content = [_FORMAT, engine.signature, *languages_and_settings, rows]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _read(path: Path, shard: Sequence[Example]) -> list[Translated] | None:
+def _read(path: Path, shard: Sequence[Example]) -> list[TranslatedRow] | None:
     """A finished shard; None where there is none. A damaged one is set aside."""
     try:
         lines = without_hash(path.read_bytes().decode("ascii", "replace"))
     except FileNotFoundError:
         return None
     try:
-        rows = [Translated(**json.loads(line)) for line in (lines or "").splitlines()]
+        rows = [TranslatedRow(**json.loads(line)) for line in (lines or "").splitlines()]
     except (ValueError, TypeError):
         rows = []
     if [row.source for row in rows] == [row.source for row in shard]:
         return rows
-    set_aside(path, [], "its rows are translated again")
+    set_aside(path, [], "its rows will be translated again")
     return None
 
 
-def _write(path: Path, rows: Sequence[Translated]) -> None:
+def _write(path: Path, rows: Sequence[TranslatedRow]) -> None:
     # ASCII, since a source may hold half a character, which has no UTF-8.
     text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
     write_text(path, with_hash(text))

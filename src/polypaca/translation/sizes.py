@@ -38,7 +38,7 @@ _DENSE = (
 )
 
 
-def size(text: str, language: str) -> float:
+def english_size(text: str, language: str) -> float:
     """How long `text` would be in English, in characters, from how languages usually compare.
 
     Raises:

@@ -116,19 +116,19 @@ _SIGN = re.compile(
 )
 
 
-def find(text: str) -> list[tuple[int, int]]:
+def find_spans(text: str) -> list[tuple[int, int]]:
     """Where the spans are: (start, end), in order."""
-    return [match.span() for match in _SPAN.finditer(text)] if may_have(text) else []
+    return [match.span() for match in _SPAN.finditer(text)] if may_have_spans(text) else []
 
 
-def blank(text: str, width: bool = False) -> str:
+def blank_spans(text: str, width: bool = False) -> str:
     """The text with a space in the place of each span; `width`: an `x` for each character."""
-    if not may_have(text):
+    if not may_have_spans(text):
         return text
     return _SPAN.sub(lambda match: "x" * len(match[0]) if width else " ", text)
 
 
-def may_have(text: str) -> bool:
+def may_have_spans(text: str) -> bool:
     """Whether there may be a span; False is certain, True is not."""
     return _SIGN.search(text) is not None
 

@@ -20,7 +20,7 @@ from polypaca.translation import spans
 
 
 @dataclass(frozen=True)
-class Part:
+class Segment:
     """A stretch of a text; `prose` says whether it is to be translated."""
 
     text: str
@@ -72,12 +72,12 @@ _BRACE = re.compile(r"[{}]")
 _LONGEST_MESSAGE = 4000
 
 
-def split(text: str) -> list[Part]:
+def split_segments(text: str) -> list[Segment]:
     """Cut a text into fixed parts and prose; the parts' texts join to `text` exactly.
 
     Prose parts hold no line break, are not blank, and start and end without white space.
     """
-    parts: list[Part] = []
+    parts: list[Segment] = []
     done = 0
     for start, end in _blocks(text):
         _add_lines(parts, text[done:start])
@@ -90,16 +90,16 @@ def split(text: str) -> list[Part]:
 def has_prose(text: str) -> list[bool]:
     """For each line whether any of it is prose."""
     starts = [0, *accumulate(map(len, text.splitlines(keepends=True)))]
-    found = [False] * (len(starts) - 1)
+    flags = [False] * (len(starts) - 1)
     position = 0
-    for part in split(text):
-        if part.prose:
-            found[bisect_right(starts, position) - 1] = True
-        position += len(part.text)
-    return found
+    for segment in split_segments(text):
+        if segment.prose:
+            flags[bisect_right(starts, position) - 1] = True
+        position += len(segment.text)
+    return flags
 
 
-def blocks(text: str) -> list[str]:
+def find_blocks(text: str) -> list[str]:
     """The fenced code, and the formulas, comments and raw HTML of several lines, in order."""
     return [text[start:end] for start, end in _blocks(text)]
 
@@ -108,7 +108,7 @@ def outline(text: str) -> list[tuple[str, str, int]]:
     """For each line what stands before and behind its words, and how many table pipes it has.
 
     Two texts with the same outline have as many lines, the same indentation, list markers, blank
-    lines and line ends. Lines inside of `blocks` count too.
+    lines and line ends. Lines inside of `find_blocks` count too.
     """
     rows = []
     for line in text.splitlines(keepends=True):
@@ -118,28 +118,23 @@ def outline(text: str) -> list[tuple[str, str, int]]:
     return rows
 
 
-def find_spans(text: str) -> list[tuple[int, int]]:
-    """Where in a line of prose the spans are that must survive: (start, end), in order."""
-    return spans.find(text)
-
-
-def contents(text: str) -> tuple[Counter[str], Counter[str]]:
+def count_contents(text: str) -> tuple[Counter[str], Counter[str]]:
     """How often each span and each number outside of spans occurs in a line of prose."""
-    found = Counter(text[start:end] for start, end in spans.find(text))
-    rest = spans.blank(text) if found else text
-    return found, Counter(NUMBER.findall(rest))
+    counts = Counter(text[start:end] for start, end in spans.find_spans(text))
+    rest = spans.blank_spans(text) if counts else text
+    return counts, Counter(NUMBER.findall(rest))
 
 
 def is_special(text: str) -> bool:
     """Whether `text` may hold a span or a number; False is certain, True is not."""
-    return _DIGIT.search(text) is not None or spans.may_have(text)
+    return _DIGIT.search(text) is not None or spans.may_have_spans(text)
 
 
 def has_words(text: str) -> bool:
     """Whether a letter stands outside of the spans, so that there is something to translate."""
     if not _LETTER.search(text):
         return False
-    return not spans.may_have(text) or _LETTER.search(spans.blank(text)) is not None
+    return not spans.may_have_spans(text) or _LETTER.search(spans.blank_spans(text)) is not None
 
 
 def _blocks(text: str) -> list[tuple[int, int]]:
@@ -199,51 +194,51 @@ def _message_end(text: str, start: int) -> int:
     return 0
 
 
-def _add_fixed(parts: list[Part], text: str) -> None:
+def _add_fixed(parts: list[Segment], text: str) -> None:
     if text:
-        parts.append(Part(text))
+        parts.append(Segment(text))
 
 
-def _add_lines(parts: list[Part], text: str) -> None:
+def _add_lines(parts: list[Segment], text: str) -> None:
     lines = text.splitlines(keepends=True)
     for line, is_code in zip(lines, code_lines(lines), strict=True):
         if is_code:
-            parts.append(Part(line))
+            parts.append(Segment(line))
         elif "|" in line:
             _add_row(parts, line)
         else:
             _add_prose(parts, line)
 
 
-def _add_prose(parts: list[Part], line: str) -> None:
+def _add_prose(parts: list[Segment], line: str) -> None:
     body = line.rstrip()
     prefix = _PREFIX.match(body)
     start = prefix.end() if prefix else 0
     if not _LETTER.search(body, start):
-        parts.append(Part(line))
+        parts.append(Segment(line))
         return
     if start:
-        parts.append(Part(body[:start]))
-    parts.append(Part(body[start:], prose=True))
+        parts.append(Segment(body[:start]))
+    parts.append(Segment(body[start:], prose=True))
     if len(body) < len(line):
-        parts.append(Part(line[len(body) :]))
+        parts.append(Segment(line[len(body) :]))
 
 
-def _add_row(parts: list[Part], line: str) -> None:
+def _add_row(parts: list[Segment], line: str) -> None:
     """Add a line that holds pipes: the cells of a table, or prose such as "|x| > 1"."""
     if not _pipes(line):
         _add_prose(parts, line)
         return
-    masked = spans.blank(line, width=True)
+    masked = spans.blank_spans(line, width=True)
     done = 0
     for match in _pipe(line).finditer(masked):
         _add_cell(parts, line[done : match.start()])
-        parts.append(Part("|"))
+        parts.append(Segment("|"))
         done = match.end()
     _add_cell(parts, line[done:])
 
 
-def _add_cell(parts: list[Part], cell: str) -> None:
+def _add_cell(parts: list[Segment], cell: str) -> None:
     if cell:
         _add_prose(parts, cell)
 

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Literal
 from polypaca.core.errors import StageError
 from polypaca.translation import spans
 from polypaca.translation.contract import Untranslated
-from polypaca.translation.numbers import lost
+from polypaca.translation.numbers import find_lost_number
 from polypaca.translation.sentences import split_sentences
+from polypaca.translation.spans import find_spans
 from polypaca.translation.structure import (
     DIGITS,
     NUMBER,
-    blocks,
-    contents,
-    find_spans,
+    count_contents,
+    find_blocks,
     has_words,
     is_special,
     outline,
-    split,
+    split_segments,
 )
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def translate_texts(
         StageError: if the engine does not give one outcome a text.
     """
     plans = [_plan(text, engine, language) for text in texts]
-    units = {part: None for plan in plans for part, sent in plan if sent}
+    units = {stretch: None for plan in plans for stretch, sent in plan if sent}
     outcomes = _translate_units(list(units), engine, language, on_lost)
     return [_assemble(text, plan, outcomes) for text, plan in zip(texts, plans, strict=True)]
 
@@ -118,12 +118,12 @@ def translate_texts(
 def _plan(text: str, engine: Engine, language: str) -> list[tuple[str, bool]]:
     """The text in order, each stretch with whether it is a unit to be sent."""
     plan: list[tuple[str, bool]] = []
-    for part in split(text):
-        if not part.prose:
-            plan.append((part.text, False))
+    for segment in split_segments(text):
+        if not segment.prose:
+            plan.append((segment.text, False))
             continue
         whole = engine.unit == "line"
-        for unit in [part.text] if whole else split_sentences(part.text, language):
+        for unit in [segment.text] if whole else split_sentences(segment.text, language):
             _add_unit(plan, unit)
     return plan
 
@@ -134,8 +134,8 @@ def _add_unit(plan: list[tuple[str, bool]], unit: str) -> None:
         plan.append((unit, False))
         return
     if core == unit:
-        found = find_spans(unit)
-        plan += _cut(unit, found) if len(found) > _MOST_MASKS else [(unit, True)]
+        stretches = find_spans(unit)
+        plan += _cut(unit, stretches) if len(stretches) > _MOST_MASKS else [(unit, True)]
         return
     start = unit.index(core)
     plan.append((unit[:start], False))
@@ -148,9 +148,10 @@ def _translate_units(
 ) -> dict[str, _Outcome]:
     """The outcome of each of the units, which are all different."""
     first = {unit: _mask(unit, engine, find_spans(unit)) for unit in units}
-    answers = _ask(engine, [masked.text for masked in first.values()])
+    answers = _run_engine(engine, [masked.text for masked in first.values()])
     outcomes = {
-        unit: _check(unit, masked, answers[masked.text], language) for unit, masked in first.items()
+        unit: _restore(unit, masked, answers[masked.text], language)
+        for unit, masked in first.items()
     }
 
     failed = [unit for unit in units if outcomes[unit].problem and not outcomes[unit].final]
@@ -161,9 +162,9 @@ def _translate_units(
         for unit, masked in second.items()
         if masked != first[unit] and len(masked.masks) <= _MOST_MASKS
     }
-    answers = _ask(engine, [masked.text for masked in again.values()])
+    answers = _run_engine(engine, [masked.text for masked in again.values()])
     for unit, masked in again.items():
-        outcome = _check(unit, masked, answers[masked.text], language)
+        outcome = _restore(unit, masked, answers[masked.text], language)
         outcomes[unit] = replace(outcome, retried=True)
 
     if on_lost == "pieces":
@@ -181,7 +182,7 @@ def _translate_in_pieces(
         if outcomes[unit].problem and not outcomes[unit].final
     }
     cuts = {unit: cut for unit, cut in cuts.items() if len(cut) > 1}
-    answers = _ask(engine, [piece for cut in cuts.values() for piece, sent in cut if sent])
+    answers = _run_engine(engine, [piece for cut in cuts.values() for piece, sent in cut if sent])
     for unit, cut in cuts.items():
         outcome = _join(unit, cut, answers, language)
         outcomes[unit] = replace(outcome, retried=outcomes[unit].retried, pieces=True)
@@ -206,16 +207,16 @@ def _join(
 
 def _fixed_stretches(unit: str) -> list[tuple[int, int]]:
     """The spans of a unit and the numbers between them, in order."""
-    there = find_spans(unit)
-    found = list(there)
+    spans = find_spans(unit)
+    stretches = list(spans)
     done = 0
-    for start, end in [*there, (len(unit), len(unit))]:
-        found += [
+    for start, end in [*spans, (len(unit), len(unit))]:
+        stretches += [
             (done + match.start(), done + match.end())
             for match in _NUMBER_WORD.finditer(unit[done:start])
         ]
         done = end
-    return sorted(found)
+    return sorted(stretches)
 
 
 def _cut(unit: str, stretches: list[tuple[int, int]]) -> list[tuple[str, bool]]:
@@ -234,12 +235,12 @@ def _mask(unit: str, engine: Engine, stretches: list[tuple[int, int]]) -> _Maske
     """Put a placeholder in the place of each stretch; none of them is in the unit already."""
     if not stretches:
         return _Masked(unit)
-    there = _flat(unit)
+    squashed = _squash(unit)
     masks: list[tuple[str, str]] = []
     text = []
     done = number = 0
     for start, end in stretches:
-        while _flat(engine.placeholder(number)) in there:
+        while _squash(engine.placeholder(number)) in squashed:
             number += 1
         masks.append((engine.placeholder(number), unit[start:end]))
         number += 1
@@ -248,13 +249,13 @@ def _mask(unit: str, engine: Engine, stretches: list[tuple[int, int]]) -> _Maske
     return _Masked("".join(text) + unit[done:], tuple(masks))
 
 
-def _flat(text: str) -> str:
-    """The text as `_loosely` compares it."""
+def _squash(text: str) -> str:
+    """The text as `_placeholder_pattern` compares it."""
     return "".join(text.split()).casefold()
 
 
 @lru_cache(maxsize=4096)
-def _loosely(placeholders: tuple[str, ...]) -> re.Pattern[str]:
+def _placeholder_pattern(placeholders: tuple[str, ...]) -> re.Pattern[str]:
     """Matches any of the placeholders, a group each, as engines may write them.
 
     Letter case and a space between characters do not matter; but "X1" is not found in "X12".
@@ -269,7 +270,7 @@ def _loosely(placeholders: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(forms), re.IGNORECASE)
 
 
-def _ask(engine: Engine, texts: Iterable[str]) -> dict[str, str | Untranslated]:
+def _run_engine(engine: Engine, texts: Iterable[str]) -> dict[str, str | Untranslated]:
     """The engine's outcome for each different text, white space at its edges taken off."""
     different = list(dict.fromkeys(texts))
     if not different:
@@ -277,8 +278,8 @@ def _ask(engine: Engine, texts: Iterable[str]) -> dict[str, str | Untranslated]:
     answers = engine.translate(different)
     if len(answers) != len(different):
         raise StageError(
-            f"engine {engine.name} gave {len(answers)} translations of {len(different)} texts:"
-            " this is a defect of the engine's module"
+            f"the engine {engine.name} gave {len(answers)} translations of {len(different)} texts, "
+            "which is a bug in the engine"
         )
     return {text: _clean(answer) for text, answer in zip(different, answers, strict=True)}
 
@@ -288,20 +289,20 @@ def _clean(answer: str | Untranslated) -> str | Untranslated:
         return answer
     lines = answer.splitlines()
     answer = (lines[0] if len(lines) == 1 else " ".join(lines)).strip()
-    return answer or Untranslated("the engine gave an empty translation")
+    return answer or Untranslated("the engine returned an empty translation")
 
 
-def _check(unit: str, masked: _Masked, answer: str | Untranslated, language: str) -> _Outcome:
+def _restore(unit: str, masked: _Masked, answer: str | Untranslated, language: str) -> _Outcome:
     """Put back what the placeholders stand for, and see that nothing is lost or new."""
     if isinstance(answer, Untranslated):
         return _Outcome("", answer.reason, final=True)
     if not masked.masks:
         text = answer
     else:
-        pattern = _loosely(tuple(placeholder for placeholder, _ in masked.masks))
-        found = Counter(match.lastgroup for match in pattern.finditer(answer))
+        pattern = _placeholder_pattern(tuple(placeholder for placeholder, _ in masked.masks))
+        counts = Counter(match.lastgroup for match in pattern.finditer(answer))
         for number, (_, original) in enumerate(masked.masks):
-            if found[f"p{number}"] != 1:
+            if counts[f"p{number}"] != 1:
                 return _Outcome("", f"lost placeholder: {original}")
         originals = {f"p{number}": mask[1] for number, mask in enumerate(masked.masks)}
         text = pattern.sub(lambda match: originals[match.lastgroup or ""], answer)
@@ -317,11 +318,11 @@ def _difference(unit: str, text: str, language: str) -> str:
     """
     if text == unit or not (is_special(unit) or is_special(text)):
         return ""
-    found, numbers = contents(unit)
-    new, new_numbers = contents(text)
-    if found != new:
-        made_up = [span for span in new - found if spans.is_invention(span)]
-        if lost := [*(found - new), *made_up]:
+    old_spans, numbers = count_contents(unit)
+    new_spans, new_numbers = count_contents(text)
+    if old_spans != new_spans:
+        made_up = [span for span in new_spans - old_spans if spans.is_invention(span)]
+        if lost := [*(old_spans - new_spans), *made_up]:
             return f"lost placeholder: {lost[0]}"
     if numbers - new_numbers:
         return _changed_number(unit, text, language)
@@ -329,14 +330,14 @@ def _difference(unit: str, text: str, language: str) -> str:
 
 
 def _changed_number(unit: str, text: str, language: str) -> str:
-    number = lost(spans.blank(unit), spans.blank(text), NUMBER, language)
+    number = find_lost_number(spans.blank_spans(unit), spans.blank_spans(text), NUMBER, language)
     return f"changed number: {number}" if number else ""
 
 
 def _assemble(
     text: str, plan: list[tuple[str, bool]], outcomes: dict[str, _Outcome]
 ) -> Translation:
-    used = [outcomes[part] for part, sent in plan if sent]
+    used = [outcomes[stretch] for stretch, sent in plan if sent]
     counts = (
         len(used),
         sum(outcome.retried for outcome in used),
@@ -345,7 +346,7 @@ def _assemble(
     reason = next((outcome.problem for outcome in used if outcome.problem), "")
     if reason:
         return Translation(None, reason, *counts)
-    translated = "".join(outcomes[part].text if sent else part for part, sent in plan)
+    translated = "".join(outcomes[stretch].text if sent else stretch for stretch, sent in plan)
     reason = _changed_structure(text, translated)
     return Translation(None if reason else translated, reason, *counts)
 
@@ -356,12 +357,12 @@ def _changed_structure(text: str, translated: str) -> str:
         return ""
     before, after = outline(text), outline(translated)
     if len(before) != len(after):
-        return f"changed structure: {len(after)} lines for {len(before)}"
+        return f"changed structure: {len(after)} lines instead of {len(before)}"
     for number, (old, new) in enumerate(zip(before, after, strict=True), start=1):
         if old != new and not _same_line(old, new):
-            return f"changed structure: line {number} begins or ends in another way"
-    if blocks(text) != blocks(translated):
-        return "changed structure: other blocks of code or formulas"
+            return f"changed structure: line {number} begins or ends differently"
+    if find_blocks(text) != find_blocks(translated):
+        return "changed structure: blocks of code or formulas differ"
     return ""
 
 

@@ -18,7 +18,7 @@ class Rule:
 
     Attributes:
         summary: what such a task asks for, in one line.
-        request: sought in the request (see `request_of`), whatever the case.
+        request: sought in the request (see `extract_request`), whatever the case.
         text: sought in instruction, input and output as they are.
         language: the language that the patterns are written for; None for any.
     """
@@ -261,7 +261,7 @@ _QUOTED = re.compile(
 )
 
 
-def request_of(instruction: str) -> str:
+def extract_request(instruction: str) -> str:
     """What an instruction asks for: without what it quotes, and of a long one the two ends.
 
     A quotation leaves `""` behind. At most about 600 characters; white space is folded.
@@ -281,7 +281,7 @@ def rules_for(language: str) -> list[str]:
     return [name for name, rule in RULES.items() if rule.language in (None, code)]
 
 
-def untranslatable(instruction: str, input: str, output: str, language: str) -> list[str]:
+def untranslatable_rules(instruction: str, input: str, output: str, language: str) -> list[str]:
     """The names of the rules by which translation would destroy this example; mostly none.
 
     English examples are judged by what they ask for; for other languages only the rules that are
@@ -296,7 +296,7 @@ def untranslatable(instruction: str, input: str, output: str, language: str) -> 
     Raises:
         ValueError: if `language` is not a language code.
     """
-    request = request_of(instruction)
+    request = extract_request(instruction)
     found = []
     for name in rules_for(language):
         rule = RULES[name]

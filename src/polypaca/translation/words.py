@@ -8,9 +8,9 @@ import re
 # words at their vowel signs.
 WORD = re.compile(r"[^\s\d!-/:-@\[-`{-~¡¿«»·–—‘’‚“”„…।॥、。《》「」『』【】！（），：；？～]+")
 
-SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？।])|\n")
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？।])|\n")
 
 
-def letters(text: str) -> str:
+def normalise_words(text: str) -> str:
     """The words of a text in small letters, with single spaces between them."""
     return " ".join(WORD.findall(text)).casefold()

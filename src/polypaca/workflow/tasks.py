@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from polypaca.core.settings import with_slots
-from polypaca.stages.mix import CountBudgets, DrawMixture, HoldOut, MeasureLengths, PlannedCell
+from polypaca.stages.ledger import CountBudgets, PlannedCell
+from polypaca.stages.mix import DrawMixture, HoldOut, MeasureLengths
 from polypaca.stages.prepare import PrepareBase, PrepareInstructions, PreparePrompts
 from polypaca.stages.train import TrainCell
 from polypaca.stages.translate import PassOn, TranslateRows

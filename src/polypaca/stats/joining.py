@@ -8,17 +8,42 @@ from typing import TYPE_CHECKING, TypeVar
 
 from polypaca.core.errors import StageError
 from polypaca.core.files import read_jsonl, sha256_text
-from polypaca.core.records import GateResult, Response, Verdict
+from polypaca.core.records import GateResult, PairVerdict, Prompt, Response, Verdict
 from polypaca.core.results import ScoredResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from polypaca.core.folders import GateFolder, ResponsesFolder, VerdictsFolder
-    from polypaca.core.records import PairVerdict, Prompt
 
 R = TypeVar("R", Verdict, GateResult)
+
+
+def join(
+    responses: Mapping[str, ResponsesFolder],
+    verdicts: Mapping[str, VerdictsFolder],
+    gates: Mapping[str, GateFolder],
+    prompts: Mapping[tuple[str, str], Prompt],
+) -> JoinedScores:
+    """Every answer of every system with its verdict and gate.
+
+    Args:
+        responses: by system.
+        verdicts: of the judge whose ratings count, by system.
+        gates: by system.
+        prompts: by id and language.
+
+    Raises:
+        StageError: if an answer has no verdict or gate, or a rating is beyond the scale.
+    """
+    scale = scale_of(verdicts.values())
+    scored = {
+        system: list(_scored(folder, verdicts[system], gates[system], prompts, scale))
+        for system, folder in responses.items()
+    }
+    ids = list(dict.fromkeys(prompt_id for prompt_id, _ in prompts))
+    return JoinedScores(scored, ids, scale)
 
 
 @dataclass(frozen=True)
@@ -30,7 +55,7 @@ class JoinedScores:
     scale: tuple[float, float]
 
     def answers(self) -> Iterator[ScoredResponse]:
-        """Those of all systems, one after the other."""
+        """The answers of all systems, one after the other."""
         for part in self.scored.values():
             yield from part
 
@@ -52,7 +77,12 @@ class JoinedScores:
         return any(answer.rating is not None for answer in self.answers())
 
 
-def scored_responses(
+def scale_of(verdicts: Collection[VerdictsFolder]) -> tuple[float, float]:
+    """The judge's scale, as its verdicts' manifests say; the paper's where none says."""
+    return next(iter(verdicts)).facts.scale
+
+
+def _scored(
     responses: ResponsesFolder,
     verdicts: VerdictsFolder,
     gate: GateFolder,
@@ -63,9 +93,11 @@ def scored_responses(
     rated = {(v.prompt_id, v.language): v for v in read_jsonl(verdicts.file, Verdict)}
     gated = {(g.prompt_id, g.language): g for g in read_jsonl(gate.file, GateResult)}
     for answer in read_jsonl(responses.file, Response):
-        verdict = _record_of(answer, rated, verdicts.path)
-        result = _record_of(answer, gated, gate.path)
-        # A failed verdict gives no score, whatever else its record says.
+        verdict, result = (
+            _record_of(answer, rated, verdicts.path),
+            _record_of(answer, gated, gate.path),
+        )
+        # What failed has no score, whatever else its record says.
         rating = None if verdict.status == "failed" else verdict.rating
         if rating is not None and not scale[0] <= rating <= scale[1]:
             raise StageError(
