@@ -282,7 +282,7 @@ def test_a_prompt_that_does_not_fit_alone_is_an_error(
 ) -> None:
     model, tokenizer, rows = _loaded(tiny_model("gpt_neox"))
     monkeypatch.setattr(model, "generate", lambda **_: torch.empty(1 << 60, dtype=torch.uint8))
-    with pytest.raises(StageError, match="does not suffice for one prompt"):
+    with pytest.raises(StageError, match="out of memory for a single prompt"):
         answer_batch(model, tokenizer, rows, GREEDY)
 
 
@@ -318,5 +318,5 @@ def test_prompts_past_a_table_of_positions_are_refused(kind: str) -> None:
     )
     model: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
     assert check_context_length(model, [4, 20], 10) == 0
-    with pytest.raises(UserError, match="prompt 2 has 21 tokens, and 10 new ones do not fit"):
+    with pytest.raises(UserError, match="prompt 2 has 21 tokens, and 10 for the answer do not fit"):
         check_context_length(model, [4, 21], 10)

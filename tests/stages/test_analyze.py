@@ -320,7 +320,7 @@ def test_ratings_beyond_the_scale_stop_the_stage(inputs: dict[str, Any]) -> None
                  facts={"scale": scale})  # fmt: skip
 
     judged([1.0, 2.0])
-    with pytest.raises(StageError, match="is rated 3, beyond the scale of 1 to 2"):
+    with pytest.raises(StageError, match="is rated 3, outside the scale of 1 to 2"):
         _analyze(inputs)
     judged([0.0, 5.0])
     found, _ = _analyze(inputs)
@@ -332,7 +332,7 @@ def test_a_verdict_on_another_text_stops_the_stage(inputs: dict[str, Any], tmp_p
     path = tmp_path / "m.base" / "v" / "verdicts.jsonl"
     other = sha256_text("what was answered before")
     _rewrite(path, Verdict, lambda row: row.model_copy(update={"response_sha256": other}))
-    with pytest.raises(StageError, match=r"m\.base.*nothing on the answer to prompt 0 in en"):
+    with pytest.raises(StageError, match=r"m\.base.*no record of the answer to prompt 0 in en"):
         _analyze(inputs)
 
 
@@ -347,7 +347,7 @@ def test_another_judges_verdict_on_another_text_stops_the_stage_too(
     _rewrite(
         tmp_path / "other" / "verdicts.jsonl", Verdict, lambda row: row.model_copy(update=changed)
     )
-    with pytest.raises(StageError, match=r"other: nothing on the answer to prompt 0 in en"):
+    with pytest.raises(StageError, match=r"other: no record of the answer to prompt 0 in en"):
         _analyze(inputs, judges=["j", "second"], opinions=other)
 
 
@@ -369,7 +369,7 @@ def test_a_pair_that_was_compared_in_other_words_stops_the_stage(
     assert _analyze(inputs, **more)[0].preferences
     other = pair.model_copy(update={"response_sha256_b": sha256_text("another")})
     write_jsonl(tmp_path / "pair" / "pairs.jsonl", [other])
-    with pytest.raises(StageError, match=r"pair: nothing on the answer .*monolingual-es"):
+    with pytest.raises(StageError, match=r"pair: no record of the answer .*monolingual-es"):
         _analyze(inputs, **more)
 
 
@@ -377,7 +377,7 @@ def test_an_answer_without_a_verdict_stops_the_stage(
     inputs: dict[str, Any], tmp_path: Path
 ) -> None:
     write_jsonl(tmp_path / "m.base" / "v" / "verdicts.jsonl", [])
-    with pytest.raises(StageError, match=r"m\.base.*nothing on the answer to prompt 0 in en"):
+    with pytest.raises(StageError, match=r"m\.base.*no record of the answer to prompt 0 in en"):
         _analyze(inputs)
 
 

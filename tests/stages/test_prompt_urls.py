@@ -103,11 +103,11 @@ def study_file(tmp_path: Path, source: str, sha256: dict[str, str]) -> Path:
 
 def test_a_study_names_the_hash_of_every_file(tmp_path: Path, url: str) -> None:
     sha256 = hashes(tmp_path / "site")
-    with pytest.raises(StudyError, match=r"prompts\.sha256: .*there is none for es"):
+    with pytest.raises(StudyError, match=r"prompts\.sha256: .*it is missing for es"):
         load_study(study_file(tmp_path, url, {"en": sha256["en"]}))
-    with pytest.raises(StudyError, match=r"prompts\.source: needs \{language\} in it"):
+    with pytest.raises(StudyError, match=r"prompts\.source: must contain \{language\}"):
         load_study(study_file(tmp_path, url.replace("{language}", "en"), sha256))
-    with pytest.raises(StudyError, match=r"prompts\.source: .*built in"):
+    with pytest.raises(StudyError, match=r"prompts\.source: .*from the Hub"):
         load_study(study_file(tmp_path, "hf:x-{{language}}", sha256))
 
 

@@ -84,7 +84,9 @@ def test_filters_reject_with_a_reason_and_the_row(tmp_path: Path, instructions: 
     # Marked English words are no Spanish.
     facts = _translate(tmp_path / "es", instructions, filters=["empty"])
     assert facts["rejected"] == {}
-    with pytest.raises(DataError, match=r"none of the 4 rows of en has a translation into zh"):
+    with pytest.raises(
+        DataError, match=r"none of the 4 rows of en has a usable translation into zh"
+    ):
         _translate(tmp_path / "zh", instructions, language="zh", filters=["wrong-language"])
     rejected = list(read_jsonl(tmp_path / "zh" / "rejected.jsonl", Rejected))
     assert len(rejected) == 4

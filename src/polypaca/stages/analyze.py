@@ -8,7 +8,7 @@ The score exists only here: score = rating x gate.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from polypaca import __version__
 from polypaca.core import languages as names
@@ -21,7 +21,12 @@ from polypaca.core.work import INPUT, Context, SingleWork
 from polypaca.data.prompts import prepared_prompts
 from polypaca.stats.headline import sentences
 from polypaca.stats.joining import join, scale_of
-from polypaca.stats.provenance import data_notes, dropped_notes, language_data
+from polypaca.stats.provenance import (
+    data_notes,
+    dropped_notes,
+    language_data,
+    statistical_methods,
+)
 from polypaca.stats.rows import rows_of
 
 if TYPE_CHECKING:
@@ -38,7 +43,15 @@ if TYPE_CHECKING:
         TranslationFolder,
         VerdictsFolder,
     )
-    from polypaca.core.results import Comparison, JudgeAgreement, Preferences, RowLabel, Score
+    from polypaca.core.results import (
+        CellCost,
+        Comparison,
+        JudgeAgreement,
+        LanguageData,
+        Preferences,
+        RowLabel,
+        Score,
+    )
     from polypaca.core.systems import SystemLabel
     from polypaca.generation.contract import Generate
     from polypaca.stats.answers import Table
@@ -55,8 +68,8 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
     """All numbers of the report.
 
     `responses`, `verdicts` and `gate` are by system, `translations` by language, `cells` by cell.
-    `opinions` are the verdicts of all `judges` but the first, by judge and system. `pairs` are what
-    the judge preferred, by pair, and `compared` tells the two rows of each.
+    `opinions` are the verdicts of all `judges` but the first, by judge and system. `pairs` are the
+    judge's preferences, by pair, and `compared` has the two rows of each.
     """
 
     step, stage, format_number = "analyze", "analyze", 6
@@ -97,46 +110,46 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
         joined = self._joined()
         write_jsonl(context.folder / "scores.jsonl", joined.answers())
         context.progress(0.4, "intervals and differences")
-        found = self._found(joined)
+        computed = self._computed(joined)
         context.progress(0.9, "writing")
-        analysis = self._analysis(joined, found)
+        analysis = self._analysis(joined, computed)
         write_json(context.folder / "analysis.json", analysis.model_dump(mode="json"))
         answers = sum(len(part) for part in joined.scored.values())
         summary = f"{answers} answers scored"
-        return AnalysisFacts(rows=len(found.rows), answers=answers, summary=summary)
+        return AnalysisFacts(rows=len(computed.rows), answers=answers, summary=summary)
 
     def _joined(self) -> JoinedScores:
         """Every answer with its verdict and gate."""
         prompts = prepared_prompts(self.prompts.path, self.test_languages)
-        asked = {(prompt.id, prompt.language): prompt for prompt in prompts}
-        return join(self.responses, self.verdicts, self.gate, asked)
+        by_key = {(prompt.id, prompt.language): prompt for prompt in prompts}
+        return join(self.responses, self.verdicts, self.gate, by_key)
 
-    def _found(self, joined: JoinedScores) -> _Found:
-        """Totals, intervals, tests: all that is computed of the scores."""
+    def _computed(self, joined: JoinedScores) -> _Computed:
+        """Totals, intervals and tests."""
         from polypaca.stats.answers import table_of
         from polypaca.stats.comparisons import compare, recipe_pairs, system_pairs
         from polypaca.stats.controls import control_pairs
         from polypaca.stats.intervals import resampling
         from polypaca.stats.summary import scope_list, scores
 
-        how, top, rated = self.statistics, joined.scale[1], joined.rated
+        settings, top, rated = self.statistics, joined.scale[1], joined.rated
         planned = BudgetLedger.model_validate_json(self.budgets.file.read_bytes())
         systems = _with_budgets(self.systems, planned)
         rows = rows_of(systems, self.recipes)
         table = table_of(rows, systems, joined.scored, joined.ids)
-        drawn = resampling(len(joined.ids), how.resamples, how.confidence, how.seed)
+        drawn = resampling(len(joined.ids), settings.resamples, settings.confidence, settings.seed)
         scopes = scope_list(self.train_languages, self.test_languages)
         measure: Compared = "after" if rated else "gate"
         tests = [*recipe_pairs(rows, scopes, measure), *system_pairs(rows, scopes, measure)]
         if rated:
             tests += control_pairs(rows, table, systems)
-        return _Found(
+        return _Computed(
             planned,
             systems,
             rows,
             table,
             scores(table, scopes, drawn, top=top, rated=rated),
-            compare(tests, table, drawn, top=top, margin=how.margin, seed=how.seed),
+            compare(tests, table, drawn, top=top, margin=settings.margin, seed=settings.seed),
             self._preferences(joined, scopes, drawn),
             self._agreement(joined),
         )
@@ -191,15 +204,10 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
             seed=self.statistics.seed,
         )
 
-    def _analysis(self, joined: JoinedScores, found: _Found) -> Analysis:
-        """The numbers with what is said of them, and what made them."""
-        from polypaca.stats.caveats import caveats
-        from polypaca.stats.controls import control_notes
-
-        rated, top = joined.rated, TOTAL_PROMPTS * joined.scale[1]
-        budgets = {label.system: label.budgets or 0.0 for label in found.systems}
+    def _analysis(self, joined: JoinedScores, computed: _Computed) -> Analysis:
+        """The numbers with their sentences and notes, and what made them."""
         costs = [
-            read_cell_cost(cell, folder.path, budgets=budgets[cell])
+            read_cell_cost(cell, folder.path, budgets=computed.budgets[cell])
             for cell, folder in self.cells.items()
         ]
         prepared = self.instructions.facts
@@ -207,72 +215,90 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
             language_data(code, folder.facts, prepared)
             for code, folder in self.translations.items()
         ]
-        said = sentences(
-            found.rows,
-            found.scores,
-            found.comparisons,
-            rated=rated,
+        top = TOTAL_PROMPTS * joined.scale[1]
+        sentence, *more = sentences(
+            computed.rows,
+            computed.scores,
+            computed.comparisons,
+            rated=joined.rated,
             top=top,
             unseen=[code for code in self.test_languages if code not in self.train_languages],
-        )
-        seeds = sorted({label.seed for label in found.systems if label.seed is not None})
-        # What the claims rest on.
-        fewest = min((len(row.seeds) for row in found.rows if row.recipe), default=len(seeds))
-        judge = _all_of(folder.facts.judge for folder in self.verdicts.values())
+        ) or ["The study has no recipe to compare."]
         return Analysis(
             study=self.study,
-            sentence=said[0] if said else "The study has no recipe to compare.",
-            notes=[
-                *said[1:],
-                *control_notes(found.rows, found.table, found.comparisons),
-                *found.planned.notes,
-                *(f"{seen[0].upper()}{seen[1:]}." for one in data for seen in one.notices),
-                *dropped_notes(costs),
-                *caveats(
-                    len(joined.ids),
-                    fewest,
-                    self.statistics.confidence,
-                    found.scores,
-                    found.comparisons,
-                    judge=judge,
-                    rated=rated,
-                    top=top,
-                ),
-            ],
+            sentence=sentence,
+            notes=[*more, *self._notes(joined, computed, data, costs)],
             confidence=self.statistics.confidence,
             top=top,
-            rated=rated,
+            rated=joined.rated,
             train_languages=list(self.train_languages),
             test_languages=list(self.test_languages),
             language_names={
                 code: names.name(code) for code in {*self.train_languages, *self.test_languages}
             },
-            rows=found.rows,
-            scores=found.scores,
-            comparisons=found.comparisons,
-            preferences=found.preferences,
-            judges=found.agreement,
+            rows=computed.rows,
+            scores=computed.scores,
+            comparisons=computed.comparisons,
+            preferences=computed.preferences,
+            judges=computed.agreement,
             ledger=costs,
-            budgets=found.planned,
+            budgets=computed.planned,
             data=data,
             data_notes=data_notes(prepared),
-            signature={
-                "polypaca": __version__,
-                "judge": judge,
-                "gate": _all_of(folder.facts.detector for folder in self.gate.values()),
-                "generate": self.generate.model_dump(
-                    exclude={"batch_size", "batch_tokens", "served", "missing"}
-                ),
-                "seeds": seeds,
-                "training": _training_versions(self.cells.values()),
-                **_methods(self.statistics),
-            },
+            signature=self._signature(computed),
         )
+
+    def _notes(
+        self,
+        joined: JoinedScores,
+        computed: _Computed,
+        data: Sequence[LanguageData],
+        costs: Sequence[CellCost],
+    ) -> list[str]:
+        from polypaca.stats.caveats import caveats
+        from polypaca.stats.controls import control_notes
+
+        # Claims rest on the row with the fewest seeds.
+        seeds = (len(row.seeds) for row in computed.rows if row.recipe)
+        return [
+            *control_notes(computed.rows, computed.table, computed.comparisons),
+            *computed.planned.notes,
+            *(f"{text[0].upper()}{text[1:]}." for one in data for text in one.notices),
+            *dropped_notes(costs),
+            *caveats(
+                len(joined.ids),
+                min(seeds, default=len(computed.seeds)),
+                self.statistics.confidence,
+                computed.scores,
+                computed.comparisons,
+                judge=self._judge,
+                rated=joined.rated,
+                top=TOTAL_PROMPTS * joined.scale[1],
+            ),
+        ]
+
+    @property
+    def _judge(self) -> str:
+        return _join_signatures(folder.facts.judge for folder in self.verdicts.values())
+
+    def _signature(self, computed: _Computed) -> dict[str, Any]:
+        """The versions and settings that made the numbers."""
+        return {
+            "polypaca": __version__,
+            "judge": self._judge,
+            "gate": _join_signatures(folder.facts.detector for folder in self.gate.values()),
+            "generate": self.generate.model_dump(
+                exclude={"batch_size", "batch_tokens", "served", "missing"}
+            ),
+            "seeds": computed.seeds,
+            "training": _training_versions(self.cells.values()),
+            **statistical_methods(self.statistics),
+        }
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What was computed."""
+class _Computed:
+    """All numbers of the analysis."""
 
     planned: BudgetLedger
     systems: Sequence[SystemLabel]  # with their budgets
@@ -282,6 +308,16 @@ class _Found:
     comparisons: list[Comparison]
     preferences: list[Preferences]
     agreement: list[JudgeAgreement]
+
+    @property
+    def budgets(self) -> dict[str, float]:
+        """Budgets of each system; 0 where there are none."""
+        return {label.system: label.budgets or 0.0 for label in self.systems}
+
+    @property
+    def seeds(self) -> list[int]:
+        """The training seeds of the study."""
+        return sorted({label.seed for label in self.systems if label.seed is not None})
 
 
 def _with_budgets(systems: Sequence[SystemLabel], planned: BudgetLedger) -> list[SystemLabel]:
@@ -293,27 +329,13 @@ def _with_budgets(systems: Sequence[SystemLabel], planned: BudgetLedger) -> list
     ]
 
 
-def _all_of(signatures: Iterator[str]) -> str:
-    """What judged or gated; several are all named."""
+def _join_signatures(signatures: Iterator[str]) -> str:
+    """The signatures of judges or detectors, each once."""
     return "; ".join(sorted(set(signatures)))
 
 
-def _methods(how: Statistics) -> dict[str, str]:
-    """How intervals and tests were made, in words."""
-    from polypaca.stats.intervals import BOOTSTRAP, GAFFKE
-    from polypaca.stats.proportions import CLOPPER_PEARSON, WILSON
-
-    margin = "" if how.margin is None else f"; margin of {how.margin:g} points"
-    return {
-        "intervals": f"{BOOTSTRAP} over prompts, {how.resamples} resamples, "
-        f"{100 * how.confidence:g} %, seed {how.seed}; {GAFFKE} where few prompts differ; shares: "
-        f"{WILSON}, {CLOPPER_PEARSON} near 0 and 1",
-        "tests": f"paired permutation of prompts, Holm{margin}",
-    }
-
-
 def _training_versions(cells: Collection[CellFolder]) -> dict[str, str]:
-    """Versions of what trained the cells; a package that changed on the way has several."""
+    """Versions of the packages that trained the cells; several where one changed in between."""
     found: dict[str, set[str]] = {}
     for cell in cells:
         for package, version in cell.versions.items():

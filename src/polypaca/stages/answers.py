@@ -1,4 +1,4 @@
-"""generate, where nothing is run here: served models, answers given, and a system's own shuffled.
+"""generate, without a model in memory: served models, given answers, and shuffled ones.
 
 systems/<system>/responses/   responses.jsonl
 """
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class AskServer(SingleWork[ResponsesFolder]):
-    """A system's answers by a model that a server answers for.
+    """A system's answers from a model server.
 
-    `checkpoint` is what the server is said to serve: where it changes, the prompts are asked again.
-    Prompts without an answer are left out and counted, up to a share of all; the next run asks
-    again those that it may help. What a model thinks is no part of its answer.
+    `checkpoint` is what the server is meant to serve: if it changes, the prompts are sent again.
+    Prompts without an answer are left out and counted, up to a share of all; the next run sends
+    those again that may succeed. A model's thoughts are no part of its answer.
     """
 
     step, stage, format_number = "ask", "generate", 2
@@ -56,7 +56,7 @@ class AskServer(SingleWork[ResponsesFolder]):
     account: Path = field(metadata=HOW_TO_RUN)
 
     def decides(self) -> Json:
-        """What is asked of whom, and what servers know of decoding."""
+        """The endpoint, the template, and the decoding settings that servers take."""
         return {
             "system": self.system,
             "languages": list(self.languages),
@@ -71,14 +71,14 @@ class AskServer(SingleWork[ResponsesFolder]):
     @property
     def temperature(self) -> float | None:
         """The temperature that is sent; None for models that take none."""
-        own = self.served.temperature
-        return self.generate.temperature if own == "generate" else own
+        setting = self.served.temperature
+        return self.generate.temperature if setting == "generate" else setting
 
     def run(self, context: Context) -> ResponseFacts:
-        """Ask all prompts; replies are kept in the cache as they come.
+        """Send all prompts; replies are cached as they come.
 
         Raises:
-            StageError: if more prompts than may got no answer, or all of a language.
+            StageError: if too many prompts got no answer, or all of a language.
         """
         prompts = prepared_prompts(self.prompts.path, self.languages)
         template = load_template(self.template) if self.template else None
@@ -137,14 +137,14 @@ def _check_languages(
     for language in languages:
         if missing and all(response.language != language for response in responses):
             raise StageError(
-                f"no prompt in {language} got an answer, so that nothing can be said of that "
-                f"language: {missing[0].reason}"
+                f"no prompt in {language} got an answer, so that language cannot be scored: "
+                f"{missing[0].reason}"
             )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TakeAnswers(SingleWork[ResponsesFolder]):
-    """A system's answers that were made elsewhere."""
+    """A system's answers from elsewhere."""
 
     step, stage, format_number = "answers", "generate", 2
     makes = ResponsesFolder
@@ -155,46 +155,46 @@ class TakeAnswers(SingleWork[ResponsesFolder]):
     languages: Sequence[str]
 
     def run(self, context: Context) -> ResponseFacts:
-        """Take them over.
+        """Read them from the user's files.
 
-        Prompts without an answer are counted, and answers to prompts that `prompts.count` leaves
-        out. What a model thought before it answered is taken out, and an answer that ends within
-        its thoughts is none; both are counted.
+        Counts prompts without an answer, and answers to prompts that `prompts.count` leaves out.
+        Thoughts are removed, and an answer that ends within them counts as missing; both are
+        counted.
         """
         context.progress(0.0, "reading")
         all_ids = self.prompts.facts.ids_before_count
         responses: list[Response] = []
         missing = not_asked = 0
         for language in self.languages:
-            asked = prepared_prompts(self.prompts.path, [language])
+            prompts = prepared_prompts(self.prompts.path, [language])
             path = file_for(self.source, language)
             ids = all_ids.get(language, ())
-            found = read_answers(path, asked, system=self.system, all_ids=ids)
-            missing += len(asked) - len(found.responses)
-            not_asked += found.not_asked
-            responses += found.responses
-        told = strip_thoughts(responses)
-        missing += told.unfinished
-        summary = f"{len(told.answers)} answers"
+            answers = read_answers(path, prompts, system=self.system, all_ids=ids)
+            missing += len(prompts) - len(answers.responses)
+            not_asked += answers.not_asked
+            responses += answers.responses
+        visible = strip_thoughts(responses)
+        missing += visible.unfinished
+        summary = f"{len(visible.answers)} answers"
         summary += f", {missing} prompts have none" if missing else ""
-        summary += f" ({told.unfinished} end within thoughts)" if told.unfinished else ""
+        summary += f" ({visible.unfinished} end within thoughts)" if visible.unfinished else ""
         if not_asked:
             summary += f", {not_asked} more are to prompts that prompts.count leaves out"
         return ResponseFacts(
-            responses=write_jsonl(context.folder / "responses.jsonl", told.answers),
+            responses=write_jsonl(context.folder / "responses.jsonl", visible.answers),
             missing=missing,
-            unfinished=told.unfinished,
+            unfinished=visible.unfinished,
             not_asked=not_asked,
-            thoughts=told.thoughts,
-            summary=summary + told.summary,
+            thoughts=visible.thoughts,
+            summary=summary + visible.summary,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShuffleAnswers(SingleWork[ResponsesFolder]):
-    """A system's answers dealt out to other prompts of the same language.
+    """A system's answers, shuffled among the prompts of the same language.
 
-    A control: what an answer scores by fluency and manner alone, without regard to the question.
+    A control: what an answer scores by fluency and style alone, without regard to the question.
     """
 
     step, stage, format_number = "shuffle", "generate", 1
@@ -205,18 +205,20 @@ class ShuffleAnswers(SingleWork[ResponsesFolder]):
     seed: int
 
     def run(self, context: Context) -> ResponseFacts:
-        """Deal them out: no prompt keeps its own."""
+        """Shuffle them; no prompt keeps its own answer."""
         context.progress(0.0, "shuffling")
         by_language: dict[str, list[Response]] = {}
         for response in read_jsonl(self.responses.file, Response):
             by_language.setdefault(response.language, []).append(response)
-        dealt = []
-        for language, own in sorted(by_language.items()):
-            order = list(range(len(own)))
+        shuffled = []
+        for language, responses in sorted(by_language.items()):
+            order = list(range(len(responses)))
             random.Random(f"shuffle|{self.seed}|{language}").shuffle(order)  # noqa: S311
-            # Everyone hands theirs to the next in a random circle: nobody keeps their own.
-            for giver, taker in zip(order, order[1:] + order[:1], strict=True):
-                taken = {"system": self.system, "response": own[giver].response}
-                dealt.append(own[taker].model_copy(update={**taken, "finish_reason": "given"}))
-        count = write_jsonl(context.folder / "responses.jsonl", dealt)
-        return ResponseFacts(responses=count, summary=f"{count} answers dealt out")
+            # Each answer moves to the next prompt in a random circle: no prompt keeps its own.
+            for old, new in zip(order, order[1:] + order[:1], strict=True):
+                moved = {"system": self.system, "response": responses[old].response}
+                shuffled.append(
+                    responses[new].model_copy(update={**moved, "finish_reason": "given"})
+                )
+        count = write_jsonl(context.folder / "responses.jsonl", shuffled)
+        return ResponseFacts(responses=count, summary=f"{count} answers shuffled")

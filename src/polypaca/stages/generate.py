@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from polypaca.generation.contract import Answer, Generate
     from polypaca.generation.prompts import EncodedPrompts, Limit
 
-_AS_THEY_COME = "partial.jsonl"
+_PARTIAL = "partial.jsonl"
 _log = logging.getLogger(__name__)
 
 
@@ -98,9 +98,9 @@ class AnswerPrompts(SharedWork[ResponsesFolder]):
 
     @property
     def model(self) -> Path:
-        """The folder of the model that answers: the base's, or a fully tuned one's own."""
-        own = self.checkpoint.model if self.checkpoint else None
-        return own if own and own.is_dir() else self.base.path
+        """The folder of the model that answers: the base, or the fully tuned model."""
+        tuned = self.checkpoint.model if self.checkpoint else None
+        return tuned if tuned and tuned.is_dir() else self.base.path
 
     @property
     def adapter(self) -> Path | None:
@@ -131,18 +131,18 @@ class _Row:
 
 
 class _Written(Response):
-    """An answer as it came: in which batch, and of which plan of batches."""
+    """An answer in `partial.jsonl`, with its batch and the plan of batches."""
 
     plan: str
     batch: int
 
 
 def _passes(works: Sequence[AnswerPrompts]) -> list[list[int]]:
-    """Indices of works that one model in memory answers in one way."""
+    """Indices of works with the same model and decoding, which share batches."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for index, work in enumerate(works):
-        how = work.generate
-        key = (work.model, how.precision, how.decoding, how.seed, work.template == "chat")
+        settings, chat = work.generate, work.template == "chat"
+        key = (work.model, settings.precision, settings.decoding, settings.seed, chat)
         groups.setdefault(key, []).append(index)
     return list(groups.values())
 
@@ -159,17 +159,17 @@ def _pass(parts: dict[int, _Part]) -> Outcomes:
         left = {index: part for index, part in parts.items() if index not in errors}
         table = max_positions(model)
         rows: list[_Row] = []
-        told: dict[int, _Prompts] = {}
+        prompts: dict[int, _Prompts] = {}
         for index, part in list(left.items()):
             try:
-                own, found = _rows(index, part.work, tokenizer, table)
+                encoded_rows, encoded = _rows(index, part.work, tokenizer, table)
             except UserError as error:
                 # Other systems may not be asked what is too long.
                 yield index, error
                 del left[index]
                 continue
-            rows += own
-            told[index] = _prompts(found, own, model, first.generate.max_new_tokens)
+            rows += encoded_rows
+            prompts[index] = _prompts(encoded, encoded_rows, model, first.generate.max_new_tokens)
         if not left:
             return
         batches = _Batches(left, rows)
@@ -191,13 +191,13 @@ def _pass(parts: dict[int, _Part]) -> Outcomes:
             progress(done / total, f"{done}/{total} answers")
     for index, part in left.items():
         opens = batches.opens(index)
-        yield index, _written(part, batches.answers_of(index), dtype, told[index], opens=opens)
+        yield index, _written(part, batches.answers_of(index), dtype, prompts[index], opens=opens)
 
 
 def _load_adapters(
     model: Any, parts: Mapping[int, _Part], stack: ExitStack
 ) -> tuple[Adapters, dict[int, Exception]]:
-    """All adapters on the model; one that cannot be used leaves the others going."""
+    """Load all adapters; returns errors for those that cannot be used."""
     folders = {work.system: work.adapter for work, _ in parts.values()}
     wanted = {name: folder for name, folder in folders.items() if folder is not None}
     try:
@@ -222,7 +222,7 @@ def _rows(
 ) -> tuple[list[_Row], EncodedPrompts]:
     template = load_template(work.template, tokenizer)
     prompts = prepared_prompts(work.prompts.path, work.languages)
-    found = encode_prompts(
+    encoded = encode_prompts(
         tokenizer,
         [(f"{prompt.id} ({prompt.language})", prompt.prompt) for prompt in prompts],
         template.render,
@@ -232,52 +232,53 @@ def _rows(
     adapter = work.system if work.adapter else None
     rows = [
         _Row(index, prompt, template, ids, adapter)
-        for prompt, ids in zip(prompts, found.tokens, strict=True)
+        for prompt, ids in zip(prompts, encoded.tokens, strict=True)
     ]
-    return rows, found
+    return rows, encoded
 
 
-def _limit(how: Generate, positions: int | None) -> Limit:
-    most, new = prompt_limit(how.max_prompt_tokens, how.on_long_prompt), how.max_new_tokens
-    if positions is None or positions - new >= most.tokens:
-        return most
+def _limit(generate: Generate, positions: int | None) -> Limit:
+    limit = prompt_limit(generate.max_prompt_tokens, generate.on_long_prompt)
+    new = generate.max_new_tokens
+    if positions is None or positions - new >= limit.tokens:
+        return limit
     why = f"the model has {positions:,} positions, and {new:,} are for the answer"
     more = "Lower generate.max_new_tokens"
-    return replace(most, tokens=max(0, positions - new), why=why, more=more)
+    return replace(limit, tokens=max(0, positions - new), why=why, more=more)
 
 
 @dataclass(frozen=True)
 class _Prompts:
-    """What should be known of a part's prompts."""
+    """What the facts of a part say of its prompts."""
 
     cut: list[str]
     special: list[str]
     past_context: int
     date: str | None
-    words: list[str]  # for the summary
+    notes: list[str]  # for the summary
 
 
-def _prompts(found: EncodedPrompts, rows: Sequence[_Row], model: Any, new: int) -> _Prompts:
-    words: list[str] = []
+def _prompts(encoded: EncodedPrompts, rows: Sequence[_Row], model: Any, new: int) -> _Prompts:
+    texts: list[str] = []
     for names, what in (
-        (found.cut, "cut at the limit"),
-        (found.special, "with special tokens that could not be kept text"),
+        (encoded.cut, "cut at the limit"),
+        (encoded.special, "with special tokens that could not be kept text"),
     ):
         if names:
-            words.append(f"{len(names)} prompts {what}: {join_names(names)}")
-            _log.warning("%s", words[-1])
+            texts.append(f"{len(names)} prompts {what}: {join_names(names)}")
+            _log.warning("%s", texts[-1])
     beyond = check_context_length(model, [len(row.tokens) for row in rows], new)
     if beyond:
-        words.append(f"{beyond} prompts with their answers may go past the model's context")
+        texts.append(f"{beyond} prompts with their answers may exceed the model's context length")
     date = rows[0].template.date if rows else None
-    return _Prompts(found.cut, found.special, beyond, date, words)
+    return _Prompts(encoded.cut, encoded.special, beyond, date, texts)
 
 
 class _Batches:
-    """The batches of a pass, and what is answered of them, on disk and in memory.
+    """The batches of a pass and their answers so far, on disk and in memory.
 
-    A batch that was not written whole is answered again whole: what is left of it would make other
-    batches of those that follow, and rounding differs with a batch's shape.
+    A batch that was not written completely is answered again completely: its rest would change the
+    batches that follow, and rounding differs with a batch's shape.
     """
 
     def __init__(self, parts: Mapping[int, _Part], rows: Sequence[_Row]) -> None:
@@ -285,17 +286,17 @@ class _Batches:
         written = {
             (index, line.language, line.prompt_id): line
             for index, part in parts.items()
-            for line in _begun(part.context.folder / _AS_THEY_COME)
+            for line in _read_partial(part.context.folder / _PARTIAL)
         }
-        how = next(iter(parts.values())).work.generate
-        limits = how.batch_size, how.batch_tokens
-        self.plan = _plan_of(rows, limits, parts)
-        # Of an earlier plan, among other systems: answers all the same.
+        settings = next(iter(parts.values())).work.generate
+        limits = settings.batch_size, settings.batch_tokens
+        self.plan = _plan_hash(rows, limits, parts)
+        # Answers of an earlier plan, with other systems, count as well.
         self.answered: dict[tuple[int, str, str], Response] = {
             key: line for key, line in written.items() if line.plan != self.plan
         }
         todo = [row for row in rows if row.key not in self.answered]
-        lengths = [(len(row.tokens) + how.max_new_tokens) * how.num_beams for row in todo]
+        lengths = [(len(row.tokens) + settings.max_new_tokens) * settings.num_beams for row in todo]
         planned = plan_batches(lengths, *limits)
         self.batches = [[todo[place] for place in batch] for batch in planned]
         for batch in self.batches:
@@ -323,10 +324,10 @@ class _Batches:
             )
             self.answered[row.key] = line
             lines.setdefault(row.part, []).append(line)
-        for index, own in lines.items():
-            path = self.parts[index].context.folder / _AS_THEY_COME
+        for index, written in lines.items():
+            path = self.parts[index].context.folder / _PARTIAL
             with path.open("a", encoding="utf-8") as file:
-                file.write("".join(to_line(line) + "\n" for line in own))
+                file.write("".join(to_line(line) + "\n" for line in written))
 
     def answers_of(self, index: int) -> list[Response]:
         """A part's answers, in the order of its rows."""
@@ -342,14 +343,14 @@ class _Batches:
         return row is not None and opens_thoughts(row.template.render(row.prompt.prompt))
 
 
-def _plan_of(rows: Sequence[_Row], limits: tuple[int, int], parts: Mapping[int, _Part]) -> str:
-    """A name for who answers what in which batches."""
+def _plan_hash(rows: Sequence[_Row], limits: tuple[int, int], parts: Mapping[int, _Part]) -> str:
+    """A hash of which systems answer which prompts in which batches."""
     questions = [[parts[row.part].work.system, *row.key[1:], len(row.tokens)] for row in rows]
     return sha256_text(json.dumps([limits, questions]))[:16]
 
 
-def _begun(path: Path) -> list[_Written]:
-    """The answers that an interrupted run left; a line that was being written is dropped."""
+def _read_partial(path: Path) -> list[_Written]:
+    """The answers of an interrupted run; an incomplete last line is dropped."""
     if not path.exists():
         return []
     whole = path.read_bytes().rpartition(b"\n")
@@ -361,33 +362,33 @@ def _begun(path: Path) -> list[_Written]:
 def _written(
     part: _Part, responses: Sequence[Response], dtype: str, prompts: _Prompts, *, opens: bool
 ) -> ResponseFacts | Exception:
-    """Write the answers without what the model thought; one that ends in thoughts is none."""
-    said = strip_thoughts(responses, opened=opens)
-    lacking = [Missing(UNFINISHED, lasting=True)] * said.unfinished
+    """Write the answers without thoughts; one that ends within its thoughts counts as missing."""
+    visible = strip_thoughts(responses, opened=opens)
+    missing = [Missing(UNFINISHED, lasting=True)] * visible.unfinished
     wanted = Requested("prompts got no answer", len(responses), "generate.missing")
     try:
-        failed = check_missing(wanted, lacking, part.work.generate.missing)
+        failed = check_missing(wanted, missing, part.work.generate.missing)
     except StageError as error:
         return error
     folder = part.context.folder
-    write_jsonl(folder / "responses.jsonl", said.answers)
-    (folder / _AS_THEY_COME).unlink(missing_ok=True)
-    count = len(said.answers)
-    stopped = sum(response.finish_reason == "stop" for response in said.answers)
-    words = [f"{count} answers, {count - stopped} cut at the length limit"]
-    if lacking:
-        words.append(f"{len(lacking)} prompts without an answer: {UNFINISHED}")
+    write_jsonl(folder / "responses.jsonl", visible.answers)
+    (folder / _PARTIAL).unlink(missing_ok=True)
+    count = len(visible.answers)
+    stopped = sum(response.finish_reason == "stop" for response in visible.answers)
+    texts = [f"{count} answers, {count - stopped} cut at the length limit"]
+    if missing:
+        texts.append(f"{len(missing)} prompts without an answer: {UNFINISHED}")
     return ResponseFacts(
         responses=count,
-        missing=len(lacking),
+        missing=len(missing),
         failed=failed,
         stopped=stopped,
-        thoughts=said.thoughts,
+        thoughts=visible.thoughts,
         device=loading.device(),
         precision=dtype,
         cut_prompts=prompts.cut,
         special_prompts=prompts.special,
         past_context=prompts.past_context,
         chat_date=prompts.date,
-        summary="; ".join([*words, *prompts.words]) + said.summary,
+        summary="; ".join([*texts, *prompts.notes]) + visible.summary,
     )

@@ -1,4 +1,4 @@
-"""judge: what the judge says of systems' answers.
+"""judge: the judge's verdicts on systems' answers.
 
     systems/<system>/verdicts/   verdicts.jsonl
 
@@ -71,37 +71,37 @@ class JudgeAnswers(SharedWork[VerdictsFolder]):
             judge = judges.load(
                 first.judge, gate=first.gate, cache=cache_folder() / "llm", account=first.account
             )
-            asked = prompts_by_id(first.prompts.path)
-            items = {index: _items(parts[index][0], asked) for index in indices}
-            total = sum(len(own) for own in items.values())
+            prompts = prompts_by_id(first.prompts.path)
+            items = {index: _items(parts[index][0], prompts) for index in indices}
+            total = sum(map(len, items.values()))
 
             def judged(done: int, context: Context = context, total: int = total) -> None:
                 context.progress(done / max(1, total), f"{done}/{total} judged")
 
-            verdicts = judge.judge([item for own in items.values() for item in own], judged)
+            verdicts = judge.judge([item for part in items.values() for item in part], judged)
             for index in indices:
-                own = list(islice(verdicts, len(items[index])))
-                write_jsonl(parts[index][1].folder / "verdicts.jsonl", own)
-                yield index, _outcome(own, judge, first.missing)
+                written = list(islice(verdicts, len(items[index])))
+                write_jsonl(parts[index][1].folder / "verdicts.jsonl", written)
+                yield index, _outcome(written, judge, first.missing)
 
 
 def _by_judge(works: Sequence[JudgeAnswers]) -> list[list[int]]:
-    """Indices of the works that one judge sees, and so one limit and one look at the prompts."""
+    """Indices of works with the same judge and prompts, which share its limits."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for index, work in enumerate(works):
         groups.setdefault((repr(work.judge), work.prompts), []).append(index)
     return list(groups.values())
 
 
-def _items(work: JudgeAnswers, asked: Mapping[str, Mapping[str, Prompt]]) -> list[Item]:
+def _items(work: JudgeAnswers, prompts: Mapping[str, Mapping[str, Prompt]]) -> list[Item]:
     return [
         Item(
             system=answer.system,
             prompt_id=answer.prompt_id,
             language=answer.language,
-            prompt=asked[answer.prompt_id][answer.language].prompt,
+            prompt=prompts[answer.prompt_id][answer.language].prompt,
             response=answer.response,
-            references=references_by_language(asked[answer.prompt_id]),
+            references=references_by_language(prompts[answer.prompt_id]),
         )
         for answer in read_jsonl(work.responses.file, Response)
     ]

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from polypaca.core.folders import BaseFolder, LengthsFolder, MixtureFacts, MixtureFolder
     from polypaca.data.budgets import LossOn, MethodKind, Unit
 
-_WORTH_SAYING = 0.05  # a difference in tokens between recipes of equal examples
+_NOTABLE = 0.05  # a difference in tokens between recipes of equal examples
 
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """What the ledger must know of a cell."""
+    """A cell as the ledger needs it."""
 
     cell: str
     model: str
@@ -55,7 +55,7 @@ class PlannedCell:
 
 @dataclass(frozen=True, kw_only=True)
 class CountBudgets(SingleWork[LedgerFolder]):
-    """What every cell will cost; recipes that are meant to cost the same are compared.
+    """The cost of every cell; recipes that should cost the same are compared.
 
     `mixtures` and `lengths` are by cell, `bases` by model, `supported` languages by recipe.
     """
@@ -76,33 +76,33 @@ class CountBudgets(SingleWork[LedgerFolder]):
         """Count and compare.
 
         Raises:
-            UserError: if they do not cost the same, and the study does not say that they may.
+            UserError: if recipes that should cost the same do not, and the study forbids that.
         """
         facts = {cell: mixture.facts for cell, mixture in self.mixtures.items()}
-        found = self._counted(facts, context)
-        recipes = _recipe_costs(self.cells, found, self.supported)
+        counted = self._counted(facts, context)
+        recipes = _recipe_costs(self.cells, counted, self.supported)
         unequal = find_inequalities(recipes, self.unit, self.tolerance)
         if unequal and self.unequal == "error":
-            dropped = sum(sum(cell.dropped_rows.values()) for cell in found)
+            dropped = sum(sum(cell.dropped_rows.values()) for cell in counted)
             why = f" ({dropped} rows have no response within max_length)" if dropped else ""
             raise UserError(
                 f"recipes that are meant to cost the same do not{why}: "
                 + "; ".join(map(str, unequal))
-                + "; say budget.unequal: report to go on all the same, or raise budget.tolerance"
+                + "; set budget.unequal: report to go on anyway, or raise budget.tolerance"
             )
         notes = [f"Declared unequal: {inequality}." for inequality in unequal]
         if self.unit == "examples":
             # Equal examples are not equal tokens: one script needs more of them than another.
             notes += [
                 f"Equal in examples, not in tokens: {inequality}."
-                for inequality in find_inequalities(recipes, "tokens", _WORTH_SAYING)
+                for inequality in find_inequalities(recipes, "tokens", _NOTABLE)
             ]
         notes += _leaks(facts)
         one = next(iter(facts.values())).one_budget_rows
-        result = BudgetLedger(unit=self.unit, one_budget_rows=one, cells=found, notes=notes)
+        result = BudgetLedger(unit=self.unit, one_budget_rows=one, cells=counted, notes=notes)
         write_json(context.folder / "ledger.json", result.model_dump(mode="json"))
-        tokens = sum(cell.tokens for cell in found)
-        summary = f"{len(found)} cells, {tokens:,} tokens to train on"
+        tokens = sum(cell.tokens for cell in counted)
+        summary = f"{len(counted)} cells, {tokens:,} tokens to train on"
         return LedgerFacts(notes=notes, summary=summary)
 
     def _counted(self, facts: Mapping[str, MixtureFacts], context: Context) -> list[CellBudget]:
@@ -115,7 +115,7 @@ class CountBudgets(SingleWork[LedgerFolder]):
         def once(mixture: Path, measured: Path, max_length: int, loss_on: LossOn) -> MixtureCost:
             return mixture_cost(ids(mixture), costs(measured, max_length, loss_on))
 
-        found = []
+        counted = []
         for number, cell in enumerate(self.cells):
             context.progress(number / len(self.cells), cell.cell)
             cost = once(
@@ -125,8 +125,8 @@ class CountBudgets(SingleWork[LedgerFolder]):
                 cell.loss_on,
             )
             budgets = facts[cell.cell].budgets
-            found.append(_cell_budget(cell, budgets, cost, parameters[cell.model]))
-        return found
+            counted.append(_cell_budget(cell, budgets, cost, parameters[cell.model]))
+        return counted
 
 
 def _ids(path: Path) -> list[tuple[str, str]]:
@@ -160,7 +160,7 @@ def _cell_budget(
 
 
 def _recipe_costs(
-    cells: Sequence[PlannedCell], found: Sequence[CellBudget], supported: Mapping[str, int]
+    cells: Sequence[PlannedCell], counted: Sequence[CellBudget], supported: Mapping[str, int]
 ) -> list[RecipeCost]:
     """The cells of each recipe, model, method and seed added up."""
     groups: dict[tuple[str, str, str, int], list[int]] = {}
@@ -180,15 +180,15 @@ def _recipe_costs(
                 seed=seed,
                 declared=sum(known) if len(known) == len(declared) else None,
                 supported=supported[recipe],
-                examples=sum(sum(found[n].rows_by_language.values()) for n in members),
-                tokens=sum(sum(found[n].tokens_by_language.values()) for n in members),
+                examples=sum(sum(counted[n].rows_by_language.values()) for n in members),
+                tokens=sum(sum(counted[n].tokens_by_language.values()) for n in members),
             )
         )
     return costs
 
 
 def _leaks(facts: Mapping[str, MixtureFacts]) -> list[str]:
-    """What a random split let through."""
+    """A note on translations of validation rows that a random split leaves in training."""
     leaked = {
         cell: (fact.validation_sources_trained_on, fact.validation_rows)
         for cell, fact in facts.items()
@@ -198,7 +198,7 @@ def _leaks(facts: Mapping[str, MixtureFacts]) -> list[str]:
         return []
     cell, (count, of) = max(leaked.items(), key=lambda item: item[1][0] / item[1][1])
     return [
-        "Validation rows were drawn at random from each mixture (data.split: random), so that "
+        "Validation rows were drawn at random from each mixture (data.split: random), so "
         f"translations of them are trained on: {count} of {of} in {cell}. Validation losses are "
-        "too low there, and no measure for the choice of a checkpoint."
+        "too low there, and not fit for the choice of a checkpoint."
     ]

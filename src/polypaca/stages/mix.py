@@ -139,22 +139,22 @@ class DrawMixture(SingleWork[MixtureFolder]):
             train, validation, leaked = split_at_random(chosen, self.random_validation, self.seed)
         if not validation:
             raise DataError(
-                "no validation row is left", hint="check the rejected rows of translate"
+                "no validation row is left", hint="see the rejected rows of `translate`"
             )
         write_jsonl(context.folder / "train.jsonl", train)
         write_jsonl(context.folder / "validation.jsonl", validation)
         counts = Counter(row.language for row in train)
-        found = total_cost(train, tokens) / budget_size(rows, tokens)
+        budgets = total_cost(train, tokens) / budget_size(rows, tokens)
         if self.unit == "examples":
-            found = len(train) / budget_size(rows, None)
+            budgets = len(train) / budget_size(rows, None)
         return MixtureFacts(
             validation_sources_trained_on=leaked,
             rows=len(train),
             rows_by_language={code: counts[code] for code in self.languages},
             validation_rows=len(validation),
             one_budget_rows=budget_size(rows, None),
-            budgets=found,
-            summary=f"{len(train)} rows, {found:.4g} budgets",
+            budgets=budgets,
+            summary=f"{len(train)} rows, {budgets:.4g} budgets",
         )
 
     def _costs(self, tokens: Mapping[str, int] | None) -> Mapping[str, int] | None:
@@ -222,7 +222,7 @@ def _flops_per_token(base: Path, kind: MethodKind) -> int:
     parameters = parameter_count(base)
     if parameters is None:
         raise UserError(
-            f"{base.name}: a size in FLOPs needs the model's size, and it has no weights"
+            f"{base.name}: `flops` needs the model's number of parameters, and it has no weights"
         )
     return flops_per_token(parameters, kind)
 

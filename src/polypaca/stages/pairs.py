@@ -67,20 +67,20 @@ class ComparePairs(SharedWork[PairsFolder]):
         first, context = parts[0]
         judge = pairwise.load(first.judge, cache=cache_folder() / "llm", account=first.account)
         items = [_items(work) for work, _ in parts]
-        total = sum(len(own) for own in items)
+        total = sum(map(len, items))
 
         def compared(done: int) -> None:
             context.progress(done / max(1, total), f"{done}/{total} compared")
 
-        verdicts = judge.compare([item for own in items for item in own], compared)
-        for index, own in enumerate(items):
-            found = list(islice(verdicts, len(own)))
-            write_jsonl(parts[index][1].folder / "pairs.jsonl", found)
-            yield index, _outcome(found, judge.signature, first.judge.missing)
+        verdicts = judge.compare([item for part in items for item in part], compared)
+        for index, part in enumerate(items):
+            written = list(islice(verdicts, len(part)))
+            write_jsonl(parts[index][1].folder / "pairs.jsonl", written)
+            yield index, _outcome(written, judge.signature, first.judge.missing)
 
 
 def _items(work: ComparePairs) -> list[PairItem]:
-    asked = prompts_by_id(work.prompts.path)
+    by_prompt = prompts_by_id(work.prompts.path)
     answers = {
         system: {
             (answer.language, answer.prompt_id): answer.response
@@ -90,7 +90,7 @@ def _items(work: ComparePairs) -> list[PairItem]:
     }
     items = []
     for language, (a, b) in work.systems.items():
-        for prompt_id, prompts in asked.items():
+        for prompt_id, prompts in by_prompt.items():
             key = (language, prompt_id)
             if language in prompts and key in answers[a] and key in answers[b]:
                 items.append(

@@ -50,9 +50,9 @@ _SPLIT_SEED = 42  # the paper's code splits with it; here it seeds the rank of s
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareInstructions(SingleWork[InstructionsFolder]):
-    """The instruction data, looked over, with each source's split.
+    """The screened instruction data, with each source's split.
 
-    What is dropped is dropped by its source, in every language.
+    Rows are dropped by source, in every language.
     """
 
     step, stage, format_number = "instructions", "prepare", 3
@@ -94,12 +94,12 @@ class PrepareInstructions(SingleWork[InstructionsFolder]):
         if self.entities == "repair":
             read = {language: without_entities(part) for language, part in read.items()}
         items = {language: _sources(part, self.align) for language, part in read.items()}
-        context.progress(0.7, "looking for test prompts, duplicates and cut outputs")
+        context.progress(0.7, "screening for test prompts, duplicates and truncated outputs")
         policies = self._policies()
         index = index_prompts(prepared_prompts(self.prompts.path)) if self.prompts else None
-        noticed = list(screen_rows(items, index, policies))
-        dropped = dropped_sources(noticed, policies)
-        flags = _flags(noticed)
+        defects = list(screen_rows(items, index, policies))
+        dropped = dropped_sources(defects, policies)
+        flags = _flags(defects)
         rejected = [row for part in read.values() for row in part.rejected]
         kept: dict[str, list[UnsplitExample]] = {}
         for language, part in items.items():
@@ -118,7 +118,7 @@ class PrepareInstructions(SingleWork[InstructionsFolder]):
         repaired = [row for part in read.values() for row in part.repaired]
         _write_defects(context.folder, rejected, repaired)
         counts = {language: len(part) for language, part in kept.items()}
-        found = Counter(finding.kind for finding in noticed)
+        by_kind = Counter(defect.kind for defect in defects)
         return InstructionFacts(
             rows=counts,
             format={language: part.format for language, part in read.items()},
@@ -130,7 +130,7 @@ class PrepareInstructions(SingleWork[InstructionsFolder]):
             columns_not_read={
                 language: list(part.not_read) for language, part in read.items() if part.not_read
             },
-            noticed={kind: found[kind] for kind in policies if policies[kind] != "keep"},
+            noticed={kind: by_kind[kind] for kind in policies if policies[kind] != "keep"},
             dropped_sources=len(dropped),
             rejected_by_kind=_by_kind(read, items, dropped),
             flagged={
@@ -163,7 +163,7 @@ class PreparePrompts(SingleWork[PromptsFolder]):
     source: str = field(metadata=HOW_TO_RUN)
     sha256: Mapping[str, str] = field(metadata=HOW_TO_RUN)
     languages: Sequence[str]
-    count: int | None  # only so many, the first
+    count: int | None  # only the first ones
     on_bad_row: OnBadRow
 
     def run(self, context: Context) -> PromptFacts:
@@ -210,14 +210,14 @@ class PrepareBase(SingleWork[BaseFolder]):
     seed: int = 1
 
     def run(self, context: Context) -> BaseFacts:
-        """Make it ready.
+        """Download, convert, build or initialise it.
 
         Raises:
-            UserError: if the model or tokenizer cannot be had.
+            UserError: if the model or tokenizer cannot be found or used.
         """
-        return BaseFacts(**self._made(context))
+        return BaseFacts(**self._prepare(context))
 
-    def _made(self, context: Context) -> dict[str, Any]:
+    def _prepare(self, context: Context) -> dict[str, Any]:
         from polypaca.models import bases
 
         folder = context.folder
@@ -230,16 +230,15 @@ class PrepareBase(SingleWork[BaseFolder]):
         name = self.source.removeprefix("builtin:")
 
         def build(target: Path) -> dict[str, Any]:
-            made = builtin.build_base(
-                name, target, threads=context.threads, progress=context.progress
+            return dict(
+                builtin.build_base(name, target, threads=context.threads, progress=context.progress)
             )
-            return dict(made)
 
         return bases.cached(folder, builtin.base_settings(name), build, context.progress)
 
 
 def _sources(read: LoadedInstructions, align: Align) -> list[UnsplitExample]:
-    """The items; unaligned row numbers are made to differ between languages."""
+    """The items; where languages are not aligned, row numbers get the language as a prefix."""
     if align == "parallel" or not read.numbered:
         return read.items
     return [replace(item, source=f"{item.language}-{item.source}") for item in read.items]
@@ -274,18 +273,17 @@ def _held_out(
     return choose_validation_sources(sources, validation, _SPLIT_SEED)
 
 
-def _flags(noticed: Sequence[Finding]) -> dict[tuple[str, str], list[str]]:
+def _flags(defects: Sequence[Finding]) -> dict[tuple[str, str], list[str]]:
     flags: dict[tuple[str, str], list[str]] = {}
-    for finding in noticed:
-        flags.setdefault((finding.source, finding.language), []).append(
-            f"{finding.kind}: {finding.reason}"
-        )
+    for defect in defects:
+        text = f"{defect.kind}: {defect.reason}"
+        flags.setdefault((defect.source, defect.language), []).append(text)
     return flags
 
 
 def _flagged(example: Example, flags: Mapping[tuple[str, str], list[str]]) -> Example:
-    said = flags.get((example.source, example.language))
-    return example.model_copy(update={"flags": said}) if said else example
+    texts = flags.get((example.source, example.language))
+    return example.model_copy(update={"flags": texts}) if texts else example
 
 
 def _by_kind(
@@ -294,11 +292,11 @@ def _by_kind(
     dropped: Mapping[str, str],
 ) -> dict[str, dict[str, int]]:
     """Rejected rows by language and kind, for the report."""
-    found = {}
+    counts = {}
     for language, part in read.items():
         kinds = [dropped[i.source].split(":")[0] for i in items[language] if i.source in dropped]
-        found[language] = dict(Counter(["bad row"] * len(part.rejected) + kinds))
-    return found
+        counts[language] = dict(Counter(["bad row"] * len(part.rejected) + kinds))
+    return counts
 
 
 def _rejected(item: UnsplitExample, reason: str) -> Rejected:

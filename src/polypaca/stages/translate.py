@@ -62,22 +62,21 @@ class PassOn(SingleWork[TranslationFolder]):
         rows = write_jsonl(context.folder / "examples.jsonl", read_jsonl(path, Example))
         every = max(1, -(-rows // MAX_ROWS))
         sample = islice(read_jsonl(path, Example), 0, None, every)
-        found = check_language(
-            sample, self.language, detectors.load(self.gate.detector, self.gate.model)
-        )
-        said = language_notice(found, self.language)
+        detector = detectors.load(self.gate.detector, self.gate.model)
+        detected = check_language(sample, self.language, detector)
+        text = language_notice(detected, self.language)
         return TranslationFacts(
             rows=rows,
             engine=None,
-            language_of_rows=LanguageOfRows(looked_at=-(-rows // every), **asdict(found)),
-            notices=[said] if said else [],
-            summary=f"{rows} examples, as given" + (f"; notice: {said}" if said else ""),
+            language_of_rows=LanguageOfRows(looked_at=-(-rows // every), **asdict(detected)),
+            notices=[text] if text else [],
+            summary=f"{rows} examples, as given" + (f"; notice: {text}" if text else ""),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TranslateRows(SingleWork[TranslationFolder]):
-    """The source language's examples in another language, without what came out wrong."""
+    """The source language's examples translated into another, without bad translations."""
 
     step, stage, format_number = "translate", "translate", 3
     makes = TranslationFolder
@@ -96,13 +95,13 @@ class TranslateRows(SingleWork[TranslationFolder]):
 
     def decides(self) -> Json:
         """All but the model files, which are known by what they hold."""
-        found = super().decides()
-        del found["gate"]
+        settings = super().decides()
+        del settings["gate"]
         engine = engines.ENGINES.decided(self.engine)
-        return {**found, "engine": engine, "detector": detectors.decided(self.gate.detector)}
+        return {**settings, "engine": engine, "detector": detectors.decided(self.gate.detector)}
 
     def run(self, context: Context) -> TranslationFacts:
-        """Translate, and reject what came out wrong.
+        """Translate, and reject bad translations.
 
         Finished shards stay in the cache: a killed run goes on behind them, and another study with
         the same rows and engine finds them.
@@ -134,7 +133,7 @@ class TranslateRows(SingleWork[TranslationFolder]):
                 cache=cache_folder() / "translations",
                 progress=context.progress,
             )
-            look = _Look(
+            screen = _Screen(
                 self.source,
                 self.language,
                 engine.name,
@@ -142,17 +141,17 @@ class TranslateRows(SingleWork[TranslationFolder]):
                 detectors.load(self.gate.detector, self.gate.model),
                 _index(self.prompts, self.language) if self.prompts else None,
             )
-            rows = _together(pairs, waiting)
+            rows = _in_order(pairs, waiting)
             drop = self.contaminated == "drop"
-            counts = _write(context.folder, path.name, rows, look, drop_contaminated=drop)
+            counts = _write(context.folder, path.name, rows, screen, drop_contaminated=drop)
         finally:
             engine.close()
         if not counts["accepted"]:
             raise DataError(
-                f"none of the {counts['rows']} rows of {self.source} has a translation into "
-                f"{self.language} that can be used",
+                f"none of the {counts['rows']} rows of {self.source} has a usable translation into "
+                f"{self.language}",
                 path=context.folder / "rejected.jsonl",
-                hint="the reasons stand there; look at the engine's output first",
+                hint="the file has the reasons; check the engine's output first",
             )
         return _facts(counts, engine.signature)
 
@@ -173,7 +172,7 @@ def _index(prompts: PromptsFolder, language: str) -> ContaminationIndex:
 
 
 def _read(path: Path, language: str, policy: Policy, waiting: deque[_Row]) -> Iterator[Example]:
-    """Stream the rows to translate; all rows are put into `waiting` as they are read."""
+    """Yield the rows to translate; all rows are added to `waiting` as they are read."""
     for example in read_jsonl(path, Example):
         rules = []
         if policy != "keep":
@@ -186,10 +185,10 @@ def _read(path: Path, language: str, policy: Policy, waiting: deque[_Row]) -> It
             yield example
 
 
-def _together(
+def _in_order(
     pairs: Iterable[TranslatedRow], waiting: deque[_Row]
 ) -> Iterator[tuple[_Row, TranslatedRow | None]]:
-    """All rows in the order of the source, each with its translation if it was to have one."""
+    """All rows in the order of the source, each with its translation unless it was dropped."""
     for done in pairs:
         while waiting[0].dropped:
             yield waiting.popleft(), None
@@ -198,8 +197,8 @@ def _together(
         yield waiting.popleft(), None
 
 
-class _Look:
-    """What a translation is looked over for."""
+class _Screen:
+    """Screens translations with filters and for test prompts."""
 
     def __init__(
         self,
@@ -214,7 +213,7 @@ class _Look:
         self._filters, self._detector, self._prompts = filters, detector, prompts
 
     def refused(self, example: Example, translated: TranslatedRow) -> tuple[str, str] | None:
-        """By which filter the row is rejected and why; None if it may stay."""
+        """The filter that rejects the row, and why; None if none does."""
         if translated.reason:
             return "untranslated", translated.reason
         fields = {name: getattr(translated, name) or "" for name in FIELDS}
@@ -228,7 +227,7 @@ class _Look:
         )
 
     def contaminated(self, example: Example) -> str | None:
-        """Which test prompt the translated row matches."""
+        """The test prompt that the translated row matches, if any."""
         if self._prompts is None:
             return None
         match = find_match(self._prompts, example.instruction, example.input, example.output)
@@ -239,11 +238,11 @@ def _write(
     folder: Path,
     file: str,
     rows: Iterable[tuple[_Row, TranslatedRow | None]],
-    look: _Look,
+    screen: _Screen,
     *,
     drop_contaminated: bool,
 ) -> Counter[str]:
-    """Write accepted and rejected rows in the order of the source; returns what was counted."""
+    """Write accepted and rejected rows in the order of the source; returns counts."""
     counts: Counter[str] = Counter()
     with (
         atomic_write(folder / "examples.jsonl") as accepted,
@@ -251,7 +250,7 @@ def _write(
     ):
         for line, (row, done) in enumerate(rows, start=1):
             counts["rows"] += 1
-            example, refused = _judged(row, done, look, drop_contaminated=drop_contaminated)
+            example, refused = _screened(row, done, screen, drop_contaminated=drop_contaminated)
             if done is not None:
                 for name in ("sentences", "retried", "pieces"):
                     counts[name] += getattr(done, name)
@@ -268,15 +267,15 @@ def _write(
     return counts
 
 
-def _judged(
-    row: _Row, done: TranslatedRow | None, look: _Look, *, drop_contaminated: bool
+def _screened(
+    row: _Row, done: TranslatedRow | None, screen: _Screen, *, drop_contaminated: bool
 ) -> tuple[Example, tuple[str, str] | None]:
-    """The translated example, and by which filter it is rejected and why, if it is."""
+    """The translated example, and the filter that rejects it with its reason, if any."""
     if done is None:
         return row.example, ("untranslatable", ", ".join(row.rules))
-    example = _example(row.example, done, look, row.rules)
-    refused = look.refused(row.example, done)
-    match = None if refused else look.contaminated(example)
+    example = _example(row.example, done, screen, row.rules)
+    refused = screen.refused(row.example, done)
+    match = None if refused else screen.contaminated(example)
     if match and drop_contaminated:
         return example, ("contaminated", match)
     if match:
@@ -285,14 +284,16 @@ def _judged(
     return example, refused
 
 
-def _example(example: Example, done: TranslatedRow, look: _Look, rules: Sequence[str]) -> Example:
+def _example(
+    example: Example, done: TranslatedRow, screen: _Screen, rules: Sequence[str]
+) -> Example:
     flags = [*example.flags, *(f"untranslatable: {rule}" for rule in rules)]
     return example.model_copy(
         update={
-            "id": f"{example.source}.{look.language}",
-            "language": look.language,
+            "id": f"{example.source}.{screen.language}",
+            "language": screen.language,
             **{name: getattr(done, name) or "" for name in FIELDS},
-            "origin": [*example.origin, f"{look.engine} {look.source}-{look.language}"],
+            "origin": [*example.origin, f"{screen.engine} {screen.source}-{screen.language}"],
             "flags": flags,
         }
     )

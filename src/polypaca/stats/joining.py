@@ -1,4 +1,4 @@
-"""Joining what was said of each answer: its verdict, its gate, and so its score."""
+"""Join responses, verdicts and gate results into scores: score = rating x gate."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def join(
     """
     scale = scale_of(verdicts.values())
     scored = {
-        system: list(_scores_of(folder, verdicts[system], gates[system], prompts, scale))
+        system: list(_scored(folder, verdicts[system], gates[system], prompts, scale))
         for system, folder in responses.items()
     }
     ids = list(dict.fromkeys(prompt_id for prompt_id, _ in prompts))
@@ -55,14 +55,14 @@ class JoinedScores:
     scale: tuple[float, float]
 
     def answers(self) -> Iterator[ScoredResponse]:
-        """Those of all systems, one after the other."""
+        """The answers of all systems, one after the other."""
         for part in self.scored.values():
             yield from part
 
     def check(self, system: str, verdict: Verdict | PairVerdict, sha256: str, folder: Path) -> None:
-        """Stop where a verdict is on another text than the system's answer."""
+        """Raise StageError if a verdict is on another text than the system's answer."""
         if self._hashes.get((system, verdict.language, verdict.prompt_id)) != sha256:
-            raise _of_another_text(folder, system, verdict.language, verdict.prompt_id)
+            raise _mismatch(folder, system, verdict.language, verdict.prompt_id)
 
     @cached_property
     def _hashes(self) -> dict[tuple[str, str, str], str]:
@@ -82,27 +82,30 @@ def scale_of(verdicts: Collection[VerdictsFolder]) -> tuple[float, float]:
     return next(iter(verdicts)).facts.scale
 
 
-def _scores_of(
+def _scored(
     responses: ResponsesFolder,
     verdicts: VerdictsFolder,
     gate: GateFolder,
-    asked: Mapping[tuple[str, str], Prompt],
+    prompts: Mapping[tuple[str, str], Prompt],
     scale: tuple[float, float],
 ) -> Iterator[ScoredResponse]:
     """Every answer of a system with its verdict and gate."""
-    said = {(v.prompt_id, v.language): v for v in read_jsonl(verdicts.file, Verdict)}
+    rated = {(v.prompt_id, v.language): v for v in read_jsonl(verdicts.file, Verdict)}
     gated = {(g.prompt_id, g.language): g for g in read_jsonl(gate.file, GateResult)}
     for answer in read_jsonl(responses.file, Response):
-        verdict, result = _on(answer, said, verdicts.path), _on(answer, gated, gate.path)
+        verdict, result = (
+            _record_of(answer, rated, verdicts.path),
+            _record_of(answer, gated, gate.path),
+        )
         # What failed has no score, whatever else its record says.
         rating = None if verdict.status == "failed" else verdict.rating
         if rating is not None and not scale[0] <= rating <= scale[1]:
             raise StageError(
                 f"{verdicts.path}: prompt {answer.prompt_id} in {answer.language} is rated "
-                f"{rating:g}, beyond the scale of {scale[0]:g} to {scale[1]:g}; give the judge's "
-                "own scale"
+                f"{rating:g}, outside the scale of {scale[0]:g} to {scale[1]:g}; set the judge's "
+                "scale"
             )
-        prompt = asked[answer.prompt_id, answer.language]
+        prompt = prompts[answer.prompt_id, answer.language]
         yield ScoredResponse(
             system=answer.system,
             prompt_id=answer.prompt_id,
@@ -122,16 +125,16 @@ def _scores_of(
         )
 
 
-def _on(answer: Response, found: Mapping[tuple[str, str], R], folder: Path) -> R:
-    """What was found of this very text, and not of what was answered before."""
-    record = found.get((answer.prompt_id, answer.language))
+def _record_of(answer: Response, records: Mapping[tuple[str, str], R], folder: Path) -> R:
+    """The record of this answer; raises StageError if it is of another text."""
+    record = records.get((answer.prompt_id, answer.language))
     if record is None or record.response_sha256 != sha256_text(answer.response):
-        raise _of_another_text(folder, answer.system, answer.language, answer.prompt_id)
+        raise _mismatch(folder, answer.system, answer.language, answer.prompt_id)
     return record
 
 
-def _of_another_text(folder: Path, system: str, language: str, prompt_id: str) -> StageError:
+def _mismatch(folder: Path, system: str, language: str, prompt_id: str) -> StageError:
     return StageError(
-        f"{folder}: nothing on the answer to prompt {prompt_id} in {language} by {system}; remove "
-        "that folder and run again"
+        f"{folder}: no record of the answer to prompt {prompt_id} in {language} by {system}; "
+        "delete that folder and run again"
     )

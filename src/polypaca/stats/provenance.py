@@ -1,4 +1,4 @@
-"""What became of the data, from what `prepare`, `translate` and `train` recorded of it."""
+"""Where the numbers come from: the data's history, and the statistical methods."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from polypaca.core.folders import InstructionFacts, TranslationFacts
     from polypaca.core.results import CellCost
+    from polypaca.stats.settings import Statistics
 
 
 def language_data(
@@ -71,3 +72,17 @@ def dropped_notes(cells: Sequence[CellCost]) -> list[str]:
         "Rows with no response within max_length were not trained on, so these cells cost less "
         f"than their budgets: {', '.join(parts)}."
     ]
+
+
+def statistical_methods(settings: Statistics) -> dict[str, str]:
+    """How intervals and tests were computed, in words."""
+    from polypaca.stats.intervals import BOOTSTRAP, GAFFKE
+    from polypaca.stats.proportions import CLOPPER_PEARSON, WILSON
+
+    margin = "" if settings.margin is None else f"; margin of {settings.margin:g} points"
+    return {
+        "intervals": f"{BOOTSTRAP} over prompts, {settings.resamples} resamples, "
+        f"{100 * settings.confidence:g} %, seed {settings.seed}; "
+        f"{GAFFKE} where few prompts differ; shares: {WILSON}, {CLOPPER_PEARSON} near 0 and 1",
+        "tests": f"paired permutation of prompts, Holm{margin}",
+    }
