@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from polypaca.core.tokens import Encoder, RenderedPrompt, Row
+from polypaca.core.tokens import Encoder, RenderedPrompt, TokenizedRow
 from polypaca.models.templates import TEMPLATES, Template
 
 from .tokenizer_kinds import KINDS, LOSSY, SPECIAL, id_of, tokenizer_of
@@ -49,7 +49,7 @@ requests = st.sampled_from(
 
 def _row(
     tokenizer: Tokenizer, wording: Template, request: str, reply: str
-) -> tuple[Row, list[int]]:
+) -> tuple[TokenizedRow, list[int]]:
     encoder = Encoder(tokenizer, id_of(tokenizer, "</s>"), wording.special_tokens)
     prompt = wording.render(request)
     ((asked, _),) = encoder.prompts([prompt])
@@ -57,7 +57,7 @@ def _row(
     return row, asked
 
 
-def _text_of(row: Row, prompt: str, reply: str, tokenizer: Tokenizer) -> str:
+def _text_of(row: TokenizedRow, prompt: str, reply: str, tokenizer: Tokenizer) -> str:
     """What the labelled tokens of the response stand for."""
     end = len(prompt) + len(reply)
     ids = [

@@ -45,7 +45,7 @@ class RenderedPrompt(str):
 
 
 @dataclass(frozen=True)
-class Row:
+class TokenizedRow:
     """A prompt with its response and what closes it, as tokens.
 
     Attributes:
@@ -100,17 +100,17 @@ class Encoder:
             for read in self._asked(batch):
                 yield read.ids, read.special
 
-    def rows(self, pairs: Iterable[tuple[str, str]], closing: str = "") -> Iterator[Row]:
+    def rows(self, pairs: Iterable[tuple[str, str]], closing: str = "") -> Iterator[TokenizedRow]:
         """Rows of (prompt, response); `closing` is what the template puts behind a response."""
         source = iter(pairs)
         while batch := list(itertools.islice(source, _BATCH)):
             yield from self._rows(batch, closing)
 
-    def _rows(self, pairs: Sequence[tuple[str, str]], closing: str) -> list[Row]:
+    def _rows(self, pairs: Sequence[tuple[str, str]], closing: str) -> list[TokenizedRow]:
         asked = self._asked([prompt for prompt, _ in pairs])
         wholes = self._read([_whole(prompt, response, closing) for prompt, response in pairs])
         rows = [
-            Row(whole.ids, whole.offsets, len(before.ids), whole.special)
+            TokenizedRow(whole.ids, whole.offsets, len(before.ids), whole.special)
             for before, whole in zip(asked, wholes, strict=True)
         ]
         for index, (before, whole) in enumerate(zip(asked, wholes, strict=True)):
@@ -121,13 +121,13 @@ class Encoder:
     def _asked(self, prompts: Sequence[str]) -> list[_Read]:
         return self._read([_beginning(text, len(text) - self._held_back(text)) for text in prompts])
 
-    def _cut_off(self, prompt: str, response: str, closing: str, before: _Read) -> Row:
+    def _cut_off(self, prompt: str, response: str, closing: str, before: _Read) -> TokenizedRow:
         """A row whose tokens would straddle the place that answers are asked at."""
         start = len(prompt) - self._held_back(prompt)
         rest = _whole(prompt, response, closing)
         behind = self._continued(_ending(rest, start))
         offsets = [(start + begin, start + end) for begin, end in behind.offsets]
-        return Row(
+        return TokenizedRow(
             before.ids + behind.ids,
             before.offsets + offsets,
             len(before.ids),

@@ -86,7 +86,7 @@ def line_and_word_gates(
     return line_gate(response_text, expected, detector), word_gate(response_text, expected)
 
 
-class GateResult(Protocol):
+class GateOutcome(Protocol):
     """What there is to count of an answer."""
 
     @property
@@ -99,7 +99,7 @@ class GateResult(Protocol):
     def word_gate(self) -> int | None: ...  # noqa: D102
 
 
-def tally(results: Sequence[GateResult]) -> dict[str, Any]:
+def tally(results: Sequence[GateOutcome]) -> dict[str, Any]:
     """How many answers pass, how many each reason decided, and passes by line and by word.
 
     By word, those count that pass by line, as in the paper.

@@ -91,8 +91,8 @@ class Limits:
     very_sure: float = 0.9
 
 
-# `prose` may need time in the square of a text's length, so it gets long texts in pieces, at the
-# price that code which crosses a cut may count as prose.
+# `extract_prose_lines` may need time in the square of a text's length, so it gets long texts in
+# pieces, at the price that code which crosses a cut may count as prose.
 _PIECE = 4_000
 
 _CLAUSE = re.compile(r"[,;:.!?()\n]|\s[-–—]\s")
