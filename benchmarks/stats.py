@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
     # (generator, simulations, prompts) -> values (simulations, prompts, languages)
-    Draw = Callable[[np.random.Generator, int, int], Array]
+    DrawOptions = Callable[[np.random.Generator, int, int], Array]
 
 SIZES = (20, 50, 100)
 HALVES, SHARES = [0.5, 1.0, 1.5, 2.0], [0.4, 0.3, 0.2, 0.1]
@@ -93,7 +93,7 @@ def languages(
 
 
 DIFFERENCES = (-3.0, 3.0)
-DISTRIBUTIONS: dict[str, tuple[Draw, tuple[float, float]]] = {
+DISTRIBUTIONS: dict[str, tuple[DrawOptions, tuple[float, float]]] = {
     "dense, near normal": (normal, DIFFERENCES),
     "dense, skewed": (skewed, DIFFERENCES),
     "scores near the top": (partial(scores, zero=0.05), (0.0, 3.0)),
@@ -136,7 +136,7 @@ def _percent(share: float) -> str:
 
 
 def _coverage(
-    draw: Draw, bounds: tuple[float, float], prompts: int, simulations: int, resamples: int
+    draw: DrawOptions, bounds: tuple[float, float], prompts: int, simulations: int, resamples: int
 ) -> list[float]:
     """Coverage, share of bootstraps, width in points; coverage of three other intervals."""
     from scipy import stats
@@ -193,7 +193,7 @@ def errors(simulations: int) -> None:
     """Print how often true null hypotheses are rejected at 5 %."""
     print("| prompts | differences under the null | rejected |")
     print("|---|---|---|")
-    nulls: dict[str, Draw] = {
+    nulls: dict[str, DrawOptions] = {
         "dense, near normal": _centred(normal),
         "two systems with scores near the top": _exchangeable(partial(scores, zero=0.05)),
         "two systems, 65 % gated to 0": _exchangeable(partial(scores, zero=0.65)),
@@ -221,7 +221,7 @@ def errors(simulations: int) -> None:
         print(f"| {name} | {_percent(float(np.mean(wrong)))} |", flush=True)
 
 
-def _centred(draw: Draw) -> Draw:
+def _centred(draw: DrawOptions) -> DrawOptions:
     """Each prompt's differences with a random sign, in all languages at once."""
 
     def null(generator: np.random.Generator, many: int, prompts: int) -> Array:
@@ -232,7 +232,7 @@ def _centred(draw: Draw) -> Draw:
     return null
 
 
-def _exchangeable(draw: Draw) -> Draw:
+def _exchangeable(draw: DrawOptions) -> DrawOptions:
     def null(generator: np.random.Generator, many: int, prompts: int) -> Array:
         values: Array = draw(generator, many, prompts) - draw(generator, many, prompts)
         return values

@@ -20,7 +20,7 @@ from polypaca.builtin.corpus import (
     ROWS,
     TASKS,
     TEST_PROMPTS,
-    Item,
+    CorpusItem,
     prompt_items,
     training_items,
 )
@@ -94,7 +94,7 @@ def test_the_corpus_is_always_the_same() -> None:
 
 
 def test_held_out_combinations_occur_nowhere_else() -> None:
-    def combination(item: Item) -> tuple[str, tuple[tuple[str, str], ...]]:
+    def combination(item: CorpusItem) -> tuple[str, tuple[tuple[str, str], ...]]:
         return item.task, item.slots
 
     held = {combination(item) for item in prompt_items("tiny")}

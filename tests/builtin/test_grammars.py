@@ -6,7 +6,7 @@ import string
 
 import pytest
 
-from polypaca.builtin.corpus import PHRASES, TASKS, Item
+from polypaca.builtin.corpus import PHRASES, TASKS, CorpusItem
 from polypaca.builtin.grammars.model import LANGUAGES, grammar
 
 ENGLISH = grammar("en")
@@ -76,8 +76,8 @@ SENTENCES = [
 ]  # fmt: skip
 
 
-def _item(task: str, concepts: str, way: int = 0) -> Item:
-    return Item(task, tuple(zip(TASKS[task], concepts.split(), strict=True)), way)
+def _item(task: str, concepts: str, way: int = 0) -> CorpusItem:
+    return CorpusItem(task, tuple(zip(TASKS[task], concepts.split(), strict=True)), way)
 
 
 @pytest.mark.parametrize(("task", "concepts", "way", "language", "text"), SENTENCES)

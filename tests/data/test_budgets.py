@@ -5,8 +5,8 @@ import pytest
 from polypaca.data.budgets import (
     RecipeCost,
     RowCost,
+    find_inequalities,
     flops_per_token,
-    inequalities,
     mixture_cost,
     row_cost,
 )
@@ -65,14 +65,14 @@ def test_recipes_meant_to_be_equal_are_compared_for_each_supported_language() ->
         _recipe("english", 1, 9, 100, 1000),
         _recipe("own amount", None, 9, 5, 5),
     ]
-    assert inequalities(recipes, "examples", 0.01) == []
-    found = inequalities(recipes, "tokens", 0.01)
+    assert find_inequalities(recipes, "examples", 0.01) == []
+    found = find_inequalities(recipes, "tokens", 0.01)
     assert [(f.recipes, round(f.factor, 3)) for f in found] == [
         (("monolingual", "multilingual"), 1.2),
         (("english", "downsampled"), 1.3),
     ]
     assert "multilingual costs 1.200 times what monolingual costs" in str(found[0])
-    assert [f.recipes[0] for f in inequalities(recipes, "flops", 0.25)] == ["english"]
+    assert [f.recipes[0] for f in find_inequalities(recipes, "flops", 0.25)] == ["english"]
 
 
 def test_models_methods_and_seeds_are_not_compared_with_one_another() -> None:
@@ -82,4 +82,4 @@ def test_models_methods_and_seeds_are_not_compared_with_one_another() -> None:
         RecipeCost("m", "full", "english", 1, 1, 1, 50, 1000),
         RecipeCost("m", "lora", "english", 2, 1, 1, 50, 1000),
     ]
-    assert inequalities([one, *others], "examples", 0.01) == []
+    assert find_inequalities([one, *others], "examples", 0.01) == []

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from polypaca.core.errors import DataError
 from polypaca.core.records import Prompt
-from polypaca.data import normal
-from polypaca.data.contamination import ContaminationIndex, Match, find, index_prompts
-from polypaca.data.normal import normalised, tokens, tokens_a_word
+from polypaca.data import normalisation
+from polypaca.data.contamination import ContaminationIndex, PromptMatch, find_match, index_prompts
+from polypaca.data.normalisation import normalise, split_tokens, tokens_per_word
 from polypaca.data.prompts import load_prompts
 
 VIKINGS = "Who were the Vikings and what was their impact on European history?"  # 12 words
@@ -53,25 +53,25 @@ def index() -> ContaminationIndex:
     ],
 )
 def test_normalised_text(text: str, same: str) -> None:
-    assert normalised(text) == same
+    assert normalise(text) == same
 
 
 @given(st.text(string.printable))
 def test_the_fast_way_for_ascii_is_the_same(text: str) -> None:
     # A character outside of ASCII, which is a token of its own.
-    assert tokens(text + "\n中") == [*tokens(text), "中"]
+    assert split_tokens(text + "\n中") == [*split_tokens(text), "中"]
 
 
 @given(st.text())
 def test_case_and_punctuation_make_no_difference(text: str) -> None:
-    assert tokens(f"  {text} …") == tokens(text)
+    assert split_tokens(f"  {text} …") == split_tokens(text)
 
 
 def test_words_by_script() -> None:
-    assert tokens_a_word(tokens("two words")) == 1
-    assert tokens_a_word(tokens("你好 Python")) == 1.6
-    assert tokens_a_word(tokens("สวัสดี")) == 3.2
-    assert tokens_a_word([]) == 1
+    assert tokens_per_word(split_tokens("two words")) == 1
+    assert tokens_per_word(split_tokens("你好 Python")) == 1.6
+    assert tokens_per_word(split_tokens("สวัสดี")) == 3.2
+    assert tokens_per_word([]) == 1
 
 
 @pytest.mark.data
@@ -79,31 +79,34 @@ def test_characters_a_word_in_parallel_sentences(data_folder: Path) -> None:
     english, chinese = (
         (data_folder / "flores" / f"flores-dev.{code}").read_text("utf-8") for code in ("en", "zh")
     )
-    assert round(len(tokens(chinese)) / len(tokens(english)), 1) == normal._HAN_A_WORD
+    ratio = len(split_tokens(chinese)) / len(split_tokens(english))
+    assert round(ratio, 1) == normalisation._HAN_A_WORD
 
 
 @pytest.mark.parametrize(
     ("row", "match"),
     [
-        ((VIKINGS, "", "Seafarers."), Match("p1", "en", "exact", 1.0)),
-        (("Answer:", VIKINGS.upper().replace(" ", "  "), ""), Match("p1", "en", "exact", 1.0)),
+        ((VIKINGS, "", "Seafarers."), PromptMatch("p1", "en", "exact", 1.0)),
+        (("Answer:", VIKINGS.upper().replace(" ", "  "), ""),
+         PromptMatch("p1", "en", "exact", 1.0)),
         (("who were the vikings", "And what was their impact on European history", "x"),
-         Match("p1", "en", "exact", 1.0)),
-        ((f"Dear assistant, {VIKINGS} Thanks", "", "x"), Match("p1", "en", "contained", 1.0)),
-        (("Write a question.", "", VIKINGS), Match("p1", "en", "contained", 1.0)),
+         PromptMatch("p1", "en", "exact", 1.0)),
+        ((f"Dear assistant, {VIKINGS} Thanks", "", "x"), PromptMatch("p1", "en", "contained", 1.0)),
+        (("Write a question.", "", VIKINGS), PromptMatch("p1", "en", "contained", 1.0)),
         (("Quienes?", "¿QUIÉNES ERAN LOS VIKINGOS, Y CUÁL FUE SU IMPACTO!", ""),
-         Match("p1", "es", "exact", 1.0)),
+         PromptMatch("p1", "es", "exact", 1.0)),
         (("请回答：维京人是谁 他们对欧洲历史有什么影响", "", "x"),
-         Match("p3", "zh", "contained", 1.0)),
-        (("What's your purpose", "", "x"), Match("p2", "en", "exact", 1.0)),
+         PromptMatch("p3", "zh", "contained", 1.0)),
+        (("What's your purpose", "", "x"), PromptMatch("p2", "en", "exact", 1.0)),
         (("And how many parameters does it have, then?", "", "x"),
-         Match("p4", "en", "contained", 1.0)),
+         PromptMatch("p4", "en", "contained", 1.0)),
         # The first 7 words make no n-gram of 8; the first 9 make two.
         (("Who were the Vikings, and what was our story?", "", ""), None),
         (("Who were the Vikings and what was their impact?", "", ""),
-         Match("p1", "en", "overlap", 9 / 12)),
+         PromptMatch("p1", "en", "overlap", 9 / 12)),
         # The first 13 of the 17 characters: one n-gram.
-        (("维京人是谁，他们对欧洲历史有何影响", "", ""), Match("p3", "zh", "overlap", 13 / 17)),
+        (("维京人是谁，他们对欧洲历史有何影响", "", ""),
+         PromptMatch("p3", "zh", "overlap", 13 / 17)),
         # No n-gram runs from the task into the output.
         (("Who were the Vikings and", "", "what was their impact on European history"), None),
         # Four words are too common to be looked for inside other texts.
@@ -113,16 +116,16 @@ def test_characters_a_word_in_parallel_sentences(data_folder: Path) -> None:
     ],
 )  # fmt: skip
 def test_rows_against_prompts(
-    row: tuple[str, str, str], match: Match | None, index: ContaminationIndex
+    row: tuple[str, str, str], match: PromptMatch | None, index: ContaminationIndex
 ) -> None:
-    assert find(index, *row) == match
+    assert find_match(index, *row) == match
 
 
 def test_the_nearest_prompt_is_reported() -> None:
     longer = Prompt(id="p0", language="en", prompt=f"{VIKINGS} Give three examples for each.")
     rows = [VIKINGS, f"So: {VIKINGS}", f"{VIKINGS} Give three examples."]
     index = index_prompts([longer, *PROMPTS])
-    found = [find(index, row, "", "") for row in rows]
+    found = [find_match(index, row, "", "") for row in rows]
     # 12 of the longer prompt's 17 words are in the row, but all of the shorter one's.
     assert [(match.prompt_id, match.kind) for match in found if match] == [
         ("p1", "exact"), ("p1", "contained"), ("p1", "contained"),
@@ -131,17 +134,17 @@ def test_the_nearest_prompt_is_reported() -> None:
 
 def test_threshold_and_length_of_n_grams() -> None:
     row = ("Who were the Vikings?", "", "")  # 4 of 12 words
-    assert find(index_prompts(PROMPTS, n=4), *row) is None
-    share = find(index_prompts(PROMPTS, n=4, threshold=0.3), *row)
-    assert share == Match("p1", "en", "overlap", 4 / 12)
+    assert find_match(index_prompts(PROMPTS, n=4), *row) is None
+    share = find_match(index_prompts(PROMPTS, n=4, threshold=0.3), *row)
+    assert share == PromptMatch("p1", "en", "overlap", 4 / 12)
     for n, threshold in ((0, 0.5), (8, 0.0), (8, 1.5)):
-        with pytest.raises(DataError, match="n is at least 1, the threshold above 0"):
+        with pytest.raises(DataError, match="n must be at least 1, and the threshold above 0"):
             index_prompts(PROMPTS, n=n, threshold=threshold)
 
 
 def test_prompts_without_words_match_nothing() -> None:
     index = index_prompts([Prompt(id="p", language="en", prompt="?!")])
-    assert find(index, "?!", "", "...") is None
+    assert find_match(index, "?!", "", "...") is None
 
 
 @pytest.mark.data
@@ -153,16 +156,16 @@ def test_planted_prompts_are_found_among_real_rows(data_folder: Path) -> None:
     index = index_prompts(prompts)
     for name in ("alpaca.en.json", "alpaca.zh.json"):
         rows = json.loads((data_folder / "instructions" / name).read_text("utf-8"))
-        found = [find(index, row["instruction"], row["input"], row["output"]) for row in rows]
+        found = [find_match(index, row["instruction"], row["input"], row["output"]) for row in rows]
         assert found == [None] * len(rows)
     short = 0
     for prompt in prompts:
-        same = find(index, prompt.prompt.upper().replace(",", " ;"), "", "")
+        same = find_match(index, prompt.prompt.upper().replace(",", " ;"), "", "")
         assert same is not None
         assert (same.prompt_id, same.kind) == (prompt.id, "exact")
-        wrapped = find(index, "A question", f"Please: {prompt.prompt} Thanks a lot.", "")
+        wrapped = find_match(index, "A question", f"Please: {prompt.prompt} Thanks a lot.", "")
         short += wrapped is None
         assert wrapped is None or (wrapped.prompt_id, wrapped.kind) == (prompt.id, "contained")
     # Of 500: those with fewer than five words.
-    words = [tokens(prompt.prompt) for prompt in prompts]
-    assert short == sum(len(text) < round(5 * tokens_a_word(text)) for text in words) == 16
+    words = [split_tokens(prompt.prompt) for prompt in prompts]
+    assert short == sum(len(text) < round(5 * tokens_per_word(text)) for text in words) == 16

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypaca.data.entities import entities, unescaped
+from polypaca.data.entities import find_entities, unescape_entities
 
 CASES = [
     ("a &lt; b &amp;&amp; c", ["&lt;", "&amp;", "&amp;"], "a < b && c"),
@@ -26,8 +26,8 @@ CASES = [
 
 @pytest.mark.parametrize(("text", "found", "plain"), CASES)
 def test_what_is_found_and_what_it_becomes(text: str, found: list[str], plain: str | None) -> None:
-    assert entities(text) == found
-    assert unescaped(text) == (text if plain is None else plain)
+    assert find_entities(text) == found
+    assert unescape_entities(text) == (text if plain is None else plain)
 
 
 @given(st.text("ab <>&\"'é\n", max_size=30), st.integers(1, 3))
@@ -35,9 +35,9 @@ def test_what_was_escaped_so_often_is_whole_again(text: str, times: int) -> None
     escaped = text
     for _ in range(times):
         escaped = html.escape(escaped)
-    assert unescaped(escaped) == text
+    assert unescape_entities(escaped) == text
 
 
 @given(st.text("ab&;#39lt`\n<>/", max_size=40))
 def test_once_is_enough(text: str) -> None:
-    assert unescaped(unescaped(text)) == unescaped(text)
+    assert unescape_entities(unescape_entities(text)) == unescape_entities(text)

@@ -11,10 +11,10 @@ from polypaca.data.fields import FieldError
 from polypaca.data.formats import (
     FORMATS,
     Exchange,
+    check_format,
     describe_formats,
     find_format,
     has_format,
-    known_format,
     read_exchange,
 )
 
@@ -86,8 +86,8 @@ class TestEveryFormat:
     @pytest.mark.parametrize(
         ("answer", "reason"),
         [
-            (8, "must be text, not int (8)"),
-            ({"a": 1}, "must be text, not dict"),
+            (8, "must be a string, not int (8)"),
+            ({"a": 1}, "must be a string, not dict"),
             (None, "is null"),
             (" \n", "is empty"),
             ("\ud800", "half a character"),
@@ -153,11 +153,11 @@ class TestFinding:
 
 def test_names() -> None:
     for name in ("auto", *FORMATS):
-        assert known_format(name) == name
+        assert check_format(name) == name
     with pytest.raises(UserError, match="'sharegtp'; did you mean sharegpt"):
-        known_format("sharegtp")
+        check_format("sharegtp")
     with pytest.raises(UserError, match="there are: auto, alpaca, dolly, sharegpt"):
-        known_format("csv")
+        check_format("csv")
 
 
 def test_alpaca_input() -> None:
@@ -165,7 +165,10 @@ def test_alpaca_input() -> None:
     used = ("instruction", "input", "output")
     assert read_exchange(row, "alpaca") == Exchange("Add.", "1 1", "2", used)
     assert read_exchange({**row, "input": None}, "alpaca").input == ""
-    assert refused({**row, "input": ["1"]}, "alpaca") == ("input", "must be text, not list (['1'])")
+    assert refused({**row, "input": ["1"]}, "alpaca") == (
+        "input",
+        "must be a string, not list (['1'])",
+    )
 
 
 def test_prompt_and_response() -> None:
@@ -213,7 +216,7 @@ class TestConversations:
             ([("user", "A?"), ("tool", "x"), ("assistant", "A")], 1, "speaker", "is 'tool', which"),
             ([("user", "A?"), ("assistant", "A"), ("tool", "x")], 2, "speaker", "is 'tool', which"),
             ([("user", ""), ("assistant", "A")], 0, "text", "is empty"),
-            ([("system", 3), ("user", "A?"), ("assistant", "A")], 0, "text", "must be text"),
+            ([("system", 3), ("user", "A?"), ("assistant", "A")], 0, "text", "must be a string"),
             ([("user", "A?")], None, "", "has no reply"),
             ([("system", "S")], None, "", "has no user message"),
             ([], None, "", "is empty"),
@@ -242,7 +245,7 @@ class TestConversations:
         for speaker in (["user"], 1):
             found = refused({field: [{speaker_key: speaker, text_key: "Hi"}]}, name)
             assert found[0] == where
-            assert found[1].startswith("must be text")
+            assert found[1].startswith("must be a string")
         assert refused({field: [{speaker_key: user}]}, name) == (
             f"{field}[0].{text_key}",
             "is missing",
@@ -285,7 +288,7 @@ class TestParts:
         [
             ([], "", "is empty"),
             ([{"type": "text", "text": " "}], "", "is empty"),
-            ([{"type": "text", "text": 3}], "[0].text", "must be text, not int (3)"),
+            ([{"type": "text", "text": 3}], "[0].text", "must be a string, not int (3)"),
             (["Hi"], "[0]", "must be an object, not str"),
             ([{"text": "Hi"}], "[0].type", "is None: only parts of type 'text' can be used"),
             (
@@ -312,7 +315,7 @@ class TestWhatBelongsToTheTask:
     def read(self, row: dict[str, Any]) -> Exchange:
         name = find_format([row])
         assert name is not None
-        return read_exchange(row, name, found=True)
+        return read_exchange(row, name, detected=True)
 
     @pytest.mark.parametrize("column", ["input", "context"])
     def test_its_input_is_read(self, request_column: str, answer: str, column: str) -> None:
@@ -428,7 +431,7 @@ class TestColumnsOfConversations:
         said = ("system", "Be brief."), ("user", "Why?"), ("assistant", "So.")
         row = self.row(name, column, *said)
         assert find_format([row]) == name
-        exchange = read_exchange(row, name, found=True)
+        exchange = read_exchange(row, name, detected=True)
         assert (exchange.instruction, exchange.output) == ("Be brief.\n\nWhy?", "So.")
         assert exchange.used == (column,)
 
@@ -448,9 +451,9 @@ class TestColumnsOfConversations:
                 ("assistant", "So."),
             ),
         }  # fmt: skip
-        assert read_exchange(row, "alpaca", found=True).further_messages == 2
-        with pytest.raises(FieldError, match=r"another exchange than instruction and output"):
-            read_exchange({**row, "output": "3"}, "alpaca", found=True)
+        assert read_exchange(row, "alpaca", detected=True).further_messages == 2
+        with pytest.raises(FieldError, match=r"differs from instruction and output"):
+            read_exchange({**row, "output": "3"}, "alpaca", detected=True)
         assert read_exchange({**row, "output": "3"}, "alpaca").output == "3"
 
 
@@ -459,15 +462,15 @@ def test_an_answer_by_another_name_is_to_be_renamed() -> None:
     name = find_format([row])
     assert name == "alpaca"
     assert refused(row, name) == (
-        "output", "is missing: rename the answer's column to it; there are chosen, rejected",
+        "output", "is missing: rename the answer's column to it; columns: chosen, rejected",
     )  # fmt: skip
 
 
 def test_two_answers_are_not_chosen_between() -> None:
     row = {"instruction": "Add.", "output": "2", "response": "3"}
-    with pytest.raises(FieldError, match="is not read, instruction, output being there"):
-        read_exchange(row, "alpaca", found=True)
-    assert read_exchange({**row, "response": "2"}, "alpaca", found=True).output == "2"
+    with pytest.raises(FieldError, match="is not read, since instruction, output are"):
+        read_exchange(row, "alpaca", detected=True)
+    assert read_exchange({**row, "response": "2"}, "alpaca", detected=True).output == "2"
 
 
 @pytest.mark.parametrize("column", ["input", "context", "system"])

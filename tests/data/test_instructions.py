@@ -81,10 +81,10 @@ BAD = {
     "empty instruction": ({"instruction": " \n"}, "instruction", "is empty"),
     "empty output": ({"output": ""}, "output", "is empty"),
     "null output": ({"output": None}, "output", "is null"),
-    "number": ({"output": 8}, "output", "must be text, not int (8)"),
-    "list": ({"input": ["a"]}, "input", "must be text, not list"),
-    "id true": ({"id": True}, "id", "must be text or a whole number"),
-    "id float": ({"id": 1.5}, "id", "must be text or a whole number"),
+    "number": ({"output": 8}, "output", "must be a string, not int (8)"),
+    "list": ({"input": ["a"]}, "input", "must be a string, not list"),
+    "id true": ({"id": True}, "id", "must be a string or an integer"),
+    "id float": ({"id": 1.5}, "id", "must be a string or an integer"),
     "id empty": ({"id": ""}, "id", "is empty"),
     "id null": ({"id": None}, "id", "is missing, though other rows of the file have one"),
     "id twice": ({"id": "first"}, "id", "'first' is used twice, in lines 1 and 2"),
@@ -215,7 +215,7 @@ class TestFormats:
             "messages": ("messages", "A."),
         }
         assert reads["alpaca"].items[0].others["messages"] == TALK["messages"]
-        with pytest.raises(DataError, match=r"say data\.format: alpaca, or messages"):
+        with pytest.raises(DataError, match=r"set `data\.format` to alpaca or messages"):
             instructions_from_rows([row], "en", on_bad_row="error", label="x")
 
     def test_an_unknown_format(self, tmp_path: Path) -> None:
@@ -231,9 +231,9 @@ class TestFormats:
         with pytest.raises(DataError) as caught:
             load(tmp_path, [{"id": "a", "text": "b"}] * 2, on_bad_row)
         message = str(caught.value)
-        assert "x.en.jsonl:1: no instruction format has its fields (id, text)" in message
+        assert "x.en.jsonl:1: its fields match no instruction format (id, text)" in message
         assert "alpaca (instruction, output), dolly (instruction, response), sharegpt" in message
-        assert "from `input` or `context`" in message
+        assert "into `input` or `context`" in message
         assert "on_bad_row" not in message
 
     def test_a_table_of_conversations(self, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ class TestColumns:
 
     def test_rows_that_cannot_be_trained_on_are_set_aside(self, tmp_path: Path) -> None:
         rows = [{**GOOD, "image": "a.png"}, {**GOOD, "id": "b", "image": None}]
-        with pytest.raises(DataError, match=r"jsonl:1, field image: holds a picture"):
+        with pytest.raises(DataError, match=r"jsonl:1, field image: holds an image"):
             load(tmp_path, rows)
         read = load(tmp_path, rows, "reject")
         assert [item.source for item in read.items] == ["b"]

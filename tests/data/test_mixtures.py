@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from polypaca.core.errors import DataError
 from polypaca.core.records import Example, Split
 from polypaca.data.mixtures import (
-    Draw,
-    aligned,
+    DrawOptions,
+    align_rows,
+    budget_size,
     draw,
-    normalised,
-    one_budget,
+    normalise_weights,
     shares_by_temperature,
     split_at_random,
     validation_rows,
@@ -49,11 +49,11 @@ def corpus(train: int, held_out: int = 0, languages: list[str] = LANGUAGES) -> E
 def mixture(
     examples: Examples, languages: list[str], budgets: float, seed: int, **how: Any
 ) -> list[Example]:
-    return draw(aligned(examples, "parallel"), languages, Draw(budgets, **how), seed)
+    return draw(align_rows(examples, "parallel"), languages, DrawOptions(budgets, **how), seed)
 
 
 def parallel_sources(examples: Examples) -> list[str]:
-    return [row.source for row in next(iter(aligned(examples, "parallel").values()), [])]
+    return [row.source for row in next(iter(align_rows(examples, "parallel").values()), [])]
 
 
 def ids(examples: list[Example]) -> list[str]:
@@ -80,7 +80,7 @@ def test_mixtures(examples: Examples, seed: int, data: st.DataObject) -> None:
     drawn = mixture(examples, languages, rows / n, seed)
 
     assert len(drawn) == rows
-    assert one_budget(aligned(examples, "parallel"), None) == n
+    assert budget_size(align_rows(examples, "parallel"), None) == n
     assert len(set(ids(drawn))) == rows
     assert {row.language for row in drawn} <= set(languages)
     assert {row.split for row in drawn} == {"train"}
@@ -141,21 +141,21 @@ def test_sampling_is_uniform_over_seeds() -> None:
 
 @pytest.mark.parametrize("budgets", [0, -1, float("nan"), float("inf")])
 def test_sizes_that_are_none(budgets: float) -> None:
-    with pytest.raises(DataError, match="ask for more than 0"):
+    with pytest.raises(DataError, match="must be above 0"):
         mixture(corpus(10), ["en"], budgets, 1)
 
 
 def test_impossible_sizes() -> None:
-    with pytest.raises(DataError, match=r"1\.2 budgets are 12 rows, but en can give 10"):
+    with pytest.raises(DataError, match=r"1\.2 budgets are 12 rows, but en can give only 10"):
         mixture(corpus(10), ["en"], 1.2, 1)
-    with pytest.raises(DataError, match=r"0\.01 budgets of 10 rows are no row"):
+    with pytest.raises(DataError, match=r"0\.01 budgets of 10 rows are less than a row"):
         mixture(corpus(10), ["en"], 0.01, 1)
 
 
 def test_impossible_languages() -> None:
     with pytest.raises(DataError, match=r"no training data in fr \(training languages: de, en"):
         mixture(corpus(10), ["en", "fr"], 1, 1)
-    with pytest.raises(DataError, match="of no languages"):
+    with pytest.raises(DataError, match="no languages to mix"):
         mixture(corpus(10), [], 1, 1)
     apart: Examples = {
         "en": [example("a", "en", "train")],
@@ -212,7 +212,7 @@ class TestValidationRows:
 
 class TestShares:
     def test_stratified_sizes_are_exact(self) -> None:
-        equal = normalised(dict.fromkeys(LANGUAGES, 1.0))
+        equal = normalise_weights(dict.fromkeys(LANGUAGES, 1.0))
         drawn = mixture(corpus(50), LANGUAGES, 1, 1, shares=equal)
         # 50 over four languages: the two rows left go to the first two by name.
         counts = Counter(row.language for row in drawn)
@@ -222,7 +222,7 @@ class TestShares:
     def test_weights(self) -> None:
         drawn = mixture(corpus(40), ["en", "es"], 1, 1, shares={"en": 0.75, "es": 0.25})
         assert Counter(row.language for row in drawn) == {"en": 30, "es": 10}
-        with pytest.raises(DataError, match="but en can give 40"):
+        with pytest.raises(DataError, match="but en can give only 40"):
             mixture(corpus(40), ["en", "es"], 2, 1, shares={"en": 0.75, "es": 0.25})
 
     def test_temperature(self) -> None:
@@ -246,7 +246,7 @@ class TestOneLanguagePerSource:
         assert len({row.language for row in drawn}) == 4
 
     def test_in_proportion(self) -> None:
-        equal = normalised(dict.fromkeys(LANGUAGES, 1.0))
+        equal = normalise_weights(dict.fromkeys(LANGUAGES, 1.0))
         for budgets in (0.5, 1):
             drawn = mixture(
                 corpus(40), LANGUAGES, budgets, 1, shares=equal, one_language_per_source=True
@@ -255,7 +255,7 @@ class TestOneLanguagePerSource:
             assert counts == dict.fromkeys(LANGUAGES, 10 * budgets)
 
     def test_more_than_there_are_sources(self) -> None:
-        with pytest.raises(DataError, match="can give 40"):
+        with pytest.raises(DataError, match="can give only 40"):
             mixture(corpus(40), LANGUAGES, 1.5, 1, one_language_per_source=True)
 
     def test_languages_are_dealt_uniformly(self) -> None:
@@ -281,7 +281,7 @@ def test_rows_may_repeat() -> None:
 
 
 class TestTokens:
-    ROWS = aligned(corpus(40), "parallel")
+    ROWS = align_rows(corpus(40), "parallel")
     COSTS: dict[str, int] = {  # noqa: RUF012
         row.id: 10 + int(row.source[1:]) % 7 + (30 if code == "zh" else 0)
         for code, rows in ROWS.items()
@@ -293,36 +293,36 @@ class TestTokens:
 
     def test_one_budget_is_the_cheapest_language(self) -> None:
         # 40 rows of 10 and 0..6 in turn: five whole turns of 21 and 0 + 1 + 2 + 3 + 4.
-        assert one_budget(self.ROWS, self.COSTS) == 40 * 10 + 5 * 21 + 10
+        assert budget_size(self.ROWS, self.COSTS) == 40 * 10 + 5 * 21 + 10
 
     @pytest.mark.parametrize("languages", [["zh"], ["en"], ["en", "zh"], LANGUAGES])
     def test_sizes_come_within_half_a_row(self, languages: list[str]) -> None:
-        one = one_budget(self.ROWS, self.COSTS)
-        drawn = draw(self.ROWS, languages, Draw(budgets=1), 1, self.COSTS)
+        one = budget_size(self.ROWS, self.COSTS)
+        drawn = draw(self.ROWS, languages, DrawOptions(budgets=1), 1, self.COSTS)
         assert abs(self.cost(drawn) - one) <= max(self.COSTS.values()) / 2
-        half = draw(self.ROWS, languages, Draw(budgets=0.5), 1, self.COSTS)
+        half = draw(self.ROWS, languages, DrawOptions(budgets=0.5), 1, self.COSTS)
         assert drawn[: len(half)] == half
 
     def test_amounts_and_shares(self) -> None:
         shares = {"en": 0.5, "zh": 0.5}
-        drawn = draw(self.ROWS, ["en", "zh"], Draw(amount=400, shares=shares), 1, self.COSTS)
+        drawn = draw(self.ROWS, ["en", "zh"], DrawOptions(amount=400, shares=shares), 1, self.COSTS)
         for code in ("en", "zh"):
             spent = self.cost([row for row in drawn if row.language == code])
             assert abs(spent - 200) <= 23
 
     def test_too_many(self) -> None:
-        with pytest.raises(DataError, match="tokens, but en can give 515"):
-            draw(self.ROWS, ["en"], Draw(amount=600), 1, self.COSTS)
+        with pytest.raises(DataError, match="tokens, but en can give only 515"):
+            draw(self.ROWS, ["en"], DrawOptions(amount=600), 1, self.COSTS)
 
 
 def test_unaligned_languages_keep_their_rows() -> None:
     examples = corpus(20)
     examples["zh"] = examples["zh"][5:]
-    assert {code: len(rows) for code, rows in aligned(examples, "none").items()} == {
+    assert {code: len(rows) for code, rows in align_rows(examples, "none").items()} == {
         "de": 20, "en": 20, "es": 20, "zh": 15
     }  # fmt: skip
-    assert {len(rows) for rows in aligned(examples, "parallel").values()} == {15}
-    assert one_budget(aligned(examples, "none"), None) == 15
+    assert {len(rows) for rows in align_rows(examples, "parallel").values()} == {15}
+    assert budget_size(align_rows(examples, "none"), None) == 15
 
 
 def test_a_random_split_leaks_and_says_so() -> None:

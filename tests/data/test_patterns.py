@@ -43,9 +43,9 @@ def test_a_missing_file_names_the_languages_there_are(folder: Path) -> None:
 
 
 def test_a_missing_folder_and_a_missing_single_file(folder: Path) -> None:
-    with pytest.raises(DataError, match="no file for any language; check the path"):
+    with pytest.raises(DataError, match="no language has a file; check the path"):
         file_for(folder / "nowhere" / "x.{language}.jsonl", "de")
-    with pytest.raises(DataError, match=r"y\.de\.json: there is no such file"):
+    with pytest.raises(DataError, match=r"y\.de\.json: the file does not exist"):
         file_for(folder / "y.de.json", "de")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from polypaca.core.errors import DataError
 from polypaca.core.records import Prompt
-from polypaca.data.prompts import PromptsRead, limit_prompts, load_prompts
+from polypaca.data.prompts import LoadedPrompts, limit_prompts, load_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def write(folder: Path, **ids: Sequence[str | None]) -> Path:
     return folder / "{language}.jsonl"
 
 
-def ids(read: PromptsRead) -> dict[str, str]:
+def ids(read: LoadedPrompts) -> dict[str, str]:
     return {code: "".join(p.id for p in prompts) for code, prompts in read.prompts.items()}
 
 
@@ -137,7 +137,7 @@ class TestIds:
 
 def test_one_file_cannot_hold_several_languages(tmp_path: Path) -> None:
     write(tmp_path, en="a")
-    with pytest.raises(DataError, match=r"is one file for 2 languages.*\{language\}"):
+    with pytest.raises(DataError, match=r"a single file, but .* 2 languages.*\{language\}"):
         load_prompts(tmp_path / "en.jsonl", ["en", "es"], on_bad_row="error")
     read = load_prompts(tmp_path / "en.jsonl", ["en"], on_bad_row="error")
     assert ids(read) == {"en": "a"}
@@ -176,7 +176,7 @@ def test_limit_of_nothing() -> None:
 
 @pytest.mark.data
 class TestPublishedFiles:
-    def load(self, folder: Path, languages: list[str], on_bad_row: OnBadRow) -> PromptsRead:
+    def load(self, folder: Path, languages: list[str], on_bad_row: OnBadRow) -> LoadedPrompts:
         pattern = folder / "prompts" / "test_{language}.jsonl"
         return load_prompts(pattern, languages, on_bad_row=on_bad_row)
 

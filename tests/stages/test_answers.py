@@ -85,10 +85,10 @@ def test_given_answers_are_matched_by_id_or_by_their_order(tmp_path: Path, promp
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"id": "9", "response": "x"}, r"given.es.jsonl:2, field id: '9' is the id of no prompt"),
+        ({"id": "9", "response": "x"}, r"given.es.jsonl:2, field id: '9' is not the id of a prompt"),
         ({"id": "0", "response": "x"}, r"given.es.jsonl:2: prompt '0' is answered twice"),
         ({"id": "1"}, r"given.es.jsonl:2, field response: is missing"),
-        ({"id": "1", "response": 7}, r"given.es.jsonl:2, field response: must be text"),
+        ({"id": "1", "response": 7}, r"given.es.jsonl:2, field response: must be a string"),
         ({"response": "x"}, r"given.es.jsonl:2, field id: is missing, though other rows have"),
     ],
 )
@@ -145,7 +145,7 @@ class TestPilot:
         assert (facts["not_asked"], facts["missing"]) == (0, 0)
 
     def test_an_id_of_no_prompt_is_still_named(self, tmp_path: Path, pilot: Path) -> None:
-        with pytest.raises(DataError, match="'7' is the id of no prompt"):
+        with pytest.raises(DataError, match="'7' is not the id of a prompt"):
             _given(tmp_path, pilot, [{"id": "7", "response": "a"}], [])
 
     def test_a_part_without_ids_is_refused(self, tmp_path: Path, pilot: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_data_set_is_loaded_as_from_the_hub(tmp_path: Path) -> None:
     _prepare(tmp_path / "out", f"hf:{tmp_path}/set-{{language}}")
     (first, *_) = _examples(tmp_path / "out", "es")
     assert (first.language, first.id) == ("es", f"{first.source}.es")
-    with pytest.raises(UserError, match="cannot be loaded"):
+    with pytest.raises(UserError, match="cannot load hf:"):
         _prepare(tmp_path / "none", f"hf:{tmp_path}/nothing-{{language}}")
 
 
@@ -134,10 +134,14 @@ class TestMatching:
             (None, ["a", "b", "c", "d", "e", "f"], "es has ids, en has none"),
             (range(6), range(1, 7), "ids of en count its rows from 0, those of es from 1"),
             (range(1, 7), range(6), "ids of es count its rows from 0, those of en from 1"),
-            (range(6), [f"{n:04}" for n in range(6)], r"\('0000' for '0'\): 0 .* 6 if written"),
-            ([f"q-{n}" for n in range(6)], [f"Q-{n}" for n in range(6)], "written otherwise"),
-            ([f"{n}.en" for n in range(6)], [f"{n}.es" for n in range(6)], "written otherwise"),
-            ([f"en_{n}" for n in range(6)], [f"es_{n}" for n in range(6)], "written otherwise"),
+            (
+                range(6),
+                [f"{n:04}" for n in range(6)],
+                r"\('0000' for '0'\): 0 .* 6 would be if written",
+            ),
+            ([f"q-{n}" for n in range(6)], [f"Q-{n}" for n in range(6)], "written differently"),
+            ([f"{n}.en" for n in range(6)], [f"{n}.es" for n in range(6)], "written differently"),
+            ([f"en_{n}" for n in range(6)], [f"es_{n}" for n in range(6)], "written differently"),
             ([f"a{n}" for n in range(6)], [f"b{n}" for n in range(6)], "es shares no id with en"),
         ],
     )

@@ -90,7 +90,7 @@ def test_prompts_are_downloaded_once_and_checked(tmp_path: Path, url: str) -> No
     ]
     prepare(tmp_path / "again", url, sha256)
     assert len(Handler.asked) == 2
-    with pytest.raises(DataError, match=r"test_en\.jsonl: the file has another SHA-256"):
+    with pytest.raises(DataError, match=r"test_en\.jsonl: the file's SHA-256 does not match"):
         prepare(tmp_path / "wrong", url, dict.fromkeys(ROWS, "0" * 64))
 
 

@@ -83,7 +83,7 @@ _FACTS: Mapping[str, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Item:
+class CorpusItem:
     """One task with a concept in each slot, and which way it is asked; free of language."""
 
     task: str
@@ -122,21 +122,21 @@ class Item:
         return grammar(language).write(pattern, concepts)
 
 
-def _draw(rng: random.Random, task: str, *, held_out: bool) -> Item:
+def _draw(rng: random.Random, task: str, *, held_out: bool) -> CorpusItem:
     """A random item on the asked side of the split, no concept in it twice."""
     concepts = _concepts()
     while True:
         slots = tuple((slot, rng.choice(concepts[kind])) for slot, kind in _SLOTS[task].items())
-        item = Item(task, slots, rng.randrange(_WAYS_TO_ASK))
+        item = CorpusItem(task, slots, rng.randrange(_WAYS_TO_ASK))
         if len({concept for _, concept in slots}) == len(slots) and item.held_out == held_out:
             return item
 
 
-def _draw_all(name: str, part: str, count: int, *, held_out: bool) -> list[Item]:
+def _draw_all(name: str, part: str, count: int, *, held_out: bool) -> list[CorpusItem]:
     """`count` different items, all tasks in turn; always the same for one name and part."""
     rng = random.Random(f"{name}/{part}")  # noqa: S311 - a reproducible corpus, not a secret
     tasks = list(TASKS)
-    items: dict[Item, None] = {}
+    items: dict[CorpusItem, None] = {}
     while len(items) < count:
         before = len(items)
         while len(items) == before:
@@ -144,12 +144,12 @@ def _draw_all(name: str, part: str, count: int, *, held_out: bool) -> list[Item]
     return list(items)
 
 
-def training_items(name: str) -> list[Item]:
+def training_items(name: str) -> list[CorpusItem]:
     """The items behind the instruction rows."""
     return _draw_all(name, "train", ROWS, held_out=False)
 
 
-def prompt_items(name: str) -> list[Item]:
+def prompt_items(name: str) -> list[CorpusItem]:
     """The items behind the test prompts."""
     return _draw_all(name, "test", TEST_PROMPTS, held_out=True)
 
@@ -200,13 +200,13 @@ def pretraining_documents(name: str, seed: int) -> Iterator[str]:
         yield "\n".join(write(item, language) for item in items for language in pair)
 
 
-def _any_text(item: Item, language: str) -> str:
+def _any_text(item: CorpusItem, language: str) -> str:
     return item.input(language) or item.answer(language)
 
 
 # The kinds of documents: how an item is written, which items, at least and at most how many.
-_PHRASE_BOOK = (Item.phrase, list(PHRASES), 4, 8)
-_REQUESTS = (Item.instruction, list(TASKS), 1, 3)
-_ANSWERS = (Item.answer, list(TASKS), 1, 3)
+_PHRASE_BOOK = (CorpusItem.phrase, list(PHRASES), 4, 8)
+_REQUESTS = (CorpusItem.instruction, list(TASKS), 1, 3)
+_ANSWERS = (CorpusItem.answer, list(TASKS), 1, 3)
 _TEXTS = (_any_text, list(TASKS), 1, 3)
 _DOCUMENTS = (_PHRASE_BOOK, _PHRASE_BOOK, _REQUESTS, _REQUESTS, _ANSWERS, _TEXTS)

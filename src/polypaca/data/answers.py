@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class AnswersRead:
+class LoadedAnswers:
     """One system's answers in one language."""
 
     responses: list[Response]  # in the order of the prompts
@@ -25,7 +25,7 @@ class AnswersRead:
 
 def read_answers(
     path: Path, prompts: Sequence[Prompt], *, system: str, all_ids: Sequence[str] = ()
-) -> AnswersRead:
+) -> LoadedAnswers:
     """One system's answers in the language of `prompts`, in their order.
 
     A row has `response` and the prompt's `id` (or `prompt_id`); a file without any id has one row a
@@ -49,35 +49,37 @@ def read_answers(
     left_out = set(all_ids) - {prompt.id for prompt in prompts}
     not_asked = sum(name in left_out for name in names)
     by_id = {prompt.id: prompt for prompt in prompts}
-    found: dict[str, Response] = {}
+    responses: dict[str, Response] = {}
     for row, name in zip(rows, names, strict=True):
         if name in left_out:
             continue
         prompt = by_id.get(name or "")
         if prompt is None:
             raise DataError(_unknown(name, by_id), path=path, line=row.line, field="id")
-        if prompt.id in found:
+        if prompt.id in responses:
             raise DataError(f"prompt {name!r} is answered twice", path=path, line=row.line)
-        found[prompt.id] = Response(
+        responses[prompt.id] = Response(
             system=system,
             prompt_id=prompt.id,
             language=prompt.language,
             response=_text(row, path),
             finish_reason="given",
         )
-    responses = [found[prompt.id] for prompt in prompts if prompt.id in found]
-    return AnswersRead(responses, not_asked)
+    ordered = [responses[prompt.id] for prompt in prompts if prompt.id in responses]
+    return LoadedAnswers(ordered, not_asked)
 
 
-def _in_order(rows: int, asked: Sequence[str], all_ids: Sequence[str], path: Path) -> Sequence[str]:
+def _in_order(
+    rows: int, prompt_ids: Sequence[str], all_ids: Sequence[str], path: Path
+) -> Sequence[str]:
     """The ids of the prompts that rows without ids answer."""
-    if rows == len(asked):
-        return asked
+    if rows == len(prompt_ids):
+        return prompt_ids
     if all_ids and rows == len(all_ids):
         return all_ids
     whole = f" (of {len(all_ids)} in the test set)" if all_ids else ""
-    what = f"{rows} answers without ids to {len(asked)} prompts{whole}"
-    raise DataError(what, path=path, hint="give each row the `id` of its prompt")
+    message = f"{rows} answers without ids to {len(prompt_ids)} prompts{whole}"
+    raise DataError(message, path=path, hint="add the `id` of its prompt to each row")
 
 
 def _id(row: Row, path: Path) -> str | None:
@@ -97,8 +99,8 @@ def _text(row: Row, path: Path) -> str:
         raise DataError(error.reason, path=path, line=row.line, field=error.field) from None
 
 
-def _unknown(name: str | None, known: Collection[str]) -> str:
+def _unknown(name: str | None, prompt_ids: Collection[str]) -> str:
     if name is None:
         return "is missing, though other rows have one"
-    few = ", ".join(list(known)[:3])
-    return f"{name!r} is the id of no prompt; they are {few}, …"
+    few = ", ".join(list(prompt_ids)[:3])
+    return f"{name!r} is not the id of a prompt; ids are such as {few}"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 Unit = Literal["examples", "tokens", "flops"]
-Kind = Literal["lora", "full"]
+MethodKind = Literal["lora", "full"]
 LossOn = Literal["all", "response"]
 
 
@@ -42,7 +42,7 @@ def row_cost(prompt: int, response: int, *, max_length: int, loss_on: LossOn) ->
     )
 
 
-def flops_per_token(parameters: int, kind: Kind) -> int:
+def flops_per_token(parameters: int, kind: MethodKind) -> int:
     """Floating-point operations of training, a token: 6 N, or 4 N with adapters.
 
     A multiplication and an addition for each of N parameters forward, as much again for the
@@ -76,20 +76,20 @@ def mixture_cost(rows: Iterable[tuple[str, str]], costs: Mapping[str, RowCost]) 
     by_language: dict[str, Counter[str]] = defaultdict(Counter)
     for row_id, language in rows:
         cost = costs[row_id]
-        own = by_language[language]
-        own["dropped" if cost.dropped else "rows"] += 1
-        own["cut"] += cost.cut
-        own["tokens"] += cost.tokens
+        totals = by_language[language]
+        totals["dropped" if cost.dropped else "rows"] += 1
+        totals["cut"] += cost.cut
+        totals["tokens"] += cost.tokens
         counts["supervised"] += cost.supervised
-    found = dict(sorted(by_language.items()))
+    totals_by_language = dict(sorted(by_language.items()))
     return MixtureCost(
-        rows=sum(own["rows"] for own in found.values()),
-        tokens=sum(own["tokens"] for own in found.values()),
+        rows=sum(totals["rows"] for totals in totals_by_language.values()),
+        tokens=sum(totals["tokens"] for totals in totals_by_language.values()),
         supervised=counts["supervised"],
-        rows_by_language={code: own["rows"] for code, own in found.items()},
-        tokens_by_language={code: own["tokens"] for code, own in found.items()},
-        cut={code: own["cut"] for code, own in found.items()},
-        dropped={code: own["dropped"] for code, own in found.items()},
+        rows_by_language={code: totals["rows"] for code, totals in totals_by_language.items()},
+        tokens_by_language={code: totals["tokens"] for code, totals in totals_by_language.items()},
+        cut={code: totals["cut"] for code, totals in totals_by_language.items()},
+        dropped={code: totals["dropped"] for code, totals in totals_by_language.items()},
     )
 
 
@@ -113,7 +113,7 @@ class RecipeCost:
     examples: int
     tokens: int
 
-    def found(self, unit: Unit) -> float:
+    def cost_per_language(self, unit: Unit) -> float:
         """The cost for each supported language; FLOPs are tokens times a constant of the model."""
         return (self.examples if unit == "examples" else self.tokens) / self.supported
 
@@ -137,7 +137,9 @@ class Inequality:
         )
 
 
-def inequalities(recipes: Sequence[RecipeCost], unit: Unit, tolerance: float) -> list[Inequality]:
+def find_inequalities(
+    recipes: Sequence[RecipeCost], unit: Unit, tolerance: float
+) -> list[Inequality]:
     """Where recipes of equal declared budgets for each supported language are found unequal.
 
     Args:
@@ -148,14 +150,16 @@ def inequalities(recipes: Sequence[RecipeCost], unit: Unit, tolerance: float) ->
     groups: dict[tuple[str, str, int, float], list[RecipeCost]] = {}
     for recipe in recipes:
         if recipe.declared is not None:
-            each = round(recipe.declared / recipe.supported, 9)
-            groups.setdefault((recipe.model, recipe.method, recipe.seed, each), []).append(recipe)
-    found = []
+            per_language = round(recipe.declared / recipe.supported, 9)
+            groups.setdefault((recipe.model, recipe.method, recipe.seed, per_language), []).append(
+                recipe
+            )
+    unequal = []
     for (model, method, seed, _), group in groups.items():
-        ordered = sorted(group, key=lambda recipe: recipe.found(unit))
-        cheapest, dearest = ordered[0].found(unit), ordered[-1].found(unit)
+        ordered = sorted(group, key=lambda recipe: recipe.cost_per_language(unit))
+        cheapest, dearest = ordered[0].cost_per_language(unit), ordered[-1].cost_per_language(unit)
         factor = dearest / cheapest if cheapest else float("inf")
         if factor > 1 + tolerance:
             names = tuple(recipe.recipe for recipe in ordered)
-            found.append(Inequality(model, method, seed, names, unit, factor))
-    return found
+            unequal.append(Inequality(model, method, seed, names, unit, factor))
+    return unequal

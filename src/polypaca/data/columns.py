@@ -24,10 +24,10 @@ INPUTS = ("input", "context")
 SYSTEM = ("system", "system_prompt")
 HISTORY = "history"
 
-_PICTURE = "holds a picture, and only texts are trained on"
-_FILM = "holds a film, and only texts are trained on"
-_SOUND = "holds a recording, and only texts are trained on"
-_TOOLS = "holds tools, which no instruction here can offer"
+_PICTURE = "holds an image, but only text can be trained on"
+_FILM = "holds a video, but only text can be trained on"
+_SOUND = "holds audio, but only text can be trained on"
+_TOOLS = "holds tools, which instructions cannot use"
 _UNUSABLE = {
     "image": _PICTURE,
     "img": _PICTURE,
@@ -63,7 +63,7 @@ _TEMPLATE = re.compile(
 )
 
 
-def refuse_unusable(row: Mapping[str, Any]) -> None:
+def check_usable(row: Mapping[str, Any]) -> None:
     """Refuse a row that means what no text can say, or has a known column under another name.
 
     Raises:
@@ -78,7 +78,7 @@ def refuse_unusable(row: Mapping[str, Any]) -> None:
             raise FieldError(str(column), reason)
 
 
-def joined(row: Mapping[str, Any], columns: Collection[str]) -> tuple[str, list[str]]:
+def join_texts(row: Mapping[str, Any], names: Collection[str]) -> tuple[str, list[str]]:
     """The texts of columns, one below the other, each once; and what was taken for no text.
 
     Raises:
@@ -86,7 +86,7 @@ def joined(row: Mapping[str, Any], columns: Collection[str]) -> tuple[str, list[
     """
     texts: list[str] = []
     repairs = []
-    for column in columns:
+    for column in names:
         text = "" if is_empty(row.get(column)) else text_field(row, column)
         if is_placeholder(text):
             repairs.append(f"{column} {text.strip()!r} read as none")
@@ -119,7 +119,7 @@ def first_of_history(row: Mapping[str, Any]) -> tuple[str, str, int] | None:
     return request, answer, 2 * (len(value) - 1)
 
 
-def refuse_unread(
+def check_all_read(
     row: Mapping[str, Any], used: Collection[str], texts: Collection[str], format_name: str
 ) -> None:
     """Refuse a row with a text that seems to belong to its task and was not read.
@@ -141,11 +141,11 @@ def refuse_unread(
         if column in used or not isinstance(value, str) or is_empty(value) or is_placeholder(value):
             continue
         if not _repeats(_folded(value), known):
-            read = ", ".join(name for name in used if not is_empty(row.get(name)))
+            read_columns = ", ".join(name for name in used if not is_empty(row.get(name)))
             raise FieldError(
                 column,
-                f"is not read, {read} being there: rename it to `input` if it belongs to the "
-                f"task; if not, remove it or say data.format: {format_name}",
+                f"is not read, since {read_columns} are: rename it to `input` if it belongs to the "
+                f"task, else remove it or set `data.format: {format_name}`",
             )
 
 

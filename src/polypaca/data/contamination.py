@@ -11,29 +11,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from polypaca.core.errors import DataError
-from polypaca.data.normal import tokens, tokens_a_word
+from polypaca.data.normalisation import split_tokens, tokens_per_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from polypaca.core.records import Prompt
 
-Kind = Literal["exact", "contained", "overlap"]
+MatchKind = Literal["exact", "contained", "overlap"]
 Gram = tuple[str, ...]
 
 # As with Tulu 3 (arXiv 2411.15124, github.com/allenai/open-instruct, decontamination): a token of
 # a prompt counts as found if it stands in an n-gram of 8 words that one training row has too, and
 # half of the tokens are a match. GPT-3 took 13 words, for long texts (arXiv 2005.14165, appendix
 # C); the median prompt of an instruction test has hardly more than that.
-WORDS = 8
+NGRAM_WORDS = 8
 THRESHOLD = 0.5
 
 # A prompt of fewer words is too common a phrase to be looked for inside other texts.
-SHORTEST = 5
+MIN_WORDS = 5
 
 
 @dataclass(frozen=True)
-class Match:
+class PromptMatch:
     """A test prompt in a training row.
 
     Attributes:
@@ -46,7 +46,7 @@ class Match:
 
     prompt_id: str
     language: str
-    kind: Kind
+    kind: MatchKind
     share: float
 
 
@@ -69,7 +69,7 @@ class ContaminationIndex:
 
 
 def index_prompts(
-    prompts: Iterable[Prompt], n: int = WORDS, threshold: float = THRESHOLD
+    prompts: Iterable[Prompt], n: int = NGRAM_WORDS, threshold: float = THRESHOLD
 ) -> ContaminationIndex:
     """Make the index of test prompts, of one language or several.
 
@@ -84,30 +84,32 @@ def index_prompts(
     """
     if n < 1 or not 0 < threshold <= 1:
         raise DataError(
-            f"n-grams of {n} words and a threshold of {threshold:g} find nothing",
-            hint="n is at least 1, the threshold above 0 and at most 1",
+            f"n-grams of {n} words and a threshold of {threshold:g} cannot match anything",
+            hint="n must be at least 1, and the threshold above 0 and at most 1",
         )
-    known: list[tuple[str, str, Gram]] = []
+    indexed: list[tuple[str, str, Gram]] = []
     exact: dict[Gram, int] = {}
     grams: dict[int, dict[Gram, list[tuple[int, int]]]] = {}
     for prompt in prompts:
-        found = tuple(tokens(prompt.prompt))
-        if not found:
+        words = tuple(split_tokens(prompt.prompt))
+        if not words:
             continue  # nothing but punctuation: there is nothing to be recognised by
-        number = len(known)
-        a_word = tokens_a_word(found)
-        known.append((prompt.id, prompt.language, found))
-        exact.setdefault(found, number)
-        if len(found) < round(min(n, SHORTEST) * a_word):
+        number = len(indexed)
+        a_word = tokens_per_word(words)
+        indexed.append((prompt.id, prompt.language, words))
+        exact.setdefault(words, number)
+        if len(words) < round(min(n, MIN_WORDS) * a_word):
             continue
-        length = min(round(n * a_word), len(found))
+        length = min(round(n * a_word), len(words))
         of_length = grams.setdefault(length, {})
-        for start, gram in enumerate(_grams(found, length)):
+        for start, gram in enumerate(_grams(words, length)):
             of_length.setdefault(gram, []).append((number, start))
-    return ContaminationIndex(known, exact, grams, threshold)
+    return ContaminationIndex(indexed, exact, grams, threshold)
 
 
-def find(index: ContaminationIndex, instruction: str, context: str, output: str) -> Match | None:
+def find_match(
+    index: ContaminationIndex, instruction: str, context: str, output: str
+) -> PromptMatch | None:
     """The test prompt that a training row holds the most of, or None.
 
     Exact matches come before contained ones, and these before overlaps, the largest share first.
@@ -119,12 +121,16 @@ def find(index: ContaminationIndex, instruction: str, context: str, output: str)
         context: the row's input; may be empty.
         output: the row's output: a test prompt in it counts as contained, even if it is all.
     """
-    asked, given = tokens(instruction), tokens(context)
-    task, answer = [*asked, *given], tokens(output)
-    same = [index.exact[key] for key in map(tuple, (task, asked, given)) if key in index.exact]
+    instruction_tokens, input_tokens = split_tokens(instruction), split_tokens(context)
+    task, answer = [*instruction_tokens, *input_tokens], split_tokens(output)
+    same = [
+        index.exact[key]
+        for key in map(tuple, (task, instruction_tokens, input_tokens))
+        if key in index.exact
+    ]
     if same:
         prompt_id, language, _ = index.prompts[min(same)]
-        return Match(prompt_id, language, "exact", 1.0)
+        return PromptMatch(prompt_id, language, "exact", 1.0)
     covered = _covered(index, (task, answer))
     shares = {number: len(at) / len(index.prompts[number][2]) for number, at in covered.items()}
     enough = [number for number, share in shares.items() if share >= index.threshold]
@@ -133,7 +139,7 @@ def find(index: ContaminationIndex, instruction: str, context: str, output: str)
     whole = [number for number in enough if _holds((task, answer), index.prompts[number][2])]
     best = min(whole or enough, key=lambda number: (-shares[number], number))
     prompt_id, language, _ = index.prompts[best]
-    return Match(prompt_id, language, "contained" if whole else "overlap", shares[best])
+    return PromptMatch(prompt_id, language, "contained" if whole else "overlap", shares[best])
 
 
 def _covered(index: ContaminationIndex, texts: Iterable[Sequence[str]]) -> dict[int, set[int]]:

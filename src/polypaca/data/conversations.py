@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from polypaca.data.fields import FieldError, short, text_field
+from polypaca.data.fields import FieldError, short_repr, text_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,12 +67,12 @@ class FirstExchange:
     further: int
 
 
-def column_of(row: Mapping[str, Any]) -> str | None:
+def conversation_column(row: Mapping[str, Any]) -> str | None:
     """The column of a row that holds its conversation, None if there is none."""
     return next((name for name in COLUMNS if row.get(name) is not None), None)
 
 
-def shape_of(row: Mapping[str, Any], column: str) -> _Shape:
+def message_shape(row: Mapping[str, Any], column: str) -> _Shape:
     """The shape of the messages in a column; where they do not tell, that of its name."""
     messages = row.get(column)
     for message in messages if isinstance(messages, list) else ():
@@ -93,7 +93,7 @@ def first_exchange(row: Mapping[str, Any], column: str) -> FirstExchange:
         FieldError: naming what cannot be read, such as `messages[1].content`.
     """
     messages = _message_list(row, column)
-    shape = shape_of(row, column)
+    shape = message_shape(row, column)
 
     def speaker(number: int) -> _Speaker:
         return _speaker(messages[number], f"{column}[{number}]", shape)
@@ -102,27 +102,27 @@ def first_exchange(row: Mapping[str, Any], column: str) -> FirstExchange:
         return _text(messages[number], f"{column}[{number}]", shape.text, required=required)
 
     count = len(messages)
-    asked = next((n for n in range(count) if speaker(n) != "system"), None)
-    if asked is None:
+    request_at = next((n for n in range(count) if speaker(n) != "system"), None)
+    if request_at is None:
         raise FieldError(column, "has no user message")
-    if speaker(asked) == "assistant":
-        where = f"{column}[{asked}].{shape.speaker}"
-        raise FieldError(where, "is the assistant's, and no user message stands before it")
+    if speaker(request_at) == "assistant":
+        place = f"{column}[{request_at}].{shape.speaker}"
+        raise FieldError(place, "is the assistant's, and no user message stands before it")
     # An empty system message is how many data sets write that there is none.
-    system = [part for part in (text(n, required=False) for n in range(asked)) if part.strip()]
-    request = text(asked)
-    answered = asked + 1
-    if answered == count:
+    system = [part for part in (text(n, required=False) for n in range(request_at)) if part.strip()]
+    request = text(request_at)
+    answer_at = request_at + 1
+    if answer_at == count:
         raise FieldError(column, "has no reply to its user message")
-    if speaker(answered) != "assistant":
-        where = f"{column}[{answered}].{shape.speaker}"
-        raise FieldError(where, f"is the {speaker(answered)}'s where the reply should stand")
-    answer = text(answered)
-    behind = answered + 1
-    if behind < count and speaker(behind) == "assistant":
-        where = f"{column}[{behind}].{shape.speaker}"
-        raise FieldError(where, "is the assistant's for the second time in a row")
-    return FirstExchange("\n\n".join(system), request, answer, further=count - behind)
+    if speaker(answer_at) != "assistant":
+        place = f"{column}[{answer_at}].{shape.speaker}"
+        raise FieldError(place, f"is the {speaker(answer_at)}'s where the reply should stand")
+    answer = text(answer_at)
+    next_at = answer_at + 1
+    if next_at < count and speaker(next_at) == "assistant":
+        place = f"{column}[{next_at}].{shape.speaker}"
+        raise FieldError(place, "is the assistant's for the second time in a row")
+    return FirstExchange("\n\n".join(system), request, answer, further=count - next_at)
 
 
 def _message_list(row: Mapping[str, Any], column: str) -> list[Any]:
@@ -143,7 +143,7 @@ def _speaker(message: Any, where: str, shape: _Shape) -> _Speaker:
     if name not in shape.speakers:
         raise FieldError(
             f"{where}.{shape.speaker}",
-            f"is {short(name)}, which is none of {', '.join(shape.speakers)}",
+            f"is {short_repr(name)}, which is none of {', '.join(shape.speakers)}",
         )
     return shape.speakers[name]
 
@@ -167,7 +167,7 @@ def _part(part: Any, where: str) -> str:
     kind = part.get("type")
     if kind != "text":
         raise FieldError(
-            f"{where}.type", f"is {short(kind)}: only parts of type 'text' can be used"
+            f"{where}.type", f"is {short_repr(kind)}: only parts of type 'text' can be used"
         )
     return _inner_text(part, where, "text", required=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from polypaca.data.normal import normalised
+from polypaca.data.normalisation import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def find_duplicates(rows: Iterable[tuple[str, str, str]]) -> dict[str, str]:
     """The rows that repeat an earlier one, which is kept.
 
-    Rows are compared as `normal.normalised` has them: without case, punctuation and spacing. Where
-    the instruction ends and the input begins does not matter.
+    Rows are compared as `normalisation.normalise` has them: without case, punctuation and spacing.
+    Where the instruction ends and the input begins does not matter.
 
     Args:
         rows: source, instruction and input of each row of one language; sources differ. Two answers
@@ -27,7 +27,7 @@ def find_duplicates(rows: Iterable[tuple[str, str, str]]) -> dict[str, str]:
     first: dict[bytes, str] = {}
     duplicates: dict[str, str] = {}
     for source, instruction, context in rows:
-        text = f"{normalised(instruction)} {normalised(context)}".strip()
+        text = f"{normalise(instruction)} {normalise(context)}".strip()
         # A digest, so that memory does not grow with the length of the texts.
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         kept = first.setdefault(digest, source)

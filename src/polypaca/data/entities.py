@@ -16,19 +16,19 @@ _CODE = re.compile(
 _MARKUP = re.compile(r"</[A-Za-z][\w-]*\s*>|<!DOCTYPE", re.IGNORECASE)
 
 
-def entities(text: str) -> list[str]:
+def find_entities(text: str) -> list[str]:
     """The HTML entities of a text outside code, in order."""
     if "&" not in text:
         return []
-    return [found[0] for found in _ENTITY.finditer(_CODE.sub("", text)) if _character(found)]
+    return [entity[0] for entity in _ENTITY.finditer(_CODE.sub("", text)) if _character(entity)]
 
 
-def unescaped(text: str) -> str:
+def unescape_entities(text: str) -> str:
     """The text with what its entities stand for, those that were escaped twice or more included.
 
     Code stays as it is, and so does a text with tags: there entities are needed.
     """
-    if not entities(text) or _MARKUP.search(text):
+    if not find_entities(text) or _MARKUP.search(text):
         return text
     parts, end = [], 0
     for code in _CODE.finditer(text):
@@ -38,13 +38,13 @@ def unescaped(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    while (plain := _ENTITY.sub(lambda found: _character(found) or found[0], text)) != text:
+    while (plain := _ENTITY.sub(lambda entity: _character(entity) or entity[0], text)) != text:
         text = plain
     return text
 
 
-def _character(found: re.Match[str]) -> str:
+def _character(entity: re.Match[str]) -> str:
     """What an entity stands for, "" if it is none."""
-    if not found[0].startswith("&#") and found[0][1:] not in html5:
+    if not entity[0].startswith("&#") and entity[0][1:] not in html5:
         return ""
-    return html.unescape(found[0]).replace("\ufffd", "")
+    return html.unescape(entity[0]).replace("\ufffd", "")

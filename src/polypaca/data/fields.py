@@ -28,7 +28,9 @@ def text_field(fields: Mapping[str, Any], name: str, *, required: bool = True) -
             raise FieldError(name, "is null" if name in fields else "is missing")
         return ""
     if not isinstance(value, str):
-        raise FieldError(name, f"must be text, not {type(value).__name__} ({short(value)})")
+        raise FieldError(
+            name, f"must be a string, not {type(value).__name__} ({short_repr(value)})"
+        )
     if required and not value.strip():
         raise FieldError(name, "is empty")
     try:
@@ -50,28 +52,30 @@ def id_field(fields: Mapping[str, Any]) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
-        raise FieldError("id", f"must be text or a whole number, not {short(value)}")
+        raise FieldError("id", f"must be a string or an integer, not {short_repr(value)}")
     return text_field(fields, "id")
 
 
-def other_fields(fields: Mapping[str, Any], own: Collection[str], used: str) -> dict[str, Any]:
+def other_fields(
+    fields: Mapping[str, Any], record_fields: Collection[str], used: str
+) -> dict[str, Any]:
     """The fields to keep beside a record's own.
 
     Args:
         fields: the row.
-        own: the names of the record's own fields.
+        record_fields: the names of the record's own fields.
         used: the names, separated by spaces, of those that were read from the row. An own name
             that the row used for something else (a `split` column, say) is kept as `row_<name>`.
     """
     names = used.split()
     return {
-        f"row_{name}" if name in own else name: value
+        f"row_{name}" if name in record_fields else name: value
         for name, value in fields.items()
         if name not in names
     }
 
 
-def short(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """A value as a message shows it: its `repr`, cut at 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

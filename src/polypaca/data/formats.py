@@ -15,13 +15,13 @@ from polypaca.data.columns import (
     HISTORY,
     INPUTS,
     SYSTEM,
+    check_all_read,
+    check_usable,
     first_of_history,
     is_empty,
-    joined,
-    refuse_unread,
-    refuse_unusable,
+    join_texts,
 )
-from polypaca.data.conversations import SHAREGPT, column_of, first_exchange, shape_of
+from polypaca.data.conversations import SHAREGPT, conversation_column, first_exchange, message_shape
 from polypaca.data.fields import FieldError, text_field
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Format:
     exchange: Callable[[Mapping[str, Any]], Exchange]
 
 
-def known_format(name: str) -> str:
+def check_format(name: str) -> str:
     """The name, if it is `auto` or in the table.
 
     Raises:
@@ -74,7 +74,7 @@ def known_format(name: str) -> str:
     """
     if name != AUTO and name not in FORMATS:
         near = nearest(name, [AUTO, *FORMATS])
-        raise UserError(f"no instruction format is called {name!r}{near}")
+        raise UserError(f"unknown instruction format {name!r}{near}")
     return name
 
 
@@ -96,17 +96,17 @@ def has_format(row: Mapping[str, Any], name: str) -> bool:
     A null counts where another of the fields has a value: then it is a defect. Where all are null,
     they are columns of a table that this row has no use for.
     """
-    column = column_of(row)
+    column = conversation_column(row)
     if name in ("sharegpt", "messages") and column is not None:
         # The messages tell, whatever their column is called.
-        return (shape_of(row, column) is SHAREGPT) == (name == "sharegpt")
+        return (message_shape(row, column) is SHAREGPT) == (name == "sharegpt")
     return any(
         all(field in row for field in fields) and any(row[field] is not None for field in fields)
         for fields in FORMATS[name].fields
     )
 
 
-def read_exchange(row: Mapping[str, Any], name: str, *, found: bool = False) -> Exchange:
+def read_exchange(row: Mapping[str, Any], name: str, *, detected: bool = False) -> Exchange:
     """The instruction and answer of a row, with all that belongs to them.
 
     A system message stands before the instruction. Of a conversation, and of Alpaca's `history`,
@@ -115,7 +115,7 @@ def read_exchange(row: Mapping[str, Any], name: str, *, found: bool = False) -> 
     Args:
         row: the row's fields.
         name: the format in which its file is read.
-        found: whether the format was found, not given: then a column that seems to belong to the
+        detected: whether the format was found, not given: then a column that seems to belong to the
             task must have been read.
 
     Raises:
@@ -130,9 +130,9 @@ def read_exchange(row: Mapping[str, Any], name: str, *, found: bool = False) -> 
             raise FieldError(
                 missing[0], f"is missing: the file is read as {name}, and this row is {other}"
             )
-    refuse_unusable(row)
+    check_usable(row)
     exchange = FORMATS[name].exchange(row)
-    if found:
+    if detected:
         exchange = _checked(row, exchange, name)
     return _with_context(row, exchange)
 
@@ -152,23 +152,23 @@ def _pair(request: str, answers: Sequence[str]) -> Format:
     def exchange(row: Mapping[str, Any]) -> Exchange:
         answer = next((name for name in answers if row.get(name) is not None), None)
         answer = answer or next((name for name in answers if name in row), answers[0])
-        asked = text_field(row, request)
+        instruction = text_field(row, request)
         if answer not in row:
             raise _no_answer(row, request, answer)
-        return Exchange(asked, "", text_field(row, answer), used=(request, answer))
+        return Exchange(instruction, "", text_field(row, answer), used=(request, answer))
 
     return Format(tuple((request, answer) for answer in answers), exchange)
 
 
 def _no_answer(row: Mapping[str, Any], request: str, answer: str) -> FieldError:
-    own = ("id", request, *INPUTS, *SYSTEM, HISTORY)
-    others = [str(name) for name, value in row.items() if name not in own and not is_empty(value)]
-    hint = f": rename the answer's column to it; there are {', '.join(others)}" if others else ""
+    known = ("id", request, *INPUTS, *SYSTEM, HISTORY)
+    others = [str(name) for name, value in row.items() if name not in known and not is_empty(value)]
+    hint = f": rename the answer's column to it; columns: {', '.join(others)}" if others else ""
     return FieldError(answer, f"is missing{hint}")
 
 
 def _conversation(row: Mapping[str, Any], preferred: str) -> Exchange:
-    column = preferred if row.get(preferred) is not None else column_of(row) or preferred
+    column = preferred if row.get(preferred) is not None else conversation_column(row) or preferred
     first = first_exchange(row, column)
     return Exchange(first.request, "", first.answer, (column,), first.further, system=first.system)
 
@@ -197,8 +197,8 @@ FORMATS: dict[str, Format] = {
 
 def _with_context(row: Mapping[str, Any], exchange: Exchange) -> Exchange:
     """The exchange with the system's message before it and its input, or that of its history."""
-    context, repairs = joined(row, INPUTS)
-    system, more = joined(row, SYSTEM)
+    context, repairs = join_texts(row, INPUTS)
+    system, more = join_texts(row, SYSTEM)
     # Some conversations repeat the column's text as their first message.
     parts = [system, exchange.system] if system != exchange.system else [system]
     used = [name for name in (*INPUTS, *SYSTEM, HISTORY) if name in row]
@@ -228,10 +228,10 @@ def _checked(row: Mapping[str, Any], exchange: Exchange, name: str) -> Exchange:
 
     A conversation beside it that begins with the same exchange tells how many turns are left out.
     """
-    beside = (joined(row, columns)[0] for columns in (INPUTS, SYSTEM))
+    beside = (join_texts(row, columns)[0] for columns in (INPUTS, SYSTEM))
     texts = (exchange.instruction, exchange.output, *beside)
-    refuse_unread(row, exchange.used, texts, name)
-    column = column_of(row)
+    check_all_read(row, exchange.used, texts, name)
+    column = conversation_column(row)
     if column is None or column in exchange.used or is_empty(row[column]):
         return exchange
     try:
@@ -241,7 +241,7 @@ def _checked(row: Mapping[str, Any], exchange: Exchange, name: str) -> Exchange:
     if first is None or first.answer.strip() != exchange.output.strip():
         raise FieldError(
             column,
-            f"is another exchange than {exchange.used[0]} and {exchange.used[-1]}: say "
-            f"data.format: {name}, or messages, and the other is left aside",
+            f"differs from {exchange.used[0]} and {exchange.used[-1]}: set `data.format` to "
+            f"{name} or messages to choose one",
         )
     return replace(exchange, further_messages=exchange.further_messages + first.further)

@@ -14,14 +14,14 @@ from polypaca.core.errors import DataError
 from polypaca.core.readers import Defects, OnBadRow, Row, read_rows, row_text
 from polypaca.core.records import Example, Rejected, Repaired
 from polypaca.data.columns import is_empty
-from polypaca.data.entities import entities, unescaped
+from polypaca.data.entities import find_entities, unescape_entities
 from polypaca.data.fields import FieldError, id_field, other_fields
 from polypaca.data.formats import (
     AUTO,
     FORMATS,
+    check_format,
     describe_formats,
     find_format,
-    known_format,
     read_exchange,
 )
 from polypaca.data.patterns import file_for
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from polypaca.core.records import Split
     from polypaca.data.formats import Exchange
 
-_OWN = frozenset(Example.model_fields)
+_RECORD_FIELDS = frozenset(Example.model_fields)
 
 
 @dataclass(frozen=True)
-class Item:
+class UnsplitExample:
     """An example whose split is not decided yet."""
 
     source: str
@@ -70,10 +70,10 @@ class Item:
 
 
 @dataclass(frozen=True)
-class InstructionsRead:
+class LoadedInstructions:
     """One language's items, and the rows that are missing from them or were changed."""
 
-    items: list[Item]
+    items: list[UnsplitExample]
     rejected: list[Rejected]
     repaired: list[Repaired]
     numbered: bool  # no row has an id: sources are row numbers, parallel only if the files are
@@ -90,7 +90,7 @@ def load_instructions(
     on_bad_row: OnBadRow,
     label: str | None = None,
     format: str = AUTO,
-) -> InstructionsRead:
+) -> LoadedInstructions:
     """Read one language's instruction file.
 
     Of a conversation the first exchange is used. Where more follows, that is on record, and so is
@@ -109,7 +109,7 @@ def load_instructions(
             bad row.
         UserError: if no format has that name.
     """
-    known_format(format)
+    check_format(format)
     path = file_for(pattern, language)
     read = read_rows(path, on_bad_row=on_bad_row)
     defects = Defects(str(path), on_bad_row, read.rejected, read.repaired)
@@ -123,7 +123,7 @@ def instructions_from_rows(
     on_bad_row: OnBadRow,
     label: str,
     format: str = AUTO,
-) -> InstructionsRead:
+) -> LoadedInstructions:
     """Check rows that are in memory already: a built-in corpus, a Hub data set.
 
     Args:
@@ -137,44 +137,44 @@ def instructions_from_rows(
         DataError: if there is no usable row, no known format, or, under `error`, any bad row.
         UserError: if no format has that name.
     """
-    known_format(format)
+    check_format(format)
     numbered = [Row(number, number, dict(row)) for number, row in enumerate(rows, start=1)]
     defects = Defects(f"{label} ({language})", on_bad_row)
     return _items(numbered, language, defects, label, format)
 
 
-def without_entities(read: InstructionsRead) -> InstructionsRead:
+def without_entities(read: LoadedInstructions) -> LoadedInstructions:
     """The rows with their HTML entities replaced by what they stand for, on record."""
     items, repaired = [], list(read.repaired)
     for item in read.items:
-        found = [text for part in item.texts() for text in entities(part)]
+        entities = [text for text in item.texts() for text in find_entities(text)]
         plain = replace(
             item,
-            instruction=unescaped(item.instruction),
-            input=unescaped(item.input),
-            output=unescaped(item.output),
+            instruction=unescape_entities(item.instruction),
+            input=unescape_entities(item.input),
+            output=unescape_entities(item.output),
         )
         if plain != item:
-            shown = ", ".join(dict.fromkeys(found))
-            repair = f"HTML entities replaced ({shown})"
+            names = ", ".join(dict.fromkeys(entities))
+            repair = f"HTML entities replaced ({names})"
             repaired.append(Repaired(file=item.origin, line=item.line, repair=repair))
         items.append(plain)
     return replace(read, items=items, repaired=repaired)
 
 
 def _items(
-    rows: Sequence[Row], language: str, defects: Defects, label: str, wanted: str
-) -> InstructionsRead:
-    name = _format_of(rows, defects.file) if wanted == AUTO else wanted
+    rows: Sequence[Row], language: str, defects: Defects, label: str, format_name: str
+) -> LoadedInstructions:
+    name = _format_of(rows, defects.file) if format_name == AUTO else format_name
     # Row numbers and ids of one file would not fit together as names: it is one or the other.
     with_ids = any(row.fields.get("id") is not None for row in rows)
-    items: list[Item] = []
+    items: list[UnsplitExample] = []
     lines: dict[str, int] = {}
     counts: Counter[str] = Counter()
     not_read: dict[str, None] = {}
     for row in rows:
         try:
-            exchange = read_exchange(row.fields, name, found=wanted == AUTO)
+            exchange = read_exchange(row.fields, name, detected=format_name == AUTO)
             item = _item(row, language, label, exchange, with_ids=with_ids)
             if item.source in lines:
                 raise FieldError(
@@ -201,7 +201,7 @@ def _items(
         items.append(item)
     if not items:
         defects.refuse_file()
-    return InstructionsRead(
+    return LoadedInstructions(
         items,
         defects.rejected,
         defects.repaired,
@@ -217,28 +217,30 @@ def _format_of(rows: Sequence[Row], file: str) -> str:
     name = find_format([row.fields for row in rows])
     if name is None and rows:
         raise DataError(
-            f"no instruction format has its fields ({', '.join(rows[0].fields) or 'none'})",
+            f"its fields match no instruction format ({', '.join(rows[0].fields) or 'none'})",
             path=file,
             line=rows[0].line,
-            hint=f"rename them to those of one: {describe_formats()}; what a task is about is read "
-            "from `input` or `context`",
+            hint=f"rename them to those of a format: {describe_formats()}; a task's context goes "
+            "into `input` or `context`",
         )
     return name or next(iter(FORMATS))
 
 
-def _item(row: Row, language: str, label: str, exchange: Exchange, *, with_ids: bool) -> Item:
+def _item(
+    row: Row, language: str, label: str, exchange: Exchange, *, with_ids: bool
+) -> UnsplitExample:
     source = id_field(row.fields)
     if source is None:
         if with_ids:
             raise FieldError("id", "is missing, though other rows of the file have one")
         source = str(row.number)
-    return Item(
+    return UnsplitExample(
         source=source,
         language=language,
         instruction=exchange.instruction,
         input=exchange.input,
         output=exchange.output,
         origin=label,
-        others=other_fields(row.fields, _OWN, " ".join(["id", *exchange.used])),
+        others=other_fields(row.fields, _RECORD_FIELDS, " ".join(["id", *exchange.used])),
         line=row.line,
     )

@@ -12,16 +12,16 @@ from polypaca.core.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from polypaca.data.instructions import InstructionsRead
+    from polypaca.data.instructions import LoadedInstructions
 
 By = Literal["id", "row number", "nothing"]
 
-_APART = "or say data.align: none, and no row is taken for a translation of another"
+_APART = "or set `data.align: none` to treat no rows as translations of one another"
 _EDGE = r"[\s._:/|#-]"
 
 
 @dataclass(frozen=True)
-class Matching:
+class RowMatching:
     """How the rows of several languages were matched.
 
     Attributes:
@@ -34,44 +34,44 @@ class Matching:
     shared: int
 
 
-def match(read: Mapping[str, InstructionsRead]) -> Matching:
+def match_rows(data: Mapping[str, LoadedInstructions]) -> RowMatching:
     """How rows are matched that are to be parallel.
 
     By their ids where every language has ids, by their numbers where none has. Nothing is guessed:
     ids of one language are never compared with row numbers of another.
 
     Args:
-        read: the rows of each language.
+        data: the rows of each language.
 
     Raises:
         DataError: if some languages have ids and others none, if files without ids differ in
             length, or if two languages share no id, or fewer than they would if their ids were
             written in one form.
     """
-    numbered = [code for code, part in read.items() if part.numbered]
-    named = [code for code, part in read.items() if not part.numbered]
-    shared = len(set.intersection(*({item.source for item in p.items} for p in read.values())))
-    if len(read) == 1:
-        return Matching("nothing", shared)
+    numbered = [code for code, rows in data.items() if rows.numbered]
+    named = [code for code, rows in data.items() if not rows.numbered]
+    shared = len(set.intersection(*({item.source for item in p.items} for p in data.values())))
+    if len(data) == 1:
+        return RowMatching("nothing", shared)
     if numbered and named:
         raise DataError(
             f"{_list(named)} {_have(named)} ids, {_list(numbered)} {_have(numbered)} none: it is "
             "not known which rows are translations of one another",
             hint="give translations of one item the same `id` in every language; where the files "
-            f"are parallel line by line, take the ids out of all of them; {_APART}",
+            f"are parallel line by line, remove the ids from all of them;  {_APART}",
         )
     if numbered:
-        _refuse_lengths(read)
-        return Matching("row number", shared)
+        _refuse_lengths(data)
+        return RowMatching("row number", shared)
     first, *others = named
-    ids = {code: [item.source for item in read[code].items] for code in named}
+    ids = {code: [item.source for item in data[code].items] for code in named}
     for other in others:
         _refuse_forms((first, ids[first]), (other, ids[other]))
-    return Matching("id", shared)
+    return RowMatching("id", shared)
 
 
-def _refuse_lengths(read: Mapping[str, InstructionsRead]) -> None:
-    lengths = {code: len(part.items) + len(part.rejected) for code, part in read.items()}
+def _refuse_lengths(data: Mapping[str, LoadedInstructions]) -> None:
+    lengths = {code: len(rows.items) + len(rows.rejected) for code, rows in data.items()}
     if len(set(lengths.values())) > 1:
         rows = ", ".join(f"{code} {count}" for code, count in lengths.items())
         raise DataError(
@@ -87,8 +87,8 @@ def _refuse_forms(one: tuple[str, Sequence[str]], other: tuple[str, Sequence[str
     # Two countings of as many rows: the ids are row numbers, and not the same ones.
     if starts.keys() == {0, 1} and len(ids) == len(other_ids):
         raise DataError(
-            f"ids of {starts[0]} count its rows from 0, those of {starts[1]} from 1: rows with one "
-            "id are not one item",
+            f"ids of {starts[0]} count its rows from 0, those of {starts[1]} from 1: rows with the "
+            "same id are not the same item",
             hint="give translations of one item the same `id`",
         )
     same = len(set(ids) & set(other_ids))
@@ -97,9 +97,9 @@ def _refuse_forms(one: tuple[str, Sequence[str]], other: tuple[str, Sequence[str
     if len(alike) > same and len(form) == len(ids) and len(other_form) == len(other_ids):
         differing = next(name for name in alike if form[name] != other_form[name])
         raise DataError(
-            f"ids of {other_code} are written otherwise than those of {code} "
+            f"ids of {other_code} are written differently from those of {code} "
             f"({other_form[differing]!r} for {form[differing]!r}): {same} of them are the same, "
-            f"{len(alike)} if written alike",
+            f"{len(alike)} would be if written alike",
             hint="write the ids of one item alike in every language",
         )
     if not same:

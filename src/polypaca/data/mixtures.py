@@ -23,7 +23,7 @@ from pydantic import Field
 
 from polypaca.core.errors import DataError
 from polypaca.core.settings import Language, Settings
-from polypaca.data.ranking import ranked
+from polypaca.data.ranking import shuffle_by_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,26 +36,26 @@ Align = Literal["parallel", "none"]
 
 
 class Sampling(Settings):
-    """How a mixture's rows are sampled; a size that is given here replaces one in budgets."""
+    """How a mixture's rows are sampled; a size given here replaces the one in budgets."""
 
-    examples: int | None = Field(default=None, ge=1, description="the size in rows")
-    tokens: int | None = Field(default=None, ge=1, description="the size in tokens")
-    flops: float | None = Field(default=None, gt=0, description="the size in FLOPs, once through")
+    examples: int | None = Field(default=None, ge=1, description="the mixture's size in rows")
+    tokens: int | None = Field(default=None, ge=1, description="the mixture's size in tokens")
+    flops: float | None = Field(default=None, gt=0, description="the mixture's size in FLOPs")
     weights: dict[Language, Annotated[float, Field(gt=0)]] | None = Field(
-        default=None, description="shares of the languages, to any sum"
+        default=None, description="the languages' weights, with any sum"
     )
     temperature: float | None = Field(
-        default=None, ge=1, description="shares as size ** (1 / temperature)"
+        default=None, ge=1, description="weights proportional to size ** (1 / temperature)"
     )
-    stratified: bool = Field(default=False, description="equal shares, exactly")
+    stratified: bool = Field(default=False, description="whether all languages have equal shares")
     one_language_per_source: bool = Field(
-        default=False, description="every source in one language at most"
+        default=False, description="whether each source is used in one language only"
     )
-    repeat: bool = Field(default=False, description="rows may come again once all are used")
+    repeat: bool = Field(default=False, description="whether rows are used again once all are used")
 
 
 @dataclass(frozen=True)
-class Draw:
+class DrawOptions:
     """How rows are drawn.
 
     Attributes:
@@ -74,7 +74,7 @@ class Draw:
     repeat: bool = False
 
 
-def aligned(examples: ExamplesByLanguage, align: Align) -> dict[str, list[Example]]:
+def align_rows(examples: ExamplesByLanguage, align: Align) -> dict[str, list[Example]]:
     """The training rows that mixtures draw from, by language, in the order of their sources.
 
     Under `parallel` only the sources that survive in every language, so that all languages have
@@ -90,7 +90,7 @@ def aligned(examples: ExamplesByLanguage, align: Align) -> dict[str, list[Exampl
     return {code: sorted(part, key=lambda row: row.source) for code, part in rows.items()}
 
 
-def one_budget(rows: ExamplesByLanguage, costs: Mapping[str, int] | None) -> int:
+def budget_size(rows: ExamplesByLanguage, costs: Mapping[str, int] | None) -> int:
     """What one budget is: the cost of all rows of the cheapest language.
 
     Args:
@@ -105,7 +105,7 @@ def one_budget(rows: ExamplesByLanguage, costs: Mapping[str, int] | None) -> int
         sizes = ", ".join(f"{code} {len(part)}" for code, part in rows.items())
         raise DataError(
             f"the training languages have no training rows to mix (rows: {sizes})",
-            hint="align: parallel needs files whose ids agree",
+            hint="`align: parallel` needs files with the same ids",
         )
     return min(totals.values())
 
@@ -124,10 +124,10 @@ def shares_by_temperature(sizes: Mapping[str, float], temperature: float) -> dic
     largest = max(sizes.values())
     # Relative sizes, so that no power of a token count overflows.
     powers = {code: (size / largest) ** (1 / temperature) for code, size in sizes.items()}
-    return normalised(powers)
+    return normalise_weights(powers)
 
 
-def normalised(weights: Mapping[str, float]) -> dict[str, float]:
+def normalise_weights(weights: Mapping[str, float]) -> dict[str, float]:
     """Weights scaled to sum to 1."""
     total = math.fsum(weights.values())
     return {code: weight / total for code, weight in weights.items()}
@@ -136,7 +136,7 @@ def normalised(weights: Mapping[str, float]) -> dict[str, float]:
 def draw(
     rows: ExamplesByLanguage,
     languages: Sequence[str],
-    how: Draw,
+    options: DrawOptions,
     seed: int,
     costs: Mapping[str, int] | None = None,
 ) -> list[Example]:
@@ -150,7 +150,7 @@ def draw(
     Args:
         rows: the aligned rows of all training languages of the study, since they define a budget.
         languages: those to mix; their order does not matter.
-        how: size and way of drawing.
+        options: size and way of drawing.
         seed: chooses rows and order.
         costs: what each row costs, by its id; 1 each by default.
 
@@ -161,25 +161,25 @@ def draw(
     unknown = [language for language in mixed if language not in rows]
     if unknown or not mixed:
         raise DataError(
-            f"no training data in {', '.join(unknown)}" if unknown else "a mixture of no languages",
+            f"no training data in {', '.join(unknown)}" if unknown else "no languages to mix",
             hint=f"training languages: {', '.join(rows)}",
         )
-    unit = one_budget(rows, costs)
-    size = how.amount if how.amount is not None else (how.budgets or 0.0) * unit
+    unit = budget_size(rows, costs)
+    size = options.amount if options.amount is not None else (options.budgets or 0.0) * unit
     if not math.isfinite(size) or size <= 0:
-        raise DataError(f"a mixture of {size:g} is none; ask for more than 0")
+        raise DataError(f"the mixture's size must be above 0, not {size:g}")
     pools = {code: rows[code] for code in mixed}
-    if how.one_language_per_source:
-        dealt = _one_language_per_source(pools, how.shares, seed)
+    if options.one_language_per_source:
+        dealt = _one_language_per_source(pools, options.shares, seed)
         return _in_order(_take([dealt], size, costs, unit, ", ".join(mixed)), seed)
-    if how.shares is None:
-        merged = [row for part in pools.values() for row in part]
-        rounds = _rounds(merged, seed, repeat=how.repeat)
+    if options.shares is None:
+        merged = [row for pool in pools.values() for row in pool]
+        rounds = _rounds(merged, seed, repeat=options.repeat)
         return _take(rounds, size, costs, unit, ", ".join(mixed))
     chosen = []
-    for code, part_size in _parts(size, how.shares, whole=costs is None).items():
-        rounds = _rounds(pools[code], seed, repeat=how.repeat)
-        chosen += _take(rounds, part_size, costs, unit, code)
+    for code, share_size in _parts(size, options.shares, whole=costs is None).items():
+        rounds = _rounds(pools[code], seed, repeat=options.repeat)
+        chosen += _take(rounds, share_size, costs, unit, code)
     return _in_order(chosen, seed)
 
 
@@ -205,7 +205,7 @@ def validation_rows(
     # By hash, not sorted: numbered ids often follow the tasks in a fixed turn, and so would the
     # languages.
     chosen = []
-    for turn, source in enumerate(ranked(sources, "validation rows")):
+    for turn, source in enumerate(shuffle_by_hash(sources, "validation rows")):
         turns = [mixed[(turn + step) % len(mixed)] for step in range(len(mixed))]
         row = next((of[source, code] for code in turns if (source, code) in of), None)
         chosen += [row] if row else []
@@ -228,11 +228,11 @@ def split_at_random(
     """
     if validation >= len(rows):
         raise DataError(
-            f"{validation} validation rows leave none of {len(rows)} to train on",
+            f"{validation} validation rows leave none of {len(rows)} rows for training",
             hint="lower data.validation",
         )
     numbered = {f"{number}\x1f{row.id}": number for number, row in enumerate(rows)}
-    held = {numbered[name] for name in ranked(numbered, "random split", seed)[:validation]}
+    held = {numbered[name] for name in shuffle_by_hash(numbered, "random split", seed)[:validation]}
     train = [row for number, row in enumerate(rows) if number not in held]
     held_out = [
         row.model_copy(update={"split": "validation"})
@@ -275,7 +275,7 @@ def _rounds(pool: Sequence[Example], seed: int, *, repeat: bool) -> Iterator[lis
 
 def _order(names: Iterable[str], seed: int, number: int) -> list[str]:
     """The order of one round; the first is that of mixtures without repetition."""
-    return ranked(names, "mixture", seed, *([number] if number else []))
+    return shuffle_by_hash(names, "mixture", seed, *([number] if number else []))
 
 
 def _take(
@@ -286,23 +286,25 @@ def _take(
     name: str,
 ) -> list[Example]:
     """The beginning of the rounds that comes nearest to `size`."""
-    wanted = round(size) if costs is None else size
-    if not wanted:
-        raise DataError(f"{size / unit:g} budgets of {unit} rows are no row", hint="ask for more")
+    target = round(size) if costs is None else size
+    if not target:
+        raise DataError(
+            f"{size / unit:g} budgets of {unit} rows are less than a row", hint="raise the size"
+        )
     chosen: list[Example] = []
     spent = 0
     for row in itertools.chain.from_iterable(rounds):
         cost = _cost(row, costs)
         # A row is taken if half of it fits, so the sum is as near as whole rows come.
-        if spent + cost / 2 > wanted:
+        if spent + cost / 2 > target:
             return chosen
         chosen.append(row)
         spent += cost
-    if spent < wanted - (0 if costs is None else costs[chosen[-1].id] / 2 if chosen else 0):
-        what = "rows" if costs is None else "tokens"
+    if spent < target - (0 if costs is None else costs[chosen[-1].id] / 2 if chosen else 0):
+        noun = "rows" if costs is None else "tokens"
         raise DataError(
-            f"{size / unit:g} budgets are {wanted:.0f} {what}, but {name} can give {spent}",
-            hint="ask for less, mix more languages, or allow `repeat: true`",
+            f"{size / unit:g} budgets are {target:.0f} {noun}, but {name} can give only {spent}",
+            hint="lower the size, mix more languages, or set `repeat: true`",
         )
     return chosen
 
@@ -312,12 +314,12 @@ def _parts(size: float, shares: Mapping[str, float], *, whole: bool) -> dict[str
     exact = {code: size * share for code, share in shares.items() if share > 0}
     if not whole:
         return exact
-    parts = {code: math.floor(part) for code, part in exact.items()}
-    left = round(size) - sum(parts.values())
-    by_remainder = sorted(exact, key=lambda code: (parts[code] - exact[code], code))
-    for code in by_remainder[:left]:
-        parts[code] += 1
-    return {code: float(part) for code, part in parts.items() if part}
+    amounts = {code: math.floor(amount) for code, amount in exact.items()}
+    remainder = round(size) - sum(amounts.values())
+    by_remainder = sorted(exact, key=lambda code: (amounts[code] - exact[code], code))
+    for code in by_remainder[:remainder]:
+        amounts[code] += 1
+    return {code: float(amount) for code, amount in amounts.items() if amount}
 
 
 def _one_language_per_source(
@@ -327,10 +329,12 @@ def _one_language_per_source(
     of = {(row.source, code): row for code, part in pools.items() for row in part}
     counts = dict.fromkeys(pools, 0)
     dealt = []
-    for place, source in enumerate(ranked({source for source, _ in of}, "one language", seed)):
+    for place, source in enumerate(
+        shuffle_by_hash({source for source, _ in of}, "one language", seed)
+    ):
         having = [code for code in pools if (source, code) in of]
         if shares is None:
-            language = ranked(having, "language of", seed, source)[0]
+            language = shuffle_by_hash(having, "language of", seed, source)[0]
         else:
             # Whoever is furthest behind its share comes next, which keeps every beginning of the
             # ranking in proportion.

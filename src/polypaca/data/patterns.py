@@ -22,14 +22,14 @@ def file_for(pattern: str | Path, language: str) -> Path:
     if path.is_file():
         return path
     if PLACEHOLDER not in str(pattern):
-        raise DataError("there is no such file", path=path)
+        raise DataError("the file does not exist", path=path)
     found = languages_of(pattern)
     raise DataError(
         f"there is no file for language {language!r} ({path.name})",
         path=str(pattern),
         hint=f"there are files for: {', '.join(found)}"
         if found
-        else "there is no file for any language; check the path",
+        else "no language has a file; check the path",
     )
 
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_OWN = frozenset(Prompt.model_fields)
+_RECORD_FIELDS = frozenset(Prompt.model_fields)
 
 
 @dataclass(frozen=True)
-class PromptsRead:
+class LoadedPrompts:
     """The prompts of a test set, and the rows that are missing from them or were changed."""
 
     prompts: dict[str, list[Prompt]]  # by language, in file order
@@ -34,7 +34,7 @@ class PromptsRead:
 
 
 @dataclass
-class _File:
+class _PromptFile:
     """One language's file while its ids are compared with the others'."""
 
     language: str
@@ -53,7 +53,7 @@ class _File:
 
 def load_prompts(
     pattern: str | Path, languages: Sequence[str], *, on_bad_row: OnBadRow
-) -> PromptsRead:
+) -> LoadedPrompts:
     """Read the test prompts of several languages, as `read_prompt_files` does.
 
     Args:
@@ -66,15 +66,15 @@ def load_prompts(
     """
     if PLACEHOLDER not in str(pattern) and len(languages) > 1:
         raise DataError(
-            f"is one file for {len(languages)} languages",
+            f"is a single file, but there are {len(languages)} languages",
             path=str(pattern),
-            hint=f"write {PLACEHOLDER} where the file names differ",
+            hint=f"use {PLACEHOLDER} where the file names differ",
         )
     files = {language: file_for(pattern, language) for language in languages}
     return read_prompt_files(files, on_bad_row=on_bad_row)
 
 
-def read_prompt_files(paths: Mapping[str, Path], *, on_bad_row: OnBadRow) -> PromptsRead:
+def read_prompt_files(paths: Mapping[str, Path], *, on_bad_row: OnBadRow) -> LoadedPrompts:
     """Read the test prompts of several languages, one file each.
 
     White space around a prompt is always removed, on record. Files with the same number of rows
@@ -94,12 +94,12 @@ def read_prompt_files(paths: Mapping[str, Path], *, on_bad_row: OnBadRow) -> Pro
     lengths = Counter(file.size for file in files)
     parallel = [file for file in files if file.size == lengths.most_common(1)[0][0]]
     if len(parallel) > 1:
-        _align(parallel)
+        _repair_ids(parallel)
     for file in files:
         _refuse_duplicates(file)
         if not file.prompts:
             file.defects.refuse_file()
-    return PromptsRead(
+    return LoadedPrompts(
         {file.language: [prompt for _, prompt in file.prompts.values()] for file in files},
         [row for file in files for row in sorted(file.defects.rejected, key=_line)],
         [row for file in files for row in sorted(file.defects.repaired, key=_line)],
@@ -122,9 +122,9 @@ def limit_prompts(
     shared = [prompt.id for prompt in languages[0] if prompt.id in everywhere][:count]
     limited = {}
     for language, rows in prompts_by_language.items():
-        own = [prompt.id for prompt in rows if prompt.id not in everywhere]
-        kept = {*shared, *own[: count - len(shared)]}
-        limited[language] = [prompt for prompt in rows if prompt.id in kept]
+        further = [prompt.id for prompt in rows if prompt.id not in everywhere]
+        chosen = {*shared, *further[: count - len(shared)]}
+        limited[language] = [prompt for prompt in rows if prompt.id in chosen]
     return limited
 
 
@@ -132,7 +132,7 @@ def _line(row: Rejected | Repaired) -> int:
     return row.line
 
 
-def _read(path: Path, language: str, on_bad_row: OnBadRow) -> _File:
+def _read(path: Path, language: str, on_bad_row: OnBadRow) -> _PromptFile:
     read = read_rows(path, on_bad_row=on_bad_row)
     size = len(read.rows) + len(read.rejected)
     defects = Defects(str(path), on_bad_row, read.rejected, read.repaired)
@@ -146,7 +146,7 @@ def _read(path: Path, language: str, on_bad_row: OnBadRow) -> _File:
         if stripped:
             defects.mended(row.line, "white space around the prompt removed")
         prompts[row.number] = (row, prompt)
-    return _File(language, prompts, size, defects)
+    return _PromptFile(language, prompts, size, defects)
 
 
 def _prompt(row: Row, language: str) -> tuple[Prompt, bool]:
@@ -155,7 +155,7 @@ def _prompt(row: Row, language: str) -> tuple[Prompt, bool]:
         raise FieldError("id", "is missing")
     text = text_field(row.fields, "prompt")
     values = {
-        **other_fields(row.fields, _OWN, "id prompt reference category gate"),
+        **other_fields(row.fields, _RECORD_FIELDS, "id prompt reference category gate"),
         **{key: row.fields.get(key) for key in ("reference", "category")},
         # A table has nulls where a row of JSON has no such field.
         **({} if row.fields.get("gate") is None else {"gate": row.fields["gate"]}),
@@ -170,7 +170,7 @@ def _prompt(row: Row, language: str) -> tuple[Prompt, bool]:
         raise FieldError(str(first["loc"][0]), first["msg"]) from error
 
 
-def _align(files: Sequence[_File]) -> None:
+def _repair_ids(files: Sequence[_PromptFile]) -> None:
     """Find ids that are slips: the other files have one id at that position, this one another."""
     votes: dict[int, Counter[str]] = {}
     for file in files:  # in order: where ids are equally common, the first language's counts
@@ -192,20 +192,20 @@ def _align(files: Sequence[_File]) -> None:
             continue  # not slips but ids of its own
         for number in slips:
             having = votes[number][expected[number]]
-            _mend(file, number, expected[number], f"{having} of {len(files)} languages have")
+            _repair_id(file, number, expected[number], f"{having} of {len(files)} languages have")
 
 
-def _mend(file: _File, number: int, right: str, who: str) -> None:
+def _repair_id(file: _PromptFile, number: int, new: str, majority: str) -> None:
     row, prompt = file.prompts[number]
-    found = prompt.id
+    old = prompt.id
     if file.defects.on_bad_row != "repair":
-        file.drop(number, f"is {found!r} where {who} {right!r}")
+        file.drop(number, f"is {old!r} where {majority} {new!r}")
         return
-    file.prompts[number] = (row, prompt.model_copy(update={"id": right}))
-    file.defects.mended(row.line, f"id {found!r} replaced by {right!r}, which {who} there")
+    file.prompts[number] = (row, prompt.model_copy(update={"id": new}))
+    file.defects.mended(row.line, f"id {old!r} replaced by {new!r}, which {majority} there")
 
 
-def _refuse_duplicates(file: _File) -> None:
+def _refuse_duplicates(file: _PromptFile) -> None:
     lines: dict[str, int] = {}
     for number, (row, prompt) in list(file.prompts.items()):
         if prompt.id in lines:
@@ -216,29 +216,29 @@ def _refuse_duplicates(file: _File) -> None:
             lines[prompt.id] = row.line
 
 
-def languages_in(folder: Path) -> list[str]:
+def prompt_languages(folder: Path) -> list[str]:
     """The languages of a folder of prepared prompts, sorted."""
     names = (path.stem for path in folder.glob("*.jsonl"))
     return sorted(name for name in names if is_language(name))
 
 
-def in_languages(folder: Path, languages: Sequence[str] | None = None) -> list[Prompt]:
+def prepared_prompts(folder: Path, languages: Sequence[str] | None = None) -> list[Prompt]:
     """Prepared prompts of some languages, or all, one language after the other."""
     return [
         prompt
-        for language in (languages_in(folder) if languages is None else languages)
+        for language in (prompt_languages(folder) if languages is None else languages)
         for prompt in read_jsonl(folder / f"{language}.jsonl", Prompt)
     ]
 
 
-def by_id(folder: Path) -> dict[str, dict[str, Prompt]]:
+def prompts_by_id(folder: Path) -> dict[str, dict[str, Prompt]]:
     """Prepared prompts by id and language; translations of one prompt share its id."""
-    found: dict[str, dict[str, Prompt]] = {}
-    for prompt in in_languages(folder):
-        found.setdefault(prompt.id, {})[prompt.language] = prompt
-    return found
+    grouped: dict[str, dict[str, Prompt]] = {}
+    for prompt in prepared_prompts(folder):
+        grouped.setdefault(prompt.id, {})[prompt.language] = prompt
+    return grouped
 
 
-def references(prompts: Mapping[str, Prompt]) -> dict[str, str]:
+def references_by_language(prompts: Mapping[str, Prompt]) -> dict[str, str]:
     """The references of one prompt's translations, where they have one; both by language."""
     return {code: prompt.reference for code, prompt in prompts.items() if prompt.reference}

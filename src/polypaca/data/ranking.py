@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def ranked(names: Iterable[str], *salt: str | int) -> list[str]:
+def shuffle_by_hash(names: Iterable[str], *salt: str | int) -> list[str]:
     """The names in a random order that `salt` (a purpose, a seed) determines."""
     # The separator keeps ("a", "bc") and ("ab", "c") apart.
     prefix = hashlib.sha256("\x1f".join([*map(str, salt), ""]).encode())

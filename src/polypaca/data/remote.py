@@ -36,14 +36,14 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 
 @dataclass(frozen=True)
-class _Job:
+class _Download:
     """One file to fetch."""
 
     url: str
-    shown: str  # the URL as messages may show it
+    display_url: str  # the URL as messages may show it
     sha256: str
     target: Path
-    part: Path  # what has arrived so far
+    partial: Path  # what has arrived so far
 
 
 class _ConnectionBrokenError(Exception):
@@ -75,29 +75,29 @@ def download(
     """
     sha256 = sha256.lower()
     if not _SHA256.fullmatch(sha256):
-        raise UserError(f"{sha256!r} is no SHA-256: it must be 64 hex digits (run sha256sum FILE)")
-    shown = _checked_url(url)
+        raise UserError(f"{sha256!r} is not a SHA-256 of 64 hex digits (run `sha256sum FILE`)")
+    display_url = _checked_url(url)
     name = _file_name(url)
     folder = cache / "downloads" / sha256
-    job = _Job(url, shown, sha256, folder / name, folder / f".{name}.part")
-    if _is_right(job.target, sha256):
+    job = _Download(url, display_url, sha256, folder / name, folder / f".{name}.part")
+    if _has_hash(job.target, sha256):
         return job.target
     try:
         private_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UserError(f"{folder}: the cache cannot be written: {error.strerror}") from error
-    with locked(job.target, lambda: progress(0.0, "waiting for another process that downloads it")):
+        raise UserError(f"cannot write to the cache {folder}: {error.strerror}") from error
+    with locked(job.target, lambda: progress(0.0, "waiting for another process to download it")):
         # Whoever held the lock before may have fetched it.
-        if not _is_right(job.target, sha256):
+        if not _has_hash(job.target, sha256):
             if job.target.exists():
-                set_aside(job.target, [], "it is downloaded again")
+                set_aside(job.target, [], "it will be downloaded again")
             _fetch_and_check(job, progress, first_wait)
     return job.target
 
 
-def hub_rows(name: str, language: str) -> list[dict[str, Any]]:
+def load_hub_rows(name: str, language: str) -> list[dict[str, Any]]:
     """The rows of the split `train` of a data set of the Hugging Face Hub.
 
     Args:
@@ -114,7 +114,7 @@ def hub_rows(name: str, language: str) -> list[dict[str, Any]]:
         return [dict(row) for row in load_dataset(name, split="train")]
     except Exception as error:  # the library raises a dozen kinds for one cause
         reason = first_line(error)
-        raise UserError(f"hf:{name} cannot be loaded: {type(error).__name__}: {reason}") from error
+        raise UserError(f"cannot load hf:{name}: {type(error).__name__}: {reason}") from error
 
 
 def _checked_url(url: str) -> str:
@@ -128,18 +128,18 @@ def _checked_url(url: str) -> str:
         host, secret = parts.hostname, parts.username is not None or parts.password is not None
         port = parts.port
     except ValueError as error:
-        raise UserError("the URL of a file is not one (a wrong port or bracket)") from error
+        raise UserError("the URL of a file is invalid (its port or a bracket is wrong)") from error
     if not host:
         # Shown without what stands before an @: it may be a password.
         harmless = url.partition("?")[0].rpartition("@")[2]
-        raise UserError(f"{harmless!r} is no http or https URL")
-    where = f"[{host}]" if ":" in host else host
-    shown = f"{parts.scheme}://{where}{f':{port}' if port else ''}{parts.path}"
+        raise UserError(f"{harmless!r} is not an http or https URL")
+    host_part = f"[{host}]" if ":" in host else host
+    display_url = f"{parts.scheme}://{host_part}{f':{port}' if port else ''}{parts.path}"
     if parts.scheme not in ("http", "https"):
-        raise UserError(f"{shown}: only http and https URLs are fetched")
+        raise UserError(f"{display_url}: only http and https URLs are supported")
     if secret:
-        raise UserError(f"{shown}: a URL with a user name or password in it is not fetched")
-    return shown
+        raise UserError(f"{display_url}: URLs with a user name or password are not supported")
+    return display_url
 
 
 def _file_name(url: str) -> str:
@@ -148,42 +148,41 @@ def _file_name(url: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name)[-100:].lstrip(".") or "file"
 
 
-def _is_right(path: Path, sha256: str) -> bool:
+def _has_hash(path: Path, sha256: str) -> bool:
     return path.is_file() and sha256_file(path) == sha256
 
 
-def _fetch_and_check(job: _Job, progress: Progress, first_wait: float) -> None:
-    had = job.part.exists()
-    if not _is_right(job.part, job.sha256):
+def _fetch_and_check(job: _Download, progress: Progress, first_wait: float) -> None:
+    resumed = job.partial.exists()
+    if not _has_hash(job.partial, job.sha256):
         _fetch(job, progress, first_wait)
-        if had and not _is_right(job.part, job.sha256):
+        if resumed and not _has_hash(job.partial, job.sha256):
             # The old part may have been of another version of the file.
-            job.part.unlink()
+            job.partial.unlink()
             _fetch(job, progress, first_wait)
-    got = sha256_file(job.part)
-    if got != job.sha256:
-        size = job.part.stat().st_size
-        job.part.unlink()
+    actual = sha256_file(job.partial)
+    if actual != job.sha256:
+        size = job.partial.stat().st_size
+        job.partial.unlink()
         raise DataError(
-            f"the file has another SHA-256 than expected: expected {job.sha256}, "
-            f"got {got} ({size} bytes)",
-            path=job.shown,
-            hint="see whether the URL is right; if the file was changed on purpose, look at it "
-            "and give its new SHA-256",
+            f"the file's SHA-256 does not match: expected {job.sha256}, "
+            f"got {actual} ({size} bytes)",
+            path=job.display_url,
+            hint="check the URL; if the file was changed on purpose, update its SHA-256",
         )
-    job.part.replace(job.target)
+    job.partial.replace(job.target)
 
 
-def _fetch(job: _Job, progress: Progress, first_wait: float) -> None:
-    """Bring the whole file into `job.part`, in several attempts if need be."""
+def _fetch(job: _Download, progress: Progress, first_wait: float) -> None:
+    """Bring the whole file into `job.partial`, in several attempts if need be."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             _attempt(job, progress)
         except _ConnectionBrokenError as error:
             if attempt == ATTEMPTS:
                 raise UserError(
-                    f"{job.shown}: cannot be downloaded: {error} (tried {ATTEMPTS} times; see "
-                    "whether this machine is online, and run again: what has arrived is kept)"
+                    f"cannot download {job.display_url}: {error} (tried {ATTEMPTS} times; check "
+                    "the network and run again: what has arrived is kept)"
                 ) from error
             wait = first_wait * 2 ** (attempt - 1)
             progress(0.0, f"{job.target.name}: {error}; next attempt in {wait:.0f} s")
@@ -192,18 +191,18 @@ def _fetch(job: _Job, progress: Progress, first_wait: float) -> None:
             return
 
 
-def _attempt(job: _Job, progress: Progress) -> None:
-    start = job.part.stat().st_size if job.part.exists() else 0
-    response = _ask(job, start)
+def _attempt(job: _Download, progress: Progress) -> None:
+    start = job.partial.stat().st_size if job.partial.exists() else 0
+    response = _open(job, start)
     with response:
         if response.status == _PARTIAL and not _continues(response, start):
-            job.part.unlink(missing_ok=True)
-            raise _ConnectionBrokenError("the server sent another part than was asked for")
+            job.partial.unlink(missing_ok=True)
+            raise _ConnectionBrokenError("the server sent a different range than requested")
         resumed = response.status == _PARTIAL
-        _receive(job, response, start if resumed else 0, progress)
+        _save(job, response, start if resumed else 0, progress)
 
 
-def _ask(job: _Job, start: int) -> Any:
+def _open(job: _Download, start: int) -> Any:
     """The server's answer to a request for all bytes from `start` on."""
     headers = {"User-Agent": "polypaca", "Accept-Encoding": "identity"}
     if start:
@@ -217,16 +216,18 @@ def _ask(job: _Job, start: int) -> Any:
         error.close()
         if error.code == _RANGE_NOT_SATISFIABLE and start:
             # The part is as long as the file or longer, and yet not right.
-            job.part.unlink()
-            raise _ConnectionBrokenError("the part that was here does not fit the file") from error
-        answer = f"the server answers {error.code} {http.client.responses.get(error.code, '')}"
+            job.partial.unlink()
+            raise _ConnectionBrokenError("the partial download does not match the file") from error
+        answer = f"the server answered {error.code} {http.client.responses.get(error.code, '')}"
         if error.code >= 500 or error.code == _TOO_MANY_REQUESTS:
             raise _ConnectionBrokenError(answer.rstrip()) from error
-        raise UserError(f"{job.shown}: cannot be downloaded: {_explained(error.code)}") from error
+        raise UserError(
+            f"cannot download {job.display_url}: {_describe_status(error.code)}"
+        ) from error
     except urllib.error.URLError as error:
-        raise _why_not(job, error.reason) from error
+        raise _connection_error(job, error.reason) from error
     except (OSError, UnicodeError, http.client.HTTPException) as error:
-        raise _why_not(job, error) from error
+        raise _connection_error(job, error) from error
 
 
 def _opener() -> urllib.request.OpenerDirector:
@@ -245,16 +246,16 @@ def _opener() -> urllib.request.OpenerDirector:
     return opener
 
 
-def _explained(code: int) -> str:
-    answer = f"the server answers {code} {http.client.responses.get(code, '')}".rstrip()
+def _describe_status(code: int) -> str:
+    answer = f"the server answered {code} {http.client.responses.get(code, '')}".rstrip()
     if 300 <= code < 400:
-        return f"{answer} and leads round in a circle or to what is not http or https"
+        return f"{answer} and redirects in a loop or to a URL that is not http or https"
     if code in (401, 403):
-        return f"{answer}: it wants credentials, which polypaca does not send"
-    return f"{answer}: see whether the URL is right"
+        return f"{answer}: it requires credentials, which polypaca does not send"
+    return f"{answer}: check the URL"
 
 
-def _why_not(job: _Job, reason: Any) -> Exception:
+def _connection_error(job: _Download, reason: Any) -> Exception:
     """What to raise for a connection that did not come about or broke.
 
     Only the kind of a failure is told where its text may repeat the URL.
@@ -265,9 +266,9 @@ def _why_not(job: _Job, reason: Any) -> Exception:
     if isinstance(reason, OSError):
         text = reason.strerror or str(reason) or type(reason).__name__
     else:
-        text = "it leads to what is no http or https URL" if hopeless else type(reason).__name__
+        text = "it redirects to a URL that is not http(s)" if hopeless else type(reason).__name__
     if hopeless:
-        return UserError(f"{job.shown}: cannot be downloaded: {text}")
+        return UserError(f"cannot download {job.display_url}: {text}")
     return _ConnectionBrokenError(text)
 
 
@@ -276,33 +277,33 @@ def _continues(response: Any, start: int) -> bool:
     return match is not None and int(match[1]) == start
 
 
-def _receive(job: _Job, response: Any, start: int, progress: Progress) -> None:
+def _save(job: _Download, response: Any, start: int, progress: Progress) -> None:
     """Append the answer to the part, or begin it anew where `start` is 0."""
     length = response.headers.get("Content-Length", "")
     end = start + int(length) if length.isdecimal() else None
     done = start
-    how = "ab" if start else "wb"
-    with _writing(job), writing(job.part), job.part.open(how) as file:
-        while chunk := _chunk(response):
+    mode = "ab" if start else "wb"
+    with _write_errors(job), writing(job.partial), job.partial.open(mode) as file:
+        while chunk := _read_chunk(response):
             file.write(chunk)
             done += len(chunk)
             of = f" of {end / 1e6:.1f}" if end else ""
             progress(done / end if end else 0.0, f"{job.target.name}: {done / 1e6:.1f}{of} MB")
     if end is not None and done < end:
-        raise _ConnectionBrokenError(f"the connection broke off after {done} of {end} bytes")
+        raise _ConnectionBrokenError(f"the connection was lost after {done} of {end} bytes")
 
 
 @contextmanager
-def _writing(job: _Job) -> Iterator[None]:
+def _write_errors(job: _Download) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StageError(f"{job.part}: cannot be written: {error.strerror}") from error
+        raise StageError(f"cannot write {job.partial}: {error.strerror}") from error
 
 
-def _chunk(response: Any) -> bytes:
+def _read_chunk(response: Any) -> bytes:
     try:
         return bytes(response.read(_CHUNK))
     except (OSError, http.client.HTTPException) as error:
         text = getattr(error, "strerror", None) or type(error).__name__
-        raise _ConnectionBrokenError(f"the connection broke: {text}") from error
+        raise _ConnectionBrokenError(f"the connection was lost: {text}") from error

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from polypaca.data.contamination import find
+from polypaca.data.contamination import find_match
 from polypaca.data.duplicates import find_duplicates
-from polypaca.data.entities import entities
+from polypaca.data.entities import find_entities
 from polypaca.data.placeholders import is_placeholder
 from polypaca.data.truncation import looks_truncated
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from polypaca.data.contamination import ContaminationIndex, Match
-    from polypaca.data.instructions import Item
+    from polypaca.data.contamination import ContaminationIndex, PromptMatch
+    from polypaca.data.instructions import UnsplitExample
 
 Policy = Literal["keep", "flag", "drop"]
-Kind = Literal["contaminated", "duplicate", "truncated", "placeholder", "entities"]
+FindingKind = Literal["contaminated", "duplicate", "truncated", "placeholder", "entities"]
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Finding:
 
     source: str
     language: str
-    kind: Kind
+    kind: FindingKind
     reason: str
 
 
-def findings(
-    items: Mapping[str, Sequence[Item]],
+def screen_rows(
+    items: Mapping[str, Sequence[UnsplitExample]],
     prompts: ContaminationIndex | None,
-    policies: Mapping[Kind, Policy],
+    policies: Mapping[FindingKind, Policy],
 ) -> Iterator[Finding]:
     """Everything to say of the rows; what the study keeps is not looked for.
 
@@ -44,7 +44,7 @@ def findings(
         policies: what to do with rows that match a test prompt (`contaminated`), ask what an
             earlier one asks (`duplicate`), have an output that ends in mid-sentence (`truncated`),
             an instruction or output that only says that there is none (`placeholder`), or HTML
-            entities in their texts (`entities`). Under `keep` they are not looked for.
+            entities in their texts (`find_entities`). Under `keep` they are not looked for.
     """
     looked_for = {kind for kind, policy in policies.items() if policy != "keep"}
     for language, rows in items.items():
@@ -58,23 +58,27 @@ def findings(
             yield from _of_texts(row, language, looked_for)
 
 
-def dropped_sources(found: Iterable[Finding], policies: Mapping[Kind, Policy]) -> dict[str, str]:
+def dropped_sources(
+    findings: Iterable[Finding], policies: Mapping[FindingKind, Policy]
+) -> dict[str, str]:
     """The sources to drop in every language, each with its first reason."""
     dropped: dict[str, str] = {}
-    for finding in found:
+    for finding in findings:
         if policies[finding.kind] == "drop":
             reason = f"{finding.kind}: in {finding.language}, it {finding.reason}"
             dropped.setdefault(finding.source, reason)
     return dropped
 
 
-def in_words(match: Match) -> str:
+def describe_match(match: PromptMatch) -> str:
     """A match with a test prompt as the reason of a rejection."""
-    how = {"exact": "is", "contained": "holds", "overlap": f"holds {100 * match.share:.0f} % of"}
-    return f"{how[match.kind]} test prompt {match.prompt_id} ({match.language})"
+    verbs = {"exact": "is", "contained": "holds", "overlap": f"holds {100 * match.share:.0f} % of"}
+    return f"{verbs[match.kind]} test prompt {match.prompt_id} ({match.language})"
 
 
-def _of_texts(row: Item, language: str, looked_for: Collection[Kind]) -> Iterator[Finding]:
+def _of_texts(
+    row: UnsplitExample, language: str, looked_for: Collection[FindingKind]
+) -> Iterator[Finding]:
     if "truncated" in looked_for and looks_truncated(row.output, language):
         yield Finding(row.source, language, "truncated", "seems to be cut off")
     if "placeholder" in looked_for:
@@ -83,16 +87,16 @@ def _of_texts(row: Item, language: str, looked_for: Collection[Kind]) -> Iterato
                 reason = f"says {text.strip()!r} as its {name}"
                 yield Finding(row.source, language, "placeholder", reason)
     if "entities" in looked_for:
-        found = dict.fromkeys(entity for text in row.texts() for entity in entities(text))
-        if found:
-            shown = ", ".join(list(found)[:3])
-            yield Finding(row.source, language, "entities", f"holds HTML entities ({shown})")
+        entities = dict.fromkeys(entity for text in row.texts() for entity in find_entities(text))
+        if entities:
+            few = ", ".join(list(entities)[:3])
+            yield Finding(row.source, language, "entities", f"holds HTML entities ({few})")
 
 
 def _contaminated(
-    rows: Sequence[Item], language: str, prompts: ContaminationIndex
+    rows: Sequence[UnsplitExample], language: str, prompts: ContaminationIndex
 ) -> Iterator[Finding]:
     for row in rows:
-        match = find(prompts, row.instruction, row.input, row.output)
+        match = find_match(prompts, row.instruction, row.input, row.output)
         if match is not None:
-            yield Finding(row.source, language, "contaminated", in_words(match))
+            yield Finding(row.source, language, "contaminated", describe_match(match))

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from polypaca import builtin
 from polypaca.core.cache import cache_folder
 from polypaca.data.instructions import (
-    InstructionsRead,
+    LoadedInstructions,
     instructions_from_rows,
     load_instructions,
 )
-from polypaca.data.prompts import PromptsRead, limit_prompts, load_prompts, read_prompt_files
-from polypaca.data.remote import download, hub_rows
+from polypaca.data.prompts import LoadedPrompts, limit_prompts, load_prompts, read_prompt_files
+from polypaca.data.remote import download, load_hub_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ def read_instructions(
     format: str = "auto",
     sha256: Mapping[str, str] | None = None,
     progress: Callable[[float, str], None] = lambda fraction, text: None,
-) -> InstructionsRead:
+) -> LoadedInstructions:
     """One language's instructions from the package, the Hub, a URL or a file."""
     if source.startswith("builtin:"):
         rows = builtin.instruction_rows(source.removeprefix("builtin:"), language)
@@ -36,7 +36,7 @@ def read_instructions(
     if source.startswith("hf:"):
         name = source.removeprefix("hf:")
         return instructions_from_rows(
-            hub_rows(name, language),
+            load_hub_rows(name, language),
             language,
             on_bad_row=on_bad_row,
             label=source.replace("{language}", language),
@@ -58,20 +58,20 @@ def read_prompts(
     on_bad_row: OnBadRow,
     sha256: Mapping[str, str] | None = None,
     progress: Callable[[float, str], None] = lambda fraction, text: None,
-) -> PromptsRead:
+) -> LoadedPrompts:
     """The test prompts from the package, files or a URL, the first `count` ids if that is given."""
     if source.startswith("builtin:"):
         name = source.removeprefix("builtin:")
         prompts = {code: list(builtin.test_prompts(name, code)) for code in languages}
-        read = PromptsRead(prompts, [], [], [])
+        loaded = LoadedPrompts(prompts, [], [], [])
     elif source.startswith(("http://", "https://")):
         files = {}
         for code in languages:
             url = source.replace("{language}", code)
             files[code] = download(url, (sha256 or {})[code], cache_folder(), progress)
-        read = read_prompt_files(files, on_bad_row=on_bad_row)
+        loaded = read_prompt_files(files, on_bad_row=on_bad_row)
     else:
-        read = load_prompts(source, languages, on_bad_row=on_bad_row)
+        loaded = load_prompts(source, languages, on_bad_row=on_bad_row)
     if count is None:
-        return read
-    return replace(read, prompts=limit_prompts(read.prompts, count))
+        return loaded
+    return replace(loaded, prompts=limit_prompts(loaded.prompts, count))

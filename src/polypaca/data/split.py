@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from polypaca.core.errors import DataError
-from polypaca.data.ranking import ranked
+from polypaca.data.ranking import shuffle_by_hash
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from polypaca.core.records import Example
-    from polypaca.data.instructions import Item
+    from polypaca.data.instructions import UnsplitExample
 
 
-def validation_sources(
+def choose_validation_sources(
     sources_by_language: Mapping[str, Collection[str]], count: int, seed: int
 ) -> frozenset[str]:
     """Choose the sources to hold out of training, the same ones in every language.
@@ -40,17 +40,17 @@ def validation_sources(
         raise DataError(
             f"{count} validation examples and at least one to train on need {count + 1} sources "
             f"that every language has, but there are {len(shared)} (rows: {sizes})",
-            hint="lower data.validation, or check that the files' ids agree",
+            hint="lower data.validation, or check that the files have the same ids",
         )
-    return frozenset(ranked(shared, "validation", seed)[:count])
+    return frozenset(shuffle_by_hash(shared, "validation", seed)[:count])
 
 
-def validation_sources_apart(
+def choose_validation_sources_by_language(
     sources_by_language: Mapping[str, Collection[str]], count: int, seed: int
 ) -> frozenset[str]:
     """Choose the sources to hold out where languages need not share any: `count` of each.
 
-    Ranks are those of `validation_sources`, so that what languages do share is held out in both.
+    Ranks are those of `choose_validation_sources`, so what languages do share is held out in both.
 
     Raises:
         DataError: if a language has no more than `count` sources.
@@ -60,14 +60,14 @@ def validation_sources_apart(
         if len(sources) <= count:
             raise DataError(
                 f"{count} validation examples leave none of the {len(sources)} rows in {language} "
-                "to train on",
+                "for training",
                 hint="lower data.validation",
             )
-        held_out |= set(ranked(sources, "validation", seed)[:count])
+        held_out |= set(shuffle_by_hash(sources, "validation", seed)[:count])
     return frozenset(held_out)
 
 
-def assign_split(items: Iterable[Item], held_out: Collection[str]) -> Iterator[Example]:
+def assign_split(items: Iterable[UnsplitExample], held_out: Collection[str]) -> Iterator[Example]:
     """Make records of items: `validation` where the source is held out, else `train`."""
     for item in items:
         yield item.example("validation" if item.source in held_out else "train")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from polypaca.data.normal import tokens, tokens_a_word
+from polypaca.data.normalisation import split_tokens, tokens_per_word
 
 # In words. Shorter outputs are titles, labels and short answers, which many write without a stop.
 SHORTEST_OUTPUT = 30
@@ -86,5 +86,5 @@ def _has_open_bracket(text: str) -> bool:
 
 
 def _words(text: str) -> float:
-    found = tokens(text)
-    return len(found) / tokens_a_word(found)
+    tokens = split_tokens(text)
+    return len(tokens) / tokens_per_word(tokens)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from polypaca.data.budgets import Kind
+    from polypaca.data.budgets import MethodKind
     from polypaca.planning.hardware import Gpu
 
 _QWEN = (
@@ -34,13 +34,13 @@ class Assumption:
 # appendix B. With N = 7.72e9: LoRA does 8 x 512 tokens in 1.5 s on one A100, hence
 # 4 N 4096 / 1.5 s / 312e12 = 0.27; full fine-tuning 16 x 512 tokens in 4.0 s on two under
 # ZeRO-3, hence 6 N 8192 / 4.0 s / 624e12 = 0.15.
-UTILISATION: Mapping[Kind, Assumption] = {
+UTILISATION: Mapping[MethodKind, Assumption] = {
     "lora": Assumption(0.27, f"{_QWEN}, LoRA, 1.5 s for 8 rows"),
     "full": Assumption(0.15, f"{_QWEN}, two of them, full-parameter, 4.0 s for 16 rows"),
 }
 # Memory in use over that of weights, gradients and optimizer states: activations, logits, buffers.
 # LoRA took 20.4 GB for 15.4 GB of weights, full fine-tuning 148 GB on two for 123.5 GB of states.
-OVERHEAD: Mapping[Kind, Assumption] = {
+OVERHEAD: Mapping[MethodKind, Assumption] = {
     "lora": Assumption(1.32, f"{_QWEN}, LoRA, 20.4 GB"),
     "full": Assumption(1.2, f"{_QWEN}, two of them, full-parameter, 148 GB"),
 }
@@ -54,12 +54,12 @@ def forward_flops(parameters: int, tokens: float) -> float:
     return 2.0 * parameters * tokens
 
 
-def gpu_hours(flops: float, kind: Kind, gpu: Gpu) -> float:
+def gpu_hours(flops: float, kind: MethodKind, gpu: Gpu) -> float:
     """Hours of one device, at the utilisation assumed for the kind of training."""
     return flops / (gpu.peak * UTILISATION[kind].value) / 3600
 
 
-def training_bytes(parameters: int, adapters: int, kind: Kind) -> float:
+def training_bytes(parameters: int, adapters: int, kind: MethodKind) -> float:
     """Memory that training takes over all devices together, at least.
 
     Args:

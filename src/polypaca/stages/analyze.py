@@ -18,7 +18,7 @@ from polypaca.core.ledgers import cell_cost
 from polypaca.core.records import PairVerdict, Verdict
 from polypaca.core.results import TOTAL_PROMPTS, Analysis, BudgetLedger
 from polypaca.core.work import INPUT, Context, SingleWork
-from polypaca.data.prompts import in_languages
+from polypaca.data.prompts import prepared_prompts
 from polypaca.stats.headline import sentences
 from polypaca.stats.joining import join, scale_of
 from polypaca.stats.provenance import (
@@ -120,7 +120,7 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
 
     def _joined(self) -> JoinedScores:
         """Every answer with its verdict and gate."""
-        prompts = in_languages(self.prompts.path, self.test_languages)
+        prompts = prepared_prompts(self.prompts.path, self.test_languages)
         by_key = {(prompt.id, prompt.language): prompt for prompt in prompts}
         return join(self.responses, self.verdicts, self.gate, by_key)
 

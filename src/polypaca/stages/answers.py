@@ -18,7 +18,7 @@ from polypaca.core.records import Response
 from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
 from polypaca.data.answers import read_answers
 from polypaca.data.patterns import file_for
-from polypaca.data.prompts import in_languages
+from polypaca.data.prompts import prepared_prompts
 from polypaca.generation import openai_backend
 from polypaca.llm.records import Failure
 from polypaca.llm.thoughts import strip_thoughts
@@ -80,7 +80,7 @@ class AskServer(SingleWork[ResponsesFolder]):
         Raises:
             StageError: if too many prompts got no answer, or all of a language.
         """
-        prompts = in_languages(self.prompts.path, self.languages)
+        prompts = prepared_prompts(self.prompts.path, self.languages)
         template = load_template(self.template) if self.template else None
 
         def progress(done: int) -> None:
@@ -166,7 +166,7 @@ class TakeAnswers(SingleWork[ResponsesFolder]):
         responses: list[Response] = []
         missing = not_asked = 0
         for language in self.languages:
-            prompts = in_languages(self.prompts.path, [language])
+            prompts = prepared_prompts(self.prompts.path, [language])
             path = file_for(self.source, language)
             ids = all_ids.get(language, ())
             answers = read_answers(path, prompts, system=self.system, all_ids=ids)

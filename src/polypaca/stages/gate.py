@@ -14,7 +14,7 @@ from polypaca.core.files import read_jsonl, sha256_text, write_jsonl
 from polypaca.core.folders import GateFacts, GateFolder
 from polypaca.core.records import GateResult, Response
 from polypaca.core.work import Context, SingleWork
-from polypaca.data.prompts import by_id
+from polypaca.data.prompts import prompts_by_id
 from polypaca.langid import detectors
 from polypaca.langid.confusion import line_and_word_gates, tally
 from polypaca.langid.gate import check_response
@@ -53,7 +53,7 @@ class CheckLanguage(SingleWork[GateFolder]):
         """
         context.progress(0.0, "loading the detector")
         identify = detectors.load(self.gate.detector, self.gate.model)
-        asked = by_id(self.prompts.path)
+        asked = prompts_by_id(self.prompts.path)
         answers = list(read_jsonl(self.responses.file, Response))
         results = []
         for number, answer in enumerate(answers):

@@ -22,7 +22,7 @@ from polypaca.core.missing import Missing, Wanted, failures
 from polypaca.core.records import Response
 from polypaca.core.settings import deciding
 from polypaca.core.work import INPUT, Context, SharedWork
-from polypaca.data.prompts import in_languages
+from polypaca.data.prompts import prepared_prompts
 from polypaca.generation import transformers_backend as backend
 from polypaca.generation.adapters import with_adapters
 from polypaca.generation.batching import check_context_length, max_positions, plan_batches
@@ -221,7 +221,7 @@ def _rows(
     index: int, work: AnswerPrompts, tokenizer: Any, positions: int | None
 ) -> tuple[list[_Row], EncodedPrompts]:
     template = load_template(work.template, tokenizer)
-    prompts = in_languages(work.prompts.path, work.languages)
+    prompts = prepared_prompts(work.prompts.path, work.languages)
     encoded = encode_prompts(
         tokenizer,
         [(f"{prompt.id} ({prompt.language})", prompt.prompt) for prompt in prompts],

@@ -19,7 +19,7 @@ from polypaca.core.folders import VerdictFacts, VerdictsFolder
 from polypaca.core.missing import TOLERATED, Missing, Wanted, failures, missing_words
 from polypaca.core.records import Response
 from polypaca.core.work import HOW_TO_RUN, Context, SharedWork
-from polypaca.data.prompts import by_id, references
+from polypaca.data.prompts import prompts_by_id, references_by_language
 from polypaca.judging import judges
 from polypaca.judging.contract import Item
 from polypaca.judging.judges import JUDGES
@@ -71,7 +71,7 @@ class JudgeAnswers(SharedWork[VerdictsFolder]):
             judge = judges.load(
                 first.judge, gate=first.gate, cache=cache_folder() / "llm", account=first.account
             )
-            prompts = by_id(first.prompts.path)
+            prompts = prompts_by_id(first.prompts.path)
             items = {index: _items(parts[index][0], prompts) for index in indices}
             total = sum(map(len, items.values()))
 
@@ -101,7 +101,7 @@ def _items(work: JudgeAnswers, prompts: Mapping[str, Mapping[str, Prompt]]) -> l
             language=answer.language,
             prompt=prompts[answer.prompt_id][answer.language].prompt,
             response=answer.response,
-            references=references(prompts[answer.prompt_id]),
+            references=references_by_language(prompts[answer.prompt_id]),
         )
         for answer in read_jsonl(work.responses.file, Response)
     ]

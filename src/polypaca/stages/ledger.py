@@ -18,8 +18,8 @@ from polypaca.core.work import Context, SingleWork
 from polypaca.data.budgets import (
     MixtureCost,
     RecipeCost,
+    find_inequalities,
     flops_per_token,
-    inequalities,
     mixture_cost,
 )
 from polypaca.data.lengths import row_costs
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polypaca.core.folders import BaseFolder, LengthsFolder, MixtureFacts, MixtureFolder
-    from polypaca.data.budgets import Kind, LossOn, Unit
+    from polypaca.data.budgets import LossOn, MethodKind, Unit
 
 _NOTABLE = 0.05  # a difference in tokens between recipes of equal examples
 
@@ -46,7 +46,7 @@ class PlannedCell:
     recipes: Sequence[str]
     seed: int
     budgets: float | None  # None where the size is an amount
-    kind: Kind
+    kind: MethodKind
     epochs: float
     batch_size: int
     max_length: int
@@ -81,7 +81,7 @@ class CountBudgets(SingleWork[LedgerFolder]):
         facts = {cell: mixture.facts for cell, mixture in self.mixtures.items()}
         counted = self._counted(facts, context)
         recipes = _recipe_costs(self.cells, counted, self.supported)
-        unequal = inequalities(recipes, self.unit, self.tolerance)
+        unequal = find_inequalities(recipes, self.unit, self.tolerance)
         if unequal and self.unequal == "error":
             dropped = sum(sum(cell.dropped_rows.values()) for cell in counted)
             why = f" ({dropped} rows have no response within max_length)" if dropped else ""
@@ -95,7 +95,7 @@ class CountBudgets(SingleWork[LedgerFolder]):
             # Equal examples are not equal tokens: one script needs more of them than another.
             notes += [
                 f"Equal in examples, not in tokens: {inequality}."
-                for inequality in inequalities(recipes, "tokens", _NOTABLE)
+                for inequality in find_inequalities(recipes, "tokens", _NOTABLE)
             ]
         notes += _leaks(facts)
         one = next(iter(facts.values())).one_budget_rows

@@ -28,11 +28,11 @@ from polypaca.data.budgets import (
 )
 from polypaca.data.lengths import row_costs, row_lengths
 from polypaca.data.mixtures import (
-    Draw,
-    aligned,
+    DrawOptions,
+    align_rows,
+    budget_size,
     draw,
-    normalised,
-    one_budget,
+    normalise_weights,
     shares_by_temperature,
     split_at_random,
     total_cost,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from polypaca.core.folders import BaseFolder, TranslationFolder
     from polypaca.core.settings import Json
-    from polypaca.data.budgets import Kind, Unit
+    from polypaca.data.budgets import MethodKind, Unit
     from polypaca.data.mixtures import Align, Sampling
 
 
@@ -107,7 +107,7 @@ class DrawMixture(SingleWork[MixtureFolder]):
     unit: Unit
     seed: int
     max_length: int | None = None
-    kind: Kind | None = None
+    kind: MethodKind | None = None
 
     def decides(self) -> Json:
         """What is not needed where rows alone are counted is left out."""
@@ -125,7 +125,7 @@ class DrawMixture(SingleWork[MixtureFolder]):
         """
         context.progress(0.0, ", ".join(self.languages))
         examples = _examples(self.translations)
-        rows = aligned(examples, self.align)
+        rows = align_rows(examples, self.align)
         tokens = None
         if self.lengths and self.max_length:
             tokens = _tokens(self.lengths.path, self.max_length)
@@ -144,15 +144,15 @@ class DrawMixture(SingleWork[MixtureFolder]):
         write_jsonl(context.folder / "train.jsonl", train)
         write_jsonl(context.folder / "validation.jsonl", validation)
         counts = Counter(row.language for row in train)
-        budgets = total_cost(train, tokens) / one_budget(rows, tokens)
+        budgets = total_cost(train, tokens) / budget_size(rows, tokens)
         if self.unit == "examples":
-            budgets = len(train) / one_budget(rows, None)
+            budgets = len(train) / budget_size(rows, None)
         return MixtureFacts(
             validation_sources_trained_on=leaked,
             rows=len(train),
             rows_by_language={code: counts[code] for code in self.languages},
             validation_rows=len(validation),
-            one_budget_rows=one_budget(rows, None),
+            one_budget_rows=budget_size(rows, None),
             budgets=budgets,
             summary=f"{len(train)} rows, {budgets:.4g} budgets",
         )
@@ -161,14 +161,16 @@ class DrawMixture(SingleWork[MixtureFolder]):
         # An amount in rows stays one, whatever budgets are counted in.
         return None if self.sampling.examples else tokens
 
-    def _draw(self, rows: Mapping[str, list[Example]], tokens: Mapping[str, int] | None) -> Draw:
+    def _draw(
+        self, rows: Mapping[str, list[Example]], tokens: Mapping[str, int] | None
+    ) -> DrawOptions:
         sampling = self.sampling
         amount: float | None = sampling.examples or sampling.tokens
         if sampling.flops and self.base and self.kind:
             amount = sampling.flops / _flops_per_token(self.base.path, self.kind)
         costs = self._costs(tokens)
         sizes = {code: float(total_cost(rows[code], costs)) for code in self.languages}
-        return Draw(
+        return DrawOptions(
             budgets=self.budgets,
             amount=amount,
             shares=_shares(sampling, sizes),
@@ -216,7 +218,7 @@ def _tokens(folder: Path, max_length: int) -> dict[str, int]:
     return {row_id: cost.tokens for row_id, cost in costs.items()}
 
 
-def _flops_per_token(base: Path, kind: Kind) -> int:
+def _flops_per_token(base: Path, kind: MethodKind) -> int:
     parameters = parameter_count(base)
     if parameters is None:
         raise UserError(
@@ -228,7 +230,7 @@ def _flops_per_token(base: Path, kind: Kind) -> int:
 def _shares(sampling: Sampling, sizes: Mapping[str, float]) -> dict[str, float] | None:
     """The languages' exact shares, where the recipe wants such."""
     if sampling.weights:
-        return normalised(sampling.weights)
+        return normalise_weights(sampling.weights)
     if sampling.temperature:
         return shares_by_temperature(sizes, sampling.temperature)
-    return normalised(dict.fromkeys(sizes, 1.0)) if sampling.stratified else None
+    return normalise_weights(dict.fromkeys(sizes, 1.0)) if sampling.stratified else None

@@ -20,7 +20,7 @@ from polypaca.core.missing import Missing, Wanted, failures, missing_words
 from polypaca.core.records import Response
 from polypaca.core.settings import deciding
 from polypaca.core.work import HOW_TO_RUN, Context, SharedWork
-from polypaca.data.prompts import by_id, references
+from polypaca.data.prompts import prompts_by_id, references_by_language
 from polypaca.judging import pairwise
 from polypaca.judging.contract import PairItem
 
@@ -80,7 +80,7 @@ class ComparePairs(SharedWork[PairsFolder]):
 
 
 def _items(work: ComparePairs) -> list[PairItem]:
-    by_prompt = by_id(work.prompts.path)
+    by_prompt = prompts_by_id(work.prompts.path)
     answers = {
         system: {
             (answer.language, answer.prompt_id): answer.response
@@ -102,7 +102,7 @@ def _items(work: ComparePairs) -> list[PairItem]:
                         prompt=prompts[language].prompt,
                         response_a=answers[a][key],
                         response_b=answers[b][key],
-                        references=references(prompts),
+                        references=references_by_language(prompts),
                     )
                 )
     return items

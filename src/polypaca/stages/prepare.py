@@ -24,12 +24,16 @@ from polypaca.core.folders import (
 from polypaca.core.records import Rejected
 from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
 from polypaca.data.contamination import index_prompts
-from polypaca.data.instructions import InstructionsRead, Item, without_entities
-from polypaca.data.matching import Matching, match
-from polypaca.data.prompts import in_languages, limit_prompts
-from polypaca.data.screening import dropped_sources, findings
+from polypaca.data.instructions import LoadedInstructions, UnsplitExample, without_entities
+from polypaca.data.matching import RowMatching, match_rows
+from polypaca.data.prompts import limit_prompts, prepared_prompts
+from polypaca.data.screening import dropped_sources, screen_rows
 from polypaca.data.sources import read_instructions, read_prompts
-from polypaca.data.split import assign_split, validation_sources, validation_sources_apart
+from polypaca.data.split import (
+    assign_split,
+    choose_validation_sources,
+    choose_validation_sources_by_language,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
     from polypaca.core.readers import OnBadRow
     from polypaca.core.records import Example, Repaired
     from polypaca.data.mixtures import Align
-    from polypaca.data.screening import Finding, Kind, Policy
+    from polypaca.data.screening import Finding, FindingKind, Policy
 
 _DEFECTS = ("rejected.jsonl", "repaired.jsonl")
 _SPLIT_SEED = 42  # the paper's code splits with it; here it seeds the rank of source ids
@@ -86,18 +90,18 @@ class PrepareInstructions(SingleWork[InstructionsFolder]):
                 self.sha256,
                 context.progress,
             )
-        matching = match(read) if self.align == "parallel" else Matching("nothing", 0)
+        matching = match_rows(read) if self.align == "parallel" else RowMatching("nothing", 0)
         if self.entities == "repair":
             read = {language: without_entities(part) for language, part in read.items()}
         items = {language: _sources(part, self.align) for language, part in read.items()}
         context.progress(0.7, "screening for test prompts, duplicates and truncated outputs")
         policies = self._policies()
-        index = index_prompts(in_languages(self.prompts.path)) if self.prompts else None
-        defects = list(findings(items, index, policies))
+        index = index_prompts(prepared_prompts(self.prompts.path)) if self.prompts else None
+        defects = list(screen_rows(items, index, policies))
         dropped = dropped_sources(defects, policies)
         flags = _flags(defects)
         rejected = [row for part in read.values() for row in part.rejected]
-        kept: dict[str, list[Item]] = {}
+        kept: dict[str, list[UnsplitExample]] = {}
         for language, part in items.items():
             kept[language] = [item for item in part if item.source not in dropped]
             rejected += [
@@ -138,7 +142,7 @@ class PrepareInstructions(SingleWork[InstructionsFolder]):
             summary=_counts(counts, "rows", rejected, repaired) + _not_read(read.values()),
         )
 
-    def _policies(self) -> dict[Kind, Policy]:
+    def _policies(self) -> dict[FindingKind, Policy]:
         return {
             "contaminated": self.contaminated,
             "duplicate": self.duplicates,
@@ -235,14 +239,14 @@ class PrepareBase(SingleWork[BaseFolder]):
         return bases.build_cached(folder, builtin.base_settings(name), build, context.progress)
 
 
-def _sources(read: InstructionsRead, align: Align) -> list[Item]:
+def _sources(read: LoadedInstructions, align: Align) -> list[UnsplitExample]:
     """The items; where languages are not aligned, row numbers get the language as a prefix."""
     if align == "parallel" or not read.numbered:
         return read.items
     return [replace(item, source=f"{item.language}-{item.source}") for item in read.items]
 
 
-def _not_read(read: Iterable[InstructionsRead]) -> str:
+def _not_read(read: Iterable[LoadedInstructions]) -> str:
     columns = list(dict.fromkeys(name for part in read for name in part.not_read))
     if not columns:
         return ""
@@ -251,8 +255,8 @@ def _not_read(read: Iterable[InstructionsRead]) -> str:
 
 
 def _first_sources(
-    items: Mapping[str, list[Item]], rows: int, align: Align
-) -> dict[str, list[Item]]:
+    items: Mapping[str, list[UnsplitExample]], rows: int, align: Align
+) -> dict[str, list[UnsplitExample]]:
     """Only the first `rows` sources: those that every language has, in the first one's order."""
     if align == "none":
         return {code: part[:rows] for code, part in items.items()}
@@ -262,11 +266,13 @@ def _first_sources(
     return {code: [item for item in part if item.source in kept] for code, part in items.items()}
 
 
-def _held_out(items: Mapping[str, list[Item]], validation: int, align: Align) -> frozenset[str]:
+def _held_out(
+    items: Mapping[str, list[UnsplitExample]], validation: int, align: Align
+) -> frozenset[str]:
     sources = {code: [item.source for item in part] for code, part in items.items()}
     if align == "none":
-        return validation_sources_apart(sources, validation, _SPLIT_SEED)
-    return validation_sources(sources, validation, _SPLIT_SEED)
+        return choose_validation_sources_by_language(sources, validation, _SPLIT_SEED)
+    return choose_validation_sources(sources, validation, _SPLIT_SEED)
 
 
 def _flags(defects: Sequence[Finding]) -> dict[tuple[str, str], list[str]]:
@@ -283,8 +289,8 @@ def _flagged(example: Example, flags: Mapping[tuple[str, str], list[str]]) -> Ex
 
 
 def _by_kind(
-    read: Mapping[str, InstructionsRead],
-    items: Mapping[str, Sequence[Item]],
+    read: Mapping[str, LoadedInstructions],
+    items: Mapping[str, Sequence[UnsplitExample]],
     dropped: Mapping[str, str],
 ) -> dict[str, dict[str, int]]:
     """Rejected rows by language and kind, for the report."""
@@ -295,7 +301,7 @@ def _by_kind(
     return counts
 
 
-def _rejected(item: Item, reason: str) -> Rejected:
+def _rejected(item: UnsplitExample, reason: str) -> Rejected:
     row = to_line(item.example("train"))
     return Rejected(file=item.origin, line=item.line, reason=reason, row=row)
 

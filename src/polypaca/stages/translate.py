@@ -17,9 +17,9 @@ from polypaca.core.folders import LanguageOfRows, TranslationFacts, TranslationF
 from polypaca.core.languages import matching
 from polypaca.core.records import Example, Rejected
 from polypaca.core.work import HOW_TO_RUN, INPUT, Context, SingleWork
-from polypaca.data.contamination import find, index_prompts
-from polypaca.data.prompts import in_languages, languages_in
-from polypaca.data.screening import in_words
+from polypaca.data.contamination import find_match, index_prompts
+from polypaca.data.prompts import prepared_prompts, prompt_languages
+from polypaca.data.screening import describe_match
 from polypaca.langid import detectors
 from polypaca.translation import engines
 from polypaca.translation.filters import FIELDS, find_rejection
@@ -167,8 +167,8 @@ class _Row:
 
 def _index(prompts: PromptsFolder, language: str) -> ContaminationIndex:
     """The test prompts in a language, whichever of its codes they were read by."""
-    code = matching(language, languages_in(prompts.path))
-    return index_prompts(in_languages(prompts.path, [code or language]))
+    code = matching(language, prompt_languages(prompts.path))
+    return index_prompts(prepared_prompts(prompts.path, [code or language]))
 
 
 def _read(path: Path, language: str, policy: Policy, waiting: deque[_Row]) -> Iterator[Example]:
@@ -230,8 +230,8 @@ class _Screen:
         """The test prompt that the translated row matches, if any."""
         if self._prompts is None:
             return None
-        match = find(self._prompts, example.instruction, example.input, example.output)
-        return in_words(match) if match else None
+        match = find_match(self._prompts, example.instruction, example.input, example.output)
+        return describe_match(match) if match else None
 
 
 def _write(

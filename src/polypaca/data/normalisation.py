@@ -27,16 +27,16 @@ _SIGN = r"[+=%]+|(?<=\b[a-z])#"
 _ASCII = re.compile("|".join(("[a-z0-9]+", _OPERATOR, _SIGN, r"\$")))
 
 
-def normalised(text: str) -> str:
+def normalise(text: str) -> str:
     """The tokens of `text`, joined by single spaces: equal where two texts differ in form only.
 
     A text of nothing but punctuation is kept, its white space folded, so that two such texts are
     not taken for one.
     """
-    return " ".join(tokens(text)) or " ".join(text.split())
+    return " ".join(split_tokens(text)) or " ".join(text.split())
 
 
-def tokens(text: str) -> list[str]:
+def split_tokens(text: str) -> list[str]:
     """The words of `text` in lower case, without punctuation.
 
     Compatibility forms are folded (NFKC) and so is case. A word is a run of letters, marks and
@@ -52,11 +52,11 @@ def tokens(text: str) -> list[str]:
     return pattern.findall(invisible.sub("", folded.translate(_SIGNS)))
 
 
-def tokens_a_word(found: Sequence[str]) -> float:
+def tokens_per_word(tokens: Sequence[str]) -> float:
     """How many tokens are as long as a word, by the script of most of them; at least 1."""
-    for blocks, many in ((EAST_ASIAN, _HAN_A_WORD), (SOUTHEAST_ASIAN, _THAI_A_WORD)):
-        if 2 * sum(_within(token, blocks) for token in found) > len(found):
-            return many
+    for blocks, count in ((EAST_ASIAN, _HAN_A_WORD), (SOUTHEAST_ASIAN, _THAI_A_WORD)):
+        if 2 * sum(_within(token, blocks) for token in tokens) > len(tokens):
+            return count
     return 1.0
 
 
