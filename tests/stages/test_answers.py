@@ -85,7 +85,10 @@ def test_given_answers_are_matched_by_id_or_by_their_order(tmp_path: Path, promp
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"id": "9", "response": "x"}, r"given.es.jsonl:2, field id: '9' is not the id of a prompt"),
+        (
+            {"id": "9", "response": "x"},
+            r"given.es.jsonl:2, field id: '9' is not the id of a prompt",
+        ),
         ({"id": "0", "response": "x"}, r"given.es.jsonl:2: prompt '0' is answered twice"),
         ({"id": "1"}, r"given.es.jsonl:2, field response: is missing"),
         ({"id": "1", "response": 7}, r"given.es.jsonl:2, field response: must be a string"),
