@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from polypaca.stats.answers import Answers, answers_of
+from polypaca.stats.answers import Answers, stack_answers
 from polypaca.stats.comparisons import Pair, compare
 from polypaca.stats.correlations import KINDS, correlation
 from polypaca.stats.intervals import (
@@ -276,7 +276,7 @@ def _headline(seed: int, best: float, margin: float | None) -> bool:
 def _plain(rating: Array) -> Answers:
     ones = np.ones(len(rating))
     others = ("gate", "determined", "line_gate", "word_gate")
-    return answers_of({1: {"rating": rating, **dict.fromkeys(others, ones)}})
+    return stack_answers({1: {"rating": rating, **dict.fromkeys(others, ones)}})
 
 
 def correlations(simulations: int) -> None:

@@ -81,7 +81,7 @@ def test_plan_prices_the_papers_grid_offline_and_writes_nothing(tmp_path: Path) 
     result = _polypaca("plan", PAPER, "--gpu", "a100-80gb", "--price", "2", cwd=tmp_path)
     lines = result.stdout.splitlines()
     assert sum(".s1 " in line for line in lines) == 168
-    assert any("168 cells of 336 budgets" in line for line in lines)
+    assert any("168 cells, 336 budgets in total" in line for line in lines)
     assert any("30,450 responses" in line for line in lines)
     (cell,) = (line.split() for line in lines if "llama-7b.lora.multilingual.s1" in line[:32])
     assert cell[1] == "~2,284,200"

@@ -11,7 +11,7 @@ import pytest
 from polypaca.core.cache import HASHES
 from polypaca.core.errors import UserError
 from polypaca.core.files import sha256_file
-from polypaca.models.bases import cached, initialise, link, locate, ready
+from polypaca.models.bases import build_cached, initialise, link, locate, prepare_base
 from polypaca.models.loading import load_model, load_tokenizer, pad_token_id
 
 
@@ -57,7 +57,7 @@ def test_initial_weights_depend_on_the_seed_alone(tmp_path: Path, tokenizer_file
 
 
 def test_a_config_that_is_none_is_an_error_in_words(tmp_path: Path, tokenizer_file: Path) -> None:
-    with pytest.raises(UserError, match="no model can be made from this config"):
+    with pytest.raises(UserError, match="cannot build a model from this config"):
         initialise(tmp_path, {"model_type": "gpt_neo_xx"}, tokenizer_file, 1)
 
 
@@ -99,11 +99,11 @@ def test_a_base_is_built_once_for_all_studies(
         return {"loss": 1.5}
 
     for study in ("one", "two"):
-        facts = cached(tmp_path / study, {"base": "x"}, build, _ignore)
+        facts = build_cached(tmp_path / study, {"base": "x"}, build, _ignore)
         assert facts["loss"] == 1.5
         assert [path.name for path in (tmp_path / study).iterdir()] == ["config.json"]
     assert len(built) == 1
-    cached(tmp_path / "three", {"base": "y"}, build, _ignore)
+    build_cached(tmp_path / "three", {"base": "y"}, build, _ignore)
     assert len(built) == 2
 
 
@@ -119,7 +119,7 @@ def test_a_damaged_base_is_set_aside_and_built_again(
         (folder / "model.safetensors").write_bytes(weights)
         return {"loss": 1.5}
 
-    cached(tmp_path / "one", {"base": "x"}, build, _ignore)
+    build_cached(tmp_path / "one", {"base": "x"}, build, _ignore)
     file = (tmp_path / "one" / "model.safetensors").resolve()
     stat = file.stat()
     if change == "zeroed":
@@ -131,13 +131,13 @@ def test_a_damaged_base_is_set_aside_and_built_again(
         file.write_bytes(weights[:1000])
     else:
         (file.parent / HASHES).unlink()
-    facts = cached(tmp_path / "two", {"base": "x"}, build, _ignore)
+    facts = build_cached(tmp_path / "two", {"base": "x"}, build, _ignore)
     assert facts["summary"] == "built again, since what the cache held was damaged"
     assert f"damaged in the cache: {file.parent}" in caplog.text
     assert file.parent.with_name(f"{file.parent.name}.damaged").is_dir()
     # The first study's links lead to what was built again.
     assert (tmp_path / "one" / "model.safetensors").read_bytes() == weights
-    again = cached(tmp_path / "three", {"base": "x"}, build, _ignore)
+    again = build_cached(tmp_path / "three", {"base": "x"}, build, _ignore)
     assert again["summary"] == "taken from the cache"
 
 
@@ -152,11 +152,11 @@ def test_a_damaged_download_of_the_hub_is_refused(
         blob = tmp_path / "blobs" / sha256_file(file)
         shutil.copyfile(file, blob)
         (tmp_path / "snapshot" / file.name).symlink_to(blob)
-    assert ready(tmp_path / "base", tmp_path / "snapshot", _ignore)["files"]
+    assert prepare_base(tmp_path / "base", tmp_path / "snapshot", _ignore)["files"]
     blob = (tmp_path / "snapshot" / "model.safetensors").resolve()
     blob.write_bytes(bytes(blob.stat().st_size))
-    with pytest.raises(UserError, match=rf"model.safetensors: damaged .* delete {blob}"):
-        ready(tmp_path / "base", tmp_path / "snapshot", _ignore)
+    with pytest.raises(UserError, match=rf"model.safetensors is damaged .* delete {blob}"):
+        prepare_base(tmp_path / "base", tmp_path / "snapshot", _ignore)
 
 
 def test_a_build_that_fails_leaves_nothing_that_counts(
@@ -169,11 +169,11 @@ def test_a_build_that_fails_leaves_nothing_that_counts(
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError, match="killed"):
-        cached(tmp_path / "one", {"base": "x"}, fail, _ignore)
+        build_cached(tmp_path / "one", {"base": "x"}, fail, _ignore)
 
     def build(folder: Path) -> dict[str, Any]:
         (folder / "config.json").write_text("whole")
         return {}
 
-    cached(tmp_path / "one", {"base": "x"}, build, _ignore)
+    build_cached(tmp_path / "one", {"base": "x"}, build, _ignore)
     assert (tmp_path / "one" / "config.json").read_text() == "whole"

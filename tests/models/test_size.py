@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from polypaca.models.catalog import SHAPES
-from polypaca.models.size import lora_parameters, parameter_count, parameters_of
+from polypaca.models.size import config_parameters, lora_parameters, parameter_count
 
 # Totals on the model cards; Pythia's are also in github.com/EleutherAI/pythia's table.
 PUBLISHED = {
@@ -69,24 +69,24 @@ def _built(config: Mapping[str, Any]) -> Any:
 @pytest.mark.parametrize("name", sorted(SHAPES))
 def test_the_formula_counts_what_the_model_has(name: str) -> None:
     counted = sum(parameter.numel() for parameter in _built(SHAPES[name]).parameters())
-    assert parameters_of(SHAPES[name]) == counted == PUBLISHED.get(name, counted)
+    assert config_parameters(SHAPES[name]) == counted == PUBLISHED.get(name, counted)
 
 
 @pytest.mark.parametrize("config", VARIANTS, ids=lambda config: str(config["model_type"]))
 def test_the_formula_knows_biases_ties_and_grouped_queries(config: dict[str, Any]) -> None:
     counted = sum(parameter.numel() for parameter in _built(config).parameters())
-    assert parameters_of(config) == counted
+    assert config_parameters(config) == counted
 
 
 @pytest.mark.parametrize("kind", DEFAULTS)
 def test_what_a_config_leaves_out_is_the_default_of_transformers(kind: str) -> None:
     counted = sum(parameter.numel() for parameter in _built({"model_type": kind}).parameters())
-    assert parameters_of({"model_type": kind}) == counted
+    assert config_parameters({"model_type": kind}) == counted
 
 
 def test_other_kinds_are_not_guessed() -> None:
-    assert parameters_of({"model_type": "mamba"}) is None
-    assert parameters_of({}) is None
+    assert config_parameters({"model_type": "mamba"}) is None
+    assert config_parameters({}) is None
     assert lora_parameters({"model_type": "mamba"}, 8) is None
 
 

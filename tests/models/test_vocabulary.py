@@ -8,7 +8,7 @@ import pytest
 from tokenizers import AddedToken
 
 from polypaca.core.errors import UserError
-from polypaca.models.bases import initialise, ready
+from polypaca.models.bases import initialise, prepare_base
 from polypaca.models.loading import load_tokenizer, pad_token_id
 
 from .tiny_families import FAMILIES
@@ -21,7 +21,7 @@ def _model(folder: Path, tokenizer_file: Path, **changes: Any) -> Path:
 
 
 def _ready(folder: Path, source: Path) -> dict[str, Any]:
-    return ready(folder, source, lambda fraction, text: None)
+    return prepare_base(folder, source, lambda fraction, text: None)
 
 
 def _with_tokens(source: Path, *tokens: AddedToken, pad: str | None = None) -> Any:
@@ -44,7 +44,7 @@ def test_a_token_without_a_row_is_told_before_anything_is_trained(
     source = _model(tmp_path / "source", tokenizer_file)
     rows = len(load_tokenizer(source))
     _with_tokens(source, AddedToken("tomorrow"))
-    with pytest.raises(UserError, match=f"{rows} rows, so that 1 tokens have none: tomorrow"):
+    with pytest.raises(UserError, match=f"{rows} rows, so 1 tokens have none: tomorrow"):
         _ready(tmp_path / "base", source)
 
 
@@ -69,7 +69,7 @@ def test_special_tokens_that_nothing_writes_need_no_row(
 def test_a_random_model_that_is_too_small_for_its_tokenizer_is_refused(
     tmp_path: Path, tokenizer_file: Path
 ) -> None:
-    with pytest.raises(UserError, match="embedding 100 rows"):
+    with pytest.raises(UserError, match="embedding only 100 rows"):
         _model(tmp_path / "source", tokenizer_file, vocab_size=100)
 
 

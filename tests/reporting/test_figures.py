@@ -7,7 +7,7 @@ import pytest
 
 from polypaca.reporting import figures, labels
 from polypaca.reporting.bars import to_svg
-from polypaca.reporting.figure import chart_of
+from polypaca.reporting.figure import combined_chart
 from polypaca.reporting.score_figure import score_panels
 
 from .conftest import LONG_NAMES, with_long_names
@@ -29,7 +29,7 @@ def texts(svg: str) -> list[str]:
 
 
 def _chart(name: str, analysis: Analysis) -> Any:
-    return chart_of(figures.FIGURES[name], analysis)
+    return combined_chart(figures.FIGURES[name], analysis)
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)

@@ -33,7 +33,7 @@ def test_one_tidy_row_per_score(analysis: Analysis) -> None:
 
 def test_csv_holds_the_numbers_of_the_analysis(analysis: Analysis) -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(analysis))))
-    scores = layout.index_of(analysis)
+    scores = layout.scores_by_key(analysis)
     for row in rows:
         score = scores[row["row"], row["scope"], row["language"] or None]
         assert score.after is not None
@@ -68,7 +68,7 @@ def test_terminal_table_names_rows_languages_and_totals(analysis: Analysis) -> N
     text = terminal(analysis, 120)
     for word in ("tiny-neox · lora", "multilingual", "Controls", "shuffled answers", "es", "seen"):
         assert word in text
-    score = layout.index_of(analysis)["tiny-neox.lora.english", "language", "es"]
+    score = layout.scores_by_key(analysis)["tiny-neox.lora.english", "language", "es"]
     assert score.after is not None
     assert f"{score.after.value:.1f}" in text
     assert "7%" in text
@@ -79,7 +79,7 @@ def test_terminal_table_fits_eighty_columns(analysis: Analysis) -> None:
     assert max(map(len, lines)) <= 80
     multilingual = next(line for line in lines if "multilingual" in line)
     for language in ("en", "es", "ar", "zh", "no"):
-        score = layout.index_of(analysis)["tiny-neox.lora.multilingual", "language", language]
+        score = layout.scores_by_key(analysis)["tiny-neox.lora.multilingual", "language", language]
         assert score.after is not None
         assert f" {score.after.value:.1f}" in multilingual, "no total is cut or broken"
 
@@ -92,7 +92,7 @@ def test_unrated_terminal_table_shows_gate_rates_only(unrated: Analysis) -> None
 
 
 def test_a_recipe_has_one_colour_under_all_methods(analysis: Analysis) -> None:
-    colours = layout.colours_of(analysis)
+    colours = layout.row_colours(analysis)
     assert colours["tiny-neox.lora.multilingual"] == colours["tiny-neox.full.multilingual"]
     recipes = {colours[row.id] for row in analysis.rows if row.method == "lora"}
     assert len(recipes) == 4
@@ -101,12 +101,12 @@ def test_a_recipe_has_one_colour_under_all_methods(analysis: Analysis) -> None:
 def test_controls_stand_last_in_tables_and_beside_their_model_in_figures(
     analysis: Analysis,
 ) -> None:
-    assert [group.title for group in layout.groups_of(analysis)] == [
+    assert [group.title for group in layout.row_groups(analysis)] == [
         "tiny-neox · lora",
         "tiny-neox · full",
         "Controls",
     ]
-    for panel in layout.panels_of(analysis):
+    for panel in layout.panel_groups(analysis):
         assert [row.name for row in panel.rows][-2:] == ["untuned base", "shuffled answers"]
 
 

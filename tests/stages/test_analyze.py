@@ -184,7 +184,7 @@ def test_how_given_rows_were_matched_is_said(inputs: dict[str, Any]) -> None:
     seal(folder, stage="prepare", format_number=1, settings={}, inputs={}, facts=facts)
     assert _analyze(inputs)[0].data_notes == [
         "Rows were matched by their ids: 7 are in all 2 languages.",
-        "3 inputs such as <noinput> were read as none.",
+        "3 inputs such as <noinput> were read as empty.",
         "Columns of the data that were not read: lang, topic.",
     ]
 

@@ -70,11 +70,11 @@ def test_all_problems_are_told_together(tmp_path: Path) -> None:
     lines = str(caught.value).replace(str(path), "F").split("\n")
     assert lines == [
         "F:3, column judge: 'high' is not a number (write it as 12.5)",
-        "F:4, column system: is empty (fill it in, or leave the row out)",
+        "F:4, column system: is empty (fill it in, or remove the row)",
         "F:4, column human: 'nan' is not a number (leave the row out where there is no rating)",
         "F:5, column system: ('a', 'en') is on line 2 already "
         "(ratings of single answers need a column item)",
-        "F:6: has 3 fields, the header 4 (quote fields that hold a comma)",
+        "F:6: has 3 fields, but the header has 4 (quote fields that contain a comma)",
     ]
 
 

@@ -40,7 +40,7 @@ def test_leads_and_ties_are_counted(tmp_path: Path) -> None:
     mono_multi = found.pairs[0]
     assert (mono_multi.a_higher, mono_multi.b_higher, mono_multi.equal) == (1, 1, 1)
     assert found.notes == [
-        "1 place has one recipe alone; left out.",
+        "1 place has only one recipe, and was left out.",
         "The file has no intervals (low, high): a lead may be chance.",
     ]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from polypaca.core.results import Comparison, Interval, RowLabel, Seeds
-from polypaca.stats.answers import Answers, Seed, Table, answers_of
+from polypaca.stats.answers import Answers, Seed, Table, stack_answers
 from polypaca.stats.comparisons import Pair, compare, detectable, recipe_pairs, system_pairs
 from polypaca.stats.intervals import resampling
-from polypaca.stats.summary import scope_list
+from polypaca.stats.summary import study_scopes
 
 NAN = np.nan
 PROMPTS = 40
@@ -21,7 +21,7 @@ def _answers(*by_seed: np.ndarray | list[float], untrained: bool = False) -> Ans
             "rating": np.array(rating), "gate": ones, "determined": ones, "line_gate": ones,
             "word_gate": ones,
         }  # fmt: skip
-    return answers_of(parts)
+    return stack_answers(parts)
 
 
 def _row(name: str, model: str = "m", *, recipe: bool = True, control: bool = False) -> RowLabel:
@@ -36,7 +36,7 @@ def _pair(a: str, b: str, *, headline: bool = True) -> Pair:
 
 
 def _compare(table: Table, pairs: list[Pair], *, margin: float | None = None) -> list[Comparison]:
-    size = len(next(iter(next(iter(table.values())).values())).of("gate"))
+    size = len(next(iter(next(iter(table.values())).values())).prompt_values("gate"))
     drawn = resampling(size, 1000, 0.95, 1)
     return compare(pairs, table, drawn, top=3, margin=margin, seed=1)
 
@@ -60,7 +60,7 @@ def test_averages_of_seen_and_unseen_languages_of_one_model_and_method_make_the_
         _row("x"), _row("y"), _row("z", "other"), _row("served", recipe=False),
         _row("base", recipe=False, control=True),
     ]  # fmt: skip
-    scopes = scope_list(["en"], ["en", "no"])
+    scopes = study_scopes(["en"], ["en", "no"])
     recipes = list(recipe_pairs(rows, scopes, "after"))
     assert {(pair.a, pair.b) for pair in recipes} == {("x", "y")}
     assert [(p.scope, p.family) for p in recipes] == [
@@ -149,7 +149,7 @@ def test_what_could_be_found_is_found_four_times_in_five() -> None:
             "b": {"en": _answers(np.full(PROMPTS, 2.0))},
         }
         shifted = {
-            "a": {"en": _answers(table["a"]["en"].of("after") + 0.232)},
+            "a": {"en": _answers(table["a"]["en"].prompt_values("after") + 0.232)},
             "b": table["b"],
         }
         promised.append(_compare(table, [_pair("a", "b")])[0].detectable)

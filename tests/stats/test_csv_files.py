@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polypaca.core.errors import DataError, UserError
-from polypaca.stats.csv_files import Row, parse, read_table, stop_at
+from polypaca.stats.csv_files import Row, parse, raise_problems, read_table
 
 COLUMNS = ("name", "score")
 ROWS = [("a", 12.5), ("b", 7.25), ("c", 130.0)]
@@ -18,7 +18,7 @@ ROWS = [("a", 12.5), ("b", 7.25), ("c", 130.0)]
 def _read(path: Path) -> list[Row]:
     table = read_table(path, COLUMNS)
     rows = parse(table, texts=("name",), numbers=("score",))
-    stop_at(table.problems)
+    raise_problems(table.problems)
     return rows
 
 
@@ -160,7 +160,7 @@ def test_utf_16_is_named(tmp_path: Path, encoding: str) -> None:
     [
         ("", r":1: lacks the columns name, score \(its header has nothing\)"),
         ("name,score\n", r":2: has no rows .*name, score"),
-        ("Name,Score\na,1\n", r":1: lacks .*write Name, Score in small letters"),
+        ("Name,Score\na,1\n", r":1: lacks .*write Name, Score in lower case"),
         ('name,score\na,1\n"b,2\nc,3\n', r":3: is no CSV: unexpected end of data"),
     ],
 )

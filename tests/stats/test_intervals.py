@@ -12,7 +12,7 @@ from polypaca.stats.intervals import (
     Sample,
     intervals,
     is_varied,
-    mean_of,
+    mean_over_languages,
     per_prompt,
     resampling,
     studentised,
@@ -41,7 +41,7 @@ def test_weights_are_resamples() -> None:
 def test_per_prompt_values_have_the_mean_of_the_languages_means() -> None:
     # Means 2 and 1: together 1.5. Prompt 2 lacks the second language, prompt 3 both.
     columns = np.array([[1.0, 2.0], [2.0, 0.0], [3.0, NAN], [NAN, NAN]])
-    assert mean_of(columns) == 1.5
+    assert mean_over_languages(columns) == 1.5
     values = per_prompt(columns)
     assert np.isnan(values[3])
     # 1.5 + 3/2 x ((1 - 2)/3 + (2 - 1)/2) and so on, by hand.

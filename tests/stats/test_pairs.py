@@ -4,11 +4,11 @@ import pytest
 
 from polypaca.core.records import PairVerdict, Preference
 from polypaca.stats.intervals import resampling
-from polypaca.stats.pairs import Gates, preferences, value_of
-from polypaca.stats.summary import scope_list
+from polypaca.stats.pairs import Gates, preference_value, preferences
+from polypaca.stats.summary import study_scopes
 
 IDS = [str(n) for n in range(20)]
-SCOPES = scope_list(["en", "es"], ["en", "es"])
+SCOPES = study_scopes(["en", "es"], ["en", "es"])
 DRAWN = resampling(len(IDS), 500, 0.95, 1)
 
 
@@ -56,16 +56,16 @@ def test_shares_by_hand() -> None:
 def test_the_gate_overrules_the_judge() -> None:
     gates = _gates({("A", "en", "0"), ("A", "en", "1"), ("B", "en", "1")})
     # The better answer is in the wrong language; then both are.
-    assert value_of(_verdict("0", "a"), gates, "before") == 1
-    assert value_of(_verdict("0", "a"), gates, "after") == -1
-    assert value_of(_verdict("1", "a"), gates, "after") == 0
-    assert value_of(_verdict("2", "a"), gates, "after") == 1
+    assert preference_value(_verdict("0", "a"), gates, "before") == 1
+    assert preference_value(_verdict("0", "a"), gates, "after") == -1
+    assert preference_value(_verdict("1", "a"), gates, "after") == 0
+    assert preference_value(_verdict("2", "a"), gates, "after") == 1
 
 
 def test_seeds_are_averaged_and_a_clear_preference_is_shown() -> None:
     first = [_verdict(i, "a") for i in IDS]
     second = [_verdict(i, "a" if int(i) % 2 else "tie") for i in IDS]
-    scopes = scope_list(["en"], ["en"])
+    scopes = study_scopes(["en"], ["en"])
     found = preferences({("x", "y"): [first, second]}, _gates(), IDS, scopes, DRAWN, seed=1)
     seen = next(p for p in found if (p.scope, p.measure) == ("seen", "after"))
     assert seen.net is not None
@@ -78,6 +78,6 @@ def test_seeds_are_averaged_and_a_clear_preference_is_shown() -> None:
 def test_an_order_that_decides_is_counted() -> None:
     swayed = _verdict("0", "tie").model_copy(update={"a_first": "a", "b_first": "b"})
     verdicts = [swayed, _verdict("1", "a")]
-    scopes = scope_list(["en"], ["en"])
+    scopes = study_scopes(["en"], ["en"])
     found = preferences({("x", "y"): [verdicts]}, _gates(), IDS, scopes, DRAWN, seed=1)
     assert {p.consistent for p in found} == {0.5}

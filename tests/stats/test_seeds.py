@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from polypaca.stats.seeds import seeds_interval, seeds_p
+from polypaca.stats.seeds import seeds_interval, seeds_p_value
 
 
 def test_interval_by_hand() -> None:
@@ -18,15 +18,15 @@ def test_p_values_agree_with_scipy() -> None:
 
     values = [1.0, 2.5, 1.5, 4.0]
     means = dict(enumerate(values))
-    assert seeds_p(means, 1e-9) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
-    assert seeds_p(means, 1e-9, margin=1.0) == pytest.approx(
+    assert seeds_p_value(means, 1e-9) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+    assert seeds_p_value(means, 1e-9, margin=1.0) == pytest.approx(
         stats.ttest_1samp(values, -1, alternative="greater").pvalue
     )
 
 
 def test_one_seed_tells_nothing_of_training() -> None:
     assert seeds_interval({1: 3.0}, 0.95, 0.1) is None
-    assert seeds_p({1: 3.0}, 0.1) is None
+    assert seeds_p_value({1: 3.0}, 0.1) is None
 
 
 def test_equal_seeds_have_an_interval_as_wide_as_one_answer_moves_it() -> None:
@@ -34,4 +34,4 @@ def test_equal_seeds_have_an_interval_as_wide_as_one_answer_moves_it() -> None:
     found = seeds_interval({1: 3.0, 2: 3.0}, 0.95, 0.1)
     assert found is not None
     assert found.high - found.value == pytest.approx(0.898, abs=1e-3)
-    assert seeds_p({1: 0.0, 2: 0.0}, 0.1) == 1
+    assert seeds_p_value({1: 0.0, 2: 0.0}, 0.1) == 1

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from polypaca.core.results import TOTAL_PROMPTS, Score
-from polypaca.stats.answers import Answers, Seed, answers_of
+from polypaca.stats.answers import Answers, Seed, stack_answers
 from polypaca.stats.intervals import resampling
-from polypaca.stats.summary import scope_list, scores, seeds_of
+from polypaca.stats.summary import common_seeds, scores, study_scopes
 
 NAN = np.nan
 
@@ -21,35 +21,35 @@ def _part(
 
 
 def _answers(rating: list[float], gate: list[float] | None = None, seed: Seed = 1) -> Answers:
-    return answers_of({seed: _part(rating, gate)})
+    return stack_answers({seed: _part(rating, gate)})
 
 
 def _scores(
     by_language: dict[str, Answers], *, rated: bool = True, train: tuple[str, ...] = ("en", "es")
 ) -> dict[str, Score]:
-    size = len(next(iter(by_language.values())).of("gate"))
-    scopes = scope_list(train, ["en", "es"])
+    size = len(next(iter(by_language.values())).prompt_values("gate"))
+    scopes = study_scopes(train, ["en", "es"])
     drawn = resampling(size, 400, 0.95, 1)
     found = scores({"r": by_language}, scopes, drawn, top=3, rated=rated)
     return {score.language or score.scope: score for score in found}
 
 
 def test_seeds_are_averaged_prompt_by_prompt() -> None:
-    merged = answers_of(
+    merged = stack_answers(
         {
             1: _part([3.0, 2.0, NAN], [1.0, 0.0, 1.0]),
             2: _part([1.0, NAN, NAN], [1.0, 1.0, 0.0]),
         }
     )
-    assert merged.of("before")[:2] == pytest.approx([2.0, 2.0])
-    assert np.isnan(merged.of("before")[2])
-    assert merged.of("after")[:2] == pytest.approx([2.0, 0.0])
-    assert merged.of("gate") == pytest.approx([1.0, 0.5, 0.5])
+    assert merged.prompt_values("before")[:2] == pytest.approx([2.0, 2.0])
+    assert np.isnan(merged.prompt_values("before")[2])
+    assert merged.prompt_values("after")[:2] == pytest.approx([2.0, 0.0])
+    assert merged.prompt_values("gate") == pytest.approx([1.0, 0.5, 0.5])
     assert (merged.rated, merged.failed) == (3, 3)
 
 
 def test_scopes() -> None:
-    assert scope_list(["en", "es"], ["en", "no", "es"]) == [
+    assert study_scopes(["en", "es"], ["en", "no", "es"]) == [
         ("language", "en", ["en"]),
         ("language", "no", ["no"]),
         ("language", "es", ["es"]),
@@ -90,7 +90,7 @@ def test_missing_prompts_rescale_the_total_and_are_counted() -> None:
 
 
 def test_undetermined_answers_pass_and_are_counted_0_beside() -> None:
-    answers = answers_of({1: _part([3.0, 2, 2, 1], determined=[1.0, 0, 1, 1])})
+    answers = stack_answers({1: _part([3.0, 2, 2, 1], determined=[1.0, 0, 1, 1])})
     found = _scores({"en": answers, "es": _answers([2.0, 2, 2, 2])})
     assert found["en"].after is not None
     assert found["en"].strict is not None
@@ -102,7 +102,7 @@ def test_undetermined_answers_pass_and_are_counted_0_beside() -> None:
 
 
 def test_seed_means_have_an_interval_of_their_own() -> None:
-    two = answers_of({1: _part([3.0, 1, 1, 1]), 2: _part([2.0, 2, 2, 2])})
+    two = stack_answers({1: _part([3.0, 1, 1, 1]), 2: _part([2.0, 2, 2, 2])})
     found = _scores({"en": two, "es": two})
     # Seed means 75 and 100; t(1) at 97.5 % is 12.706: 87.5 +- 12.706 x 17.678 / sqrt(2).
     seeds = found["en"].seeds["after"]
@@ -113,12 +113,12 @@ def test_seed_means_have_an_interval_of_their_own() -> None:
 
 
 def test_seeds_are_those_that_every_language_has() -> None:
-    one = answers_of({1: _part([1.0]), 2: _part([1.0])})
-    other = answers_of({2: _part([1.0]), 3: _part([1.0])})
+    one = stack_answers({1: _part([1.0]), 2: _part([1.0])})
+    other = stack_answers({2: _part([1.0]), 3: _part([1.0])})
     untrained = _answers([1.0], seed=None)
-    assert seeds_of([one, other]) == [2]
-    assert seeds_of([one], [untrained]) == [1, 2]
-    assert seeds_of([untrained]) == []
+    assert common_seeds([one, other]) == [2]
+    assert common_seeds([one], [untrained]) == [1, 2]
+    assert common_seeds([untrained]) == []
 
 
 def test_unrated_answers_have_a_gate_and_nothing_else() -> None:

@@ -347,8 +347,8 @@ def test_training_goes_on_from_an_older_checkpoint_where_the_newest_is_damaged(
     assert older is not None
     assert older.name < newest.name
     resumed = _weights(_train(tiny_model("llama"), folder, _ignore, lora=lora))
-    assert f"{newest.name} is not whole ({path.name}) and is passed over" in caplog.text
-    assert f"goes on from {older.name}" in caplog.text
+    assert f"{newest.name} is damaged ({path.name}) and is deleted" in caplog.text
+    assert f"continues from {older.name}" in caplog.text
     for name, weights in undisturbed.items():
         assert torch.equal(weights, resumed[name]), name
 

@@ -1,4 +1,4 @@
-"""Ready base models: from a folder or the Hub, linked or converted; built once; or initialised."""
+"""Prepare base models: linked or converted from a folder or the Hub, built, or initialised."""
 
 from __future__ import annotations
 
@@ -69,11 +69,7 @@ def _download(source: str, revision: str | None, patterns: Iterable[str]) -> Pat
         reason = first_line(error)
         # Errors of the network are OSErrors too, but without a number of their own.
         local = isinstance(error, OSError) and error.errno in _UNWRITABLE
-        remedy = (
-            "set HF_HOME to a folder that can be written to"
-            if local
-            else "check the name and the network"
-        )
+        remedy = "set HF_HOME to a writable folder" if local else "check the name and the network"
         raise UserError(
             f"{source} could not be downloaded from the Hub: {type(error).__name__}: {reason}; "
             f"{remedy}, or give a folder"
@@ -81,7 +77,7 @@ def _download(source: str, revision: str | None, patterns: Iterable[str]) -> Pat
 
 
 def check_supported(config: Mapping[str, Any], where: str) -> None:
-    """Refuse a model that neither Transformers has nor a conversion is known for.
+    """Refuse a model that Transformers does not have and that cannot be converted.
 
     Raises:
         UserError: with `where` the model is from, and which ones work.
@@ -95,22 +91,24 @@ def check_supported(config: Mapping[str, Any], where: str) -> None:
     if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         return
     works = (
-        f"what works is any causal language model that Transformers {__version__} has itself "
-        "(BLOOM, GPT-NeoX, LLaMA, Mistral, Qwen, Gemma and others) and Baichuan-2 7B, which is "
+        f"use any causal language model that Transformers {__version__} includes "
+        "(BLOOM, GPT-NeoX, LLaMA, Mistral, Qwen, Gemma and others) or Baichuan-2 7B, which is "
         "converted"
     )
     if "auto_map" in config:
         raise UserError(
-            f"{where}: models of type {kind!r} run code that comes with the checkpoint, which is "
-            f"never done here; {works}"
+            f"{where}: models of type {kind!r} need code from the checkpoint, which is never run; "
+            f"{works}"
         )
-    raise UserError(f"{where}: no causal language model of type {kind!r} is known; {works}")
+    raise UserError(f"{where}: unknown type of causal language model, {kind!r}; {works}")
 
 
-def ready(folder: Path, source: Path, progress: Callable[[float, str], None]) -> dict[str, Any]:
-    """Make a model's files ready in `folder`: weights as safetensors, and a fast tokenizer.
+def prepare_base(
+    folder: Path, source: Path, progress: Callable[[float, str], None]
+) -> dict[str, Any]:
+    """Prepare a model in `folder`: weights as safetensors, and a fast tokenizer.
 
-    What is there already is linked. Weights that are pickles, and checkpoints that Transformers
+    Files in these formats are linked. Weights that are pickles, and checkpoints that Transformers
     does not read, are converted once for all studies, in the shared cache.
 
     Raises:
@@ -125,7 +123,7 @@ def ready(folder: Path, source: Path, progress: Callable[[float, str], None]) ->
     safetensors, pickled = weight_files(source, SAFETENSORS), weight_files(source, PICKLED)
     if not safetensors and not pickled:
         raise UserError(
-            f"{source}: no weights in it; {SAFETENSORS} or {PICKLED}, or their shards, are needed"
+            f"{source} has no weights: it needs {SAFETENSORS} or {PICKLED}, or their shards"
         )
     if safetensors and not converted:
         facts = link(folder, source)
@@ -146,19 +144,19 @@ def ready(folder: Path, source: Path, progress: Callable[[float, str], None]) ->
                 return convert_baichuan(target, source)
             return _to_safetensors(target, source, progress)
 
-        facts = cached(folder, settings, build, progress)
-    return _with_told(facts, _vocabulary(folder))
+        facts = build_cached(folder, settings, build, progress)
+    return _with_notice(facts, _vocabulary_notice(folder))
 
 
-def _vocabulary(folder: Path) -> str:
+def _vocabulary_notice(folder: Path) -> str:
     from polypaca.models.loading import load_tokenizer
     from polypaca.models.vocabulary import check_vocabulary
 
     return check_vocabulary(folder, load_tokenizer(folder))
 
 
-def _with_told(facts: dict[str, Any], told: str) -> dict[str, Any]:
-    return {**facts, "summary": f"{facts['summary']}; {told}"} if told else facts
+def _with_notice(facts: dict[str, Any], notice: str) -> dict[str, Any]:
+    return {**facts, "summary": f"{facts['summary']}; {notice}"} if notice else facts
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -168,7 +166,7 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = read_json(path)
     except ValueError as error:
-        raise UserError(f"{path}: no valid JSON: {error}") from error
+        raise UserError(f"{path} is not valid JSON: {error}") from error
     return config
 
 
@@ -181,7 +179,7 @@ def _small_files(source: Path) -> list[Path]:
 def _check_download(path: Path) -> None:
     if not is_intact_hub_file(path):
         raise UserError(
-            f"{path}: damaged in the Hub's cache: its bytes are not those that were downloaded; "
+            f"{path} is damaged in the Hub's cache: it differs from what was downloaded; "
             f"delete {path.resolve()} and run again"
         )
 
@@ -201,13 +199,13 @@ def _to_safetensors(
         raise UserError(f"{source}: its config.json cannot be used: {reason}") from error
     tied = bool(getattr(config.get_text_config(), "tie_word_embeddings", False))
     size = sum(path.stat().st_size for path in weight_files(source, PICKLED))
-    tensors = _watched(read_tensors(source), size, progress)
+    tensors = _with_progress(read_tensors(source), size, progress)
     shards = write_shards(target, without_tied_heads(tensors, tied=tied))
     add_fast_tokenizer(target, source)
     return {"converted": "pickled weights to safetensors", "shards": shards}
 
 
-def _watched(
+def _with_progress(
     tensors: Iterable[tuple[str, Tensor]], size: int, progress: Callable[[float, str], None]
 ) -> Iterator[tuple[str, Tensor]]:
     done = 0
@@ -241,11 +239,11 @@ def link(folder: Path, source: Path) -> dict[str, Any]:
             target.symlink_to(file.resolve())
             linked += 1
     if not linked:
-        raise UserError(f"{source}: no model or tokenizer files in it")
+        raise UserError(f"{source} has no model or tokenizer files")
     return {"source": str(source), "files": linked, "summary": f"linked from {source}"}
 
 
-def cached(
+def build_cached(
     folder: Path,
     settings: dict[str, Any],
     build: Callable[[Path], dict[str, Any]],
@@ -256,7 +254,7 @@ def cached(
     `settings` must determine what `build` writes; whoever comes second waits for the first. A base
     from the cache is hashed before; a damaged one is set aside, with a notice, and built again.
     """
-    ready = cache_folder() / "bases" / sha256_text(json.dumps(settings, sort_keys=True))[:32]
+    built = cache_folder() / "bases" / sha256_text(json.dumps(settings, sort_keys=True))[:32]
 
     def fill(target: Path) -> None:
         write_json(target / "facts.json", build(target))
@@ -264,9 +262,9 @@ def cached(
     def waiting() -> None:
         progress(0.0, "waiting for another run that builds it")
 
-    with cached_folder(ready, fill, again="it is built again", waiting=waiting) as how:
-        facts = read_json(ready / "facts.json")
-    facts = {**link(folder, ready), **facts, "summary": how}
+    with cached_folder(built, fill, again="it is built again", waiting=waiting) as how:
+        facts = read_json(built / "facts.json")
+    facts = {**link(folder, built), **facts, "summary": how}
     for name in ("facts.json", HASHES):
         (folder / name).unlink()
     return facts
@@ -294,7 +292,7 @@ def initialise(folder: Path, config: dict[str, Any], tokenizer: Path, seed: int)
             built, trust_remote_code=False
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"no model can be made from this config: {error}") from error
+        raise UserError(f"cannot build a model from this config: {error}") from error
     model.save_pretrained(folder)
     if not (tokenizer.is_dir() and add_fast_tokenizer(folder, tokenizer)):
         words.save_pretrained(folder)
@@ -303,4 +301,4 @@ def initialise(folder: Path, config: dict[str, Any], tokenizer: Path, seed: int)
         "parameters": parameters,
         "summary": f"{parameters / 1e6:.1f}M parameters with random weights",
     }
-    return _with_told(facts, _vocabulary(folder))
+    return _with_notice(facts, _vocabulary_notice(folder))

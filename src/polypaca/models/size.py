@@ -87,7 +87,7 @@ class _Shape:
     mlp_bias: bool
 
 
-def parameters_of(config: Mapping[str, Any]) -> int | None:
+def config_parameters(config: Mapping[str, Any]) -> int | None:
     """The parameters of a causal language model, from its config by formula.
 
     `config` is a Transformers config as a dict with its `model_type`; what it leaves out is
@@ -124,7 +124,7 @@ def lora_parameters(config: Mapping[str, Any], rank: int) -> int | None:
     """What LoRA adapters of this rank on the query, key and value projections add.
 
     Two matrices for each projection of `in` and `out` features: `rank` x (`in` + `out`)
-    (arXiv 2106.09685, section 4.2). None where `parameters_of` knows no answer. Baichuan counts
+    (arXiv 2106.09685, section 4.2). None where `config_parameters` knows no answer. Baichuan counts
     as converted, with three projections.
     """
     shape = _shape(config)
@@ -170,7 +170,7 @@ def parameter_count(folder: Path) -> int | None:
         return None
     config = folder / "config.json"
     if config.is_file():
-        known = parameters_of(read_json(config))
+        known = config_parameters(read_json(config))
         if known is not None:
             return known
     total = 0

@@ -96,7 +96,7 @@ def write_fast_tokenizer(folder: Path, source: Path, *, add_bos: bool = True) ->
     proto = read_bpe(source / MODEL_FILE)
     if proto is None:
         return False
-    said = _said(source)
+    said = _tokenizer_settings(source)
     tokenizer = fast_tokenizer(
         proto,
         add_bos=bool(said.get("add_bos_token", add_bos)),
@@ -113,7 +113,7 @@ def write_fast_tokenizer(folder: Path, source: Path, *, add_bos: bool = True) ->
     return True
 
 
-def _said(source: Path) -> dict[str, Any]:
+def _tokenizer_settings(source: Path) -> dict[str, Any]:
     """What a folder's settings say of its tokenizer, with tokens as plain texts."""
     said: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):

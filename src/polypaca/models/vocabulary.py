@@ -1,4 +1,4 @@
-"""Whether a tokenizer and a model's embedding are of one size: each token needs a row."""
+"""Check that a tokenizer fits a model's embedding: each token needs a row."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAMED = 5
 
 
 def check_vocabulary(folder: Path, tokenizer: Any) -> str:
-    """What should be known of the sizes, or nothing.
+    """Check the sizes; returns a notice, or nothing.
 
     Special tokens that nothing writes (padding, pictures) may lack a row: they are never used.
 
@@ -32,13 +32,13 @@ def check_vocabulary(folder: Path, tokenizer: Any) -> str:
         UserError: if the tokenizer gives tokens that the embedding has no row for, or if the
             weights and `config.json` differ.
     """
-    said, rows = _said(folder), _embedding_rows(folder)
-    if said is not None and rows is not None and said != rows:
+    size, rows = _config_size(folder), _embedding_rows(folder)
+    if size is not None and rows is not None and size != rows:
         raise UserError(
-            f"{folder}: the embedding has {rows:,} rows, and config.json says vocab_size "
-            f"{said:,}: take both from one version of the model"
+            f"{folder}: the embedding has {rows:,} rows, but config.json says vocab_size "
+            f"{size:,}: take both from one version of the model"
         )
-    rows = rows if rows is not None else said
+    rows = rows if rows is not None else size
     if rows is None:
         return ""
     vocabulary = {number: word for word, number in tokenizer.get_vocab().items()}
@@ -47,8 +47,8 @@ def check_vocabulary(folder: Path, tokenizer: Any) -> str:
     if used:
         named = ", ".join(f"{vocabulary[number]} ({number})" for number in used[:_NAMED])
         raise UserError(
-            f"{folder}: the tokenizer has {len(vocabulary):,} tokens, and the model's embedding "
-            f"{rows:,} rows, so that {len(used):,} tokens have none: {named}"
+            f"{folder}: the tokenizer has {len(vocabulary):,} tokens, but the model's embedding "
+            f"only {rows:,} rows, so {len(used):,} tokens have none: {named}"
             f"{', ...' if len(used) > _NAMED else ''}. Take the tokenizer that belongs to the "
             "model, or enlarge its embedding (resize_token_embeddings in Transformers)"
         )
@@ -63,7 +63,7 @@ def check_vocabulary(folder: Path, tokenizer: Any) -> str:
     return ""
 
 
-def _said(folder: Path) -> int | None:
+def _config_size(folder: Path) -> int | None:
     """The vocabulary's size by the config, as Transformers will build it."""
     from transformers import AutoConfig
 

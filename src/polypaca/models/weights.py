@@ -41,7 +41,7 @@ def weight_files(folder: Path, name: str) -> list[Path]:
     missing = [shard for shard in shards if not (folder / shard).is_file()]
     if missing:
         raise UserError(
-            f"{folder}: {index.name} names files that are not there: {', '.join(missing)}; "
+            f"{folder}: {index.name} lists files that are missing: {', '.join(missing)}; "
             "copy or download them"
         )
     return [folder / shard for shard in shards]
@@ -63,7 +63,7 @@ def read_tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
         return
     files = weight_files(folder, PICKLED)
     if not files:
-        raise UserError(f"{folder}: neither {SAFETENSORS} nor {PICKLED} is in it")
+        raise UserError(f"{folder} has neither {SAFETENSORS} nor {PICKLED}")
     for path in files:
         yield from _unpickled(path).items()
 
@@ -78,11 +78,11 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
     except (pickle.UnpicklingError, EOFError, RuntimeError, OSError) as error:
         reason = first_line(error)
         raise UserError(
-            f"{path}: not read, since it is damaged or holds more than tensors, which could run "
+            f"{path} cannot be read: it is damaged, or contains more than tensors, which could run "
             f"code: {reason}; use a checkpoint in safetensors"
         ) from error
     if not isinstance(loaded, dict) or not all(torch.is_tensor(v) for v in loaded.values()):
-        raise UserError(f"{path}: holds no names with tensors; use a checkpoint in safetensors")
+        raise UserError(f"{path} is not a dict of tensors; use a checkpoint in safetensors")
     return loaded
 
 

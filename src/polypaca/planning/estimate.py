@@ -119,7 +119,7 @@ class _Planner:
         ledger: BudgetLedger | None,
         notes: list[str],
     ) -> None:
-        from polypaca.models.size import lora_parameters, parameter_count, parameters_of
+        from polypaca.models.size import config_parameters, lora_parameters, parameter_count
 
         self.study, self.gpu, self.price = study, gpu, price
         self.rows: Rows | None = None
@@ -146,7 +146,7 @@ class _Planner:
         self._adapters: dict[tuple[str, str], int] = {}
         for model in base_models(study):
             config = available_config(model, out)
-            size = parameters_of(config) if config else None
+            size = config_parameters(config) if config else None
             self._parameters[model.name] = size or parameter_count(out / "bases" / model.name)
             for name, method in study.methods.items():
                 if method.kind == "lora" and config:

@@ -14,10 +14,10 @@ from polypaca.reporting.layout import (
     Group,
     Index,
     Measure,
-    colours_of,
-    interval_of,
-    names_of,
-    text_of,
+    format_value,
+    get_interval,
+    row_colours,
+    row_names,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def to_pdf(chart: Chart) -> bytes:
     return bytes(vl_convert.vegalite_to_pdf(_spec(chart)))
 
 
-def values_of(
+def bar_values(
     analysis: Analysis,
     group: Group,
     scores: Index,
@@ -68,14 +68,14 @@ def values_of(
     measure: Measure | None = None,
 ) -> list[dict[str, Any]]:
     """One record per row of a panel, in order; `value` is None where the row was not tested."""
-    colours = colours_of(analysis)
+    colours = row_colours(analysis)
     shown: Measure = measure or ("after" if analysis.rated else "gate")
     scale = 100 if shown == "gate" else 1
     values = []
-    for place, (row, name) in enumerate(zip(group.rows, names_of(group.rows), strict=True)):
+    for place, (row, name) in enumerate(zip(group.rows, row_names(group.rows), strict=True)):
         score = scores.get((row.id, scope, language))
-        interval = interval_of(score, shown)
-        before = interval_of(score, "before") if shown == "after" else None
+        interval = get_interval(score, shown)
+        before = get_interval(score, "before") if shown == "after" else None
         values.append(
             {
                 "place": place,
@@ -86,13 +86,13 @@ def values_of(
                 "low": None if interval is None else scale * interval.low,
                 "high": None if interval is None else scale * interval.high,
                 "before": None if before is None else before.value,
-                "text": DASH if interval is None else text_of(interval.value, shown),
+                "text": DASH if interval is None else format_value(interval.value, shown),
             }
         )
     return values
 
 
-def words_of(values: list[dict[str, Any]], level: str) -> str:
+def spoken_values(values: list[dict[str, Any]], level: str) -> str:
     """A panel's values in words, for those who hear it."""
     parts = []
     for value in values:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from polypaca.reporting.layout import DASH, groups_of, has_unseen, language_name, names_of
+from polypaca.reporting.layout import DASH, has_unseen, language_name, row_groups, row_names
 
 if TYPE_CHECKING:
     from polypaca.core.results import Analysis, Comparison
@@ -22,7 +22,7 @@ def difference_tables(analysis: Analysis) -> list[dict[str, Any]]:
 
     Single languages are left to the CSV, but for those of which something is claimed.
     """
-    titles = titles_of(analysis)
+    titles = row_titles(analysis)
     averages = f"the seen {'and over the unseen ' * has_unseen(analysis)}languages"
     tables = []
     for family, title, what in _FAMILIES:
@@ -48,13 +48,13 @@ def difference_tables(analysis: Analysis) -> list[dict[str, Any]]:
     return tables
 
 
-def titles_of(analysis: Analysis) -> dict[str, tuple[str, str]]:
+def row_titles(analysis: Analysis) -> dict[str, tuple[str, str]]:
     """What to call a row, and the model and method that it is of, by its id."""
     return {
         # What was not trained here is known by its name.
         row.id: (name, group.title if row.method else "")
-        for group in groups_of(analysis)
-        for row, name in zip(group.rows, names_of(group.rows), strict=True)
+        for group in row_groups(analysis)
+        for row, name in zip(group.rows, row_names(group.rows), strict=True)
     }
 
 

@@ -59,7 +59,7 @@ class Figure:
     optional: bool = True
 
 
-def chart_of(figure: Figure, analysis: Analysis) -> Any:
+def combined_chart(figure: Figure, analysis: Analysis) -> Any:
     """All panels as one chart, a row of them for each group; None without any."""
     import altair as alt
 

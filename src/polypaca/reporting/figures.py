@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from polypaca.reporting import robustness_figure, score_figure
 from polypaca.reporting.bars import to_pdf, to_svg
-from polypaca.reporting.figure import chart_of
+from polypaca.reporting.figure import combined_chart
 
 if TYPE_CHECKING:
     from polypaca.core.results import Analysis
@@ -26,7 +26,7 @@ def figure_files(analysis: Analysis) -> dict[str, bytes]:
     """All figures as files, by name: `scores.svg`, `scores.pdf`, ...; those without a panel not."""
     files = {}
     for name, figure in FIGURES.items():
-        chart = chart_of(figure, analysis)
+        chart = combined_chart(figure, analysis)
         if chart is not None:
             files[f"{name}.svg"] = to_svg(chart).encode()
             files[f"{name}.pdf"] = to_pdf(chart)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from polypaca.reporting.layout import colours_of, groups_of, language_name, range_text
+from polypaca.reporting.layout import language_name, range_text, row_colours, row_groups
 
 if TYPE_CHECKING:
     from polypaca.core.results import Analysis, CellCost, RowLabel
@@ -25,10 +25,10 @@ def heldout_table(analysis: Analysis) -> dict[str, Any] | None:
         return None
     languages = [code for code in analysis.train_languages if _having(code, cells)]
     tuned = _tuned_on(analysis)
-    colours = colours_of(analysis)
+    colours = row_colours(analysis)
     best = _best(analysis, cells, languages)
     groups: list[dict[str, Any]] = []
-    for group in groups_of(analysis):
+    for group in row_groups(analysis):
         rows = []
         for cell, row in _cells_of(group, cells):
             marks = best.get(row.model, {})
@@ -110,7 +110,7 @@ def _best(
 ) -> dict[str, dict[str, str]]:
     """Per base model and language, the lowest value as it is written."""
     by_model: dict[str, list[CellCost]] = {}
-    for group in groups_of(analysis):
+    for group in row_groups(analysis):
         for cell, row in _cells_of(group, cells):
             by_model.setdefault(row.model, []).append(cell)
     best: dict[str, dict[str, str]] = {}

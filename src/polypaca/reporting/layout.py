@@ -55,12 +55,12 @@ class Column:
         return self.language is None
 
 
-def index_of(analysis: Analysis) -> Index:
+def scores_by_key(analysis: Analysis) -> Index:
     """The scores, found by row, scope and language."""
     return {(score.row, score.scope, score.language): score for score in analysis.scores}
 
 
-def groups_of(analysis: Analysis) -> list[Group]:
+def row_groups(analysis: Analysis) -> list[Group]:
     """Recipes by model and method, then other systems, then controls; each in the given order."""
     trained: dict[tuple[str, str], list[RowLabel]] = {}
     for row in analysis.rows:
@@ -78,9 +78,9 @@ def groups_of(analysis: Analysis) -> list[Group]:
     return groups
 
 
-def panels_of(analysis: Analysis) -> list[Group]:
+def panel_groups(analysis: Analysis) -> list[Group]:
     """The groups as figures show them: controls join the recipes that they are controls of."""
-    groups = groups_of(analysis)
+    groups = row_groups(analysis)
     controls = [row for group in groups if group.control for row in group.rows]
     panels: list[Group] = []
     placed: set[str] = set()
@@ -103,7 +103,7 @@ def panels_of(analysis: Analysis) -> list[Group]:
     return panels
 
 
-def names_of(rows: tuple[RowLabel, ...]) -> list[str]:
+def row_names(rows: tuple[RowLabel, ...]) -> list[str]:
     """What to call each row, unique among them: a name that stands twice gets its model."""
     names = [row.name for row in rows]
     unique = []
@@ -116,7 +116,7 @@ def names_of(rows: tuple[RowLabel, ...]) -> list[str]:
     return unique
 
 
-def columns_of(analysis: Analysis) -> list[Column]:
+def score_columns(analysis: Analysis) -> list[Column]:
     """Seen languages, their average, unseen languages, their average (where there are several)."""
     columns = []
     scopes: tuple[Literal["seen", "unseen"], ...] = ("seen", "unseen")
@@ -146,7 +146,7 @@ def language_name(analysis: Analysis, code: str) -> str:
     return analysis.language_names.get(code, code)
 
 
-def colours_of(analysis: Analysis) -> dict[str, str]:
+def row_colours(analysis: Analysis) -> dict[str, str]:
     """A colour for each row's id, the same for one recipe under all models and methods."""
     by_recipe = dict(_RECIPE_COLOURS)
     colours = {}
@@ -166,7 +166,7 @@ def colours_of(analysis: Analysis) -> dict[str, str]:
     return colours
 
 
-def interval_of(score: Score | None, measure: Measure) -> Interval | None:
+def get_interval(score: Score | None, measure: Measure) -> Interval | None:
     """One measure of a score, where it is known."""
     if score is None:
         return None
@@ -174,7 +174,7 @@ def interval_of(score: Score | None, measure: Measure) -> Interval | None:
     return value if value is not None and math.isfinite(value.value) else None
 
 
-def measures_of(analysis: Analysis) -> list[Measure]:
+def shown_measures(analysis: Analysis) -> list[Measure]:
     """The measures that the analysis has, most important first."""
     found: list[Measure] = ["gate"]
     if analysis.rated:
@@ -184,14 +184,14 @@ def measures_of(analysis: Analysis) -> list[Measure]:
     return found
 
 
-def text_of(value: float, measure: Measure) -> str:
+def format_value(value: float, measure: Measure) -> str:
     """A total with one decimal, or a share as whole percent."""
     if measure in SHARES:
         return f"{100 * value:.0f}\u00a0%"
     return f"{value:.1f}"
 
 
-def range_of(interval: Interval, measure: Measure) -> str:
+def format_range(interval: Interval, measure: Measure) -> str:
     """An interval as `81.2–92.0`."""
     if measure in SHARES:
         return f"{100 * interval.low:.0f}–{100 * interval.high:.0f}"
@@ -236,6 +236,6 @@ def range_text(values: Sequence[float], decimals: int = 0) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def level_of(analysis: Analysis) -> str:
+def confidence_level(analysis: Analysis) -> str:
     """The level of the analysis's intervals: `95 %`."""
     return f"{100 * analysis.confidence:g} %"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from polypaca.reporting.differences import p_text, signed, titles_of
+from polypaca.reporting.differences import p_text, row_titles, signed
 from polypaca.reporting.layout import DASH, has_unseen, language_name, range_text
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def preference_table(analysis: Analysis) -> dict[str, Any] | None:
     """Pairs of recipes over the averages, before and after the gate; None where none was judged."""
-    titles = titles_of(analysis)
+    titles = row_titles(analysis)
     scopes = ("seen", "unseen", "all") if has_unseen(analysis) else ("seen",)
     rows = [_preference(item, titles) for item in analysis.preferences if item.scope in scopes]
     if not rows:

@@ -19,18 +19,18 @@ from polypaca.reporting.layout import (
     SHARES,
     Column,
     Measure,
-    colours_of,
-    columns_of,
-    groups_of,
-    index_of,
-    interval_of,
+    confidence_level,
+    format_range,
+    format_value,
+    get_interval,
     language_name,
-    level_of,
-    measures_of,
-    names_of,
     plain_number,
-    range_of,
-    text_of,
+    row_colours,
+    row_groups,
+    row_names,
+    score_columns,
+    scores_by_key,
+    shown_measures,
 )
 from polypaca.reporting.opinions import judges_table, preference_table
 from polypaca.reporting.reader import reader_data, safe_json
@@ -112,7 +112,7 @@ def render_page(
         data=Markup(safe_json(data)),  # noqa: S704
         reader=data,
         facts=_facts(analysis),
-        tables=[_table(analysis, measure) for measure in measures_of(analysis)],
+        tables=[_table(analysis, measure) for measure in shown_measures(analysis)],
         differences=difference_tables(analysis),
         preferences=preference_table(analysis),
         judges=judges_table(analysis),
@@ -123,7 +123,7 @@ def render_page(
         data_notes=analysis.data_notes,
         signature=_flat(analysis.signature),
         dash=DASH,
-        level=level_of(analysis),
+        level=confidence_level(analysis),
     )
     # A study's own texts may hold half characters too; a file cannot.
     return html.encode("utf-8", "replace").decode("utf-8")
@@ -161,14 +161,14 @@ def _facts(analysis: Analysis) -> list[str]:
 
 def _table(analysis: Analysis, measure: Measure) -> dict[str, Any]:
     """The main table for one measure, ready for the template."""
-    columns, scores = columns_of(analysis), index_of(analysis)
-    colours = colours_of(analysis)
+    columns, scores = score_columns(analysis), scores_by_key(analysis)
+    colours = row_colours(analysis)
     groups: list[dict[str, Any]] = []
     cells: list[dict[str, Any]] = []
-    for group in groups_of(analysis):
+    for group in row_groups(analysis):
         best = {} if group.control else _best(analysis, group.rows, measure)
         rows = []
-        for row, name in zip(group.rows, names_of(group.rows), strict=True):
+        for row, name in zip(group.rows, row_names(group.rows), strict=True):
             line = [
                 _cell(
                     scores.get((row.id, column.scope, column.language)),
@@ -206,11 +206,11 @@ def _cell(
     score: Score | None, column: Column, measure: Measure, best: str | None
 ) -> dict[str, Any]:
     """One number of the main table; where there is none, `why` says why not."""
-    interval = interval_of(score, measure)
-    text = text_of(interval.value, measure) if interval else None
+    interval = get_interval(score, measure)
+    text = format_value(interval.value, measure) if interval else None
     return {
         "text": text,
-        "range": range_of(interval, measure) if interval else "",
+        "range": format_range(interval, measure) if interval else "",
         "why": "not tested" if score is None else "no answer has a rating",
         "average": column.average,
         "best": text is not None and text == best,
@@ -224,17 +224,17 @@ def _best(analysis: Analysis, rows: tuple[RowLabel, ...], measure: Measure) -> d
     What is written decides, so that two equal numbers are both best; a column in which all are
     equal has none.
     """
-    scores = index_of(analysis)
+    scores = scores_by_key(analysis)
     best = {}
-    for column in columns_of(analysis):
+    for column in score_columns(analysis):
         found = [
-            interval_of(scores.get((row.id, column.scope, column.language)), measure)
+            get_interval(scores.get((row.id, column.scope, column.language)), measure)
             for row in rows
         ]
         values = [interval.value for interval in found if interval is not None]
-        if len({text_of(value, measure) for value in values}) > 1:
+        if len({format_value(value, measure) for value in values}) > 1:
             pick = min(values) if measure == "robustness" else max(values)
-            best[column] = text_of(pick, measure)
+            best[column] = format_value(pick, measure)
     return best
 
 

@@ -12,7 +12,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from polypaca.core import languages
-from polypaca.reporting.layout import colours_of, groups_of, index_of, language_name, names_of
+from polypaca.reporting.layout import (
+    language_name,
+    row_colours,
+    row_groups,
+    row_names,
+    scores_by_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,11 +91,11 @@ def _systems(analysis: Analysis, language: str, answered: set[str]) -> list[dict
     One checkpoint may stand in two rows: monolingual-en is `monolingual` in English and `english`
     everywhere. It goes by the rows that count it in this language.
     """
-    colours = colours_of(analysis)
-    scores = index_of(analysis)
+    colours = row_colours(analysis)
+    scores = scores_by_key(analysis)
     found: dict[str, dict[str, Any]] = {}
-    for group in groups_of(analysis):
-        for row, name in zip(group.rows, names_of(group.rows), strict=True):
+    for group in row_groups(analysis):
+        for row, name in zip(group.rows, row_names(group.rows), strict=True):
             if (row.id, "language", language) not in scores:
                 continue
             for system in row.systems:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polypaca.reporting.bars import Panel, bars, filled, values_of, words_of
+from polypaca.reporting.bars import Panel, bar_values, bars, filled, spoken_values
 from polypaca.reporting.figure import Caption, Figure
-from polypaca.reporting.layout import index_of, level_of, names_of, panels_of
+from polypaca.reporting.layout import confidence_level, panel_groups, row_names, scores_by_key
 
 if TYPE_CHECKING:
     from polypaca.core.results import Analysis
@@ -16,10 +16,10 @@ def robustness_panels(analysis: Analysis) -> list[Panel]:
     """Per group: the points that the gate takes, averaged over the seen languages."""
     if not analysis.rated:
         return []
-    scores = index_of(analysis)
+    scores = scores_by_key(analysis)
     found = []
-    for group in panels_of(analysis):
-        values = values_of(analysis, group, scores, "seen", None, "robustness")
+    for group in panel_groups(analysis):
+        values = bar_values(analysis, group, scores, "seen", None, "robustness")
         if any(value["value"] is not None for value in values):
             found.append((group, values))
     highs = [v["high"] for _, values in found for v in values if v["value"] is not None]
@@ -28,13 +28,17 @@ def robustness_panels(analysis: Analysis) -> list[Panel]:
     for group, values in found:
         # Linear and from zero: a log scale, as in the paper's Figure 4, has no place for a
         # recipe that loses nothing, and that is the best result there is.
-        chart = filled(bars(names_of(group.rows), top), values)
-        panels.append(Panel(group.title, group.title, chart, words_of(values, level_of(analysis))))
+        chart = filled(bars(row_names(group.rows), top), values)
+        panels.append(
+            Panel(
+                group.title, group.title, chart, spoken_values(values, confidence_level(analysis))
+            )
+        )
     return panels
 
 
 def _caption(analysis: Analysis) -> Caption:
-    level = level_of(analysis)
+    level = confidence_level(analysis)
     lines = [
         "Points lost at the gate (total before minus after), averaged over seen languages",
         f"Linear scale; less is better; whiskers: {level} intervals",

@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from polypaca.core.results import TOTAL_PROMPTS
-from polypaca.reporting.bars import Panel, bars, filled, values_of, words_of
+from polypaca.reporting.bars import Panel, bar_values, bars, filled, spoken_values
 from polypaca.reporting.figure import Caption, Figure
-from polypaca.reporting.layout import DASH, columns_of, index_of, level_of, names_of, panels_of
+from polypaca.reporting.layout import (
+    DASH,
+    confidence_level,
+    panel_groups,
+    row_names,
+    score_columns,
+    scores_by_key,
+)
 
 if TYPE_CHECKING:
     from polypaca.core.results import Analysis
@@ -21,23 +28,23 @@ def score_panels(analysis: Analysis) -> list[Panel]:
 
     Without ratings: the share of answers that pass the gate.
     """
-    scores = index_of(analysis)
+    scores = scores_by_key(analysis)
     top, ticks = (analysis.top, _totals(analysis.top)) if analysis.rated else (100.0, _PERCENT)
     panels = []
-    for group in panels_of(analysis):
-        form = bars(names_of(group.rows), top, ticks, ghost=analysis.rated)
-        for column in columns_of(analysis):
+    for group in panel_groups(analysis):
+        form = bars(row_names(group.rows), top, ticks, ghost=analysis.rated)
+        for column in score_columns(analysis):
             if column.average:
                 continue
             title = column.title if column.seen else f"{column.title} (unseen)"
-            values = values_of(analysis, group, scores, column.scope, column.language)
+            values = bar_values(analysis, group, scores, column.scope, column.language)
             if any(value["value"] is not None for value in values):
                 panels.append(
                     Panel(
                         group.title,
                         title,
                         filled(form, values),
-                        words_of(values, level_of(analysis)),
+                        spoken_values(values, confidence_level(analysis)),
                     )
                 )
     return panels
@@ -58,7 +65,7 @@ def _totals(top: float) -> tuple[float, ...]:
 
 
 def _caption(analysis: Analysis) -> Caption:
-    level = level_of(analysis)
+    level = confidence_level(analysis)
     if not analysis.rated:
         passes = "share of answers that pass the gate, in percent"
         keys: list[tuple[Mark, str]] = [("solid", passes), ("whisker", f"{level} interval")]

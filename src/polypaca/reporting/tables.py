@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from polypaca.core.tables import Column, Grid
 from polypaca.reporting.layout import (
     DASH,
-    columns_of,
-    groups_of,
-    index_of,
-    interval_of,
-    names_of,
-    text_of,
+    format_value,
+    get_interval,
+    row_groups,
+    row_names,
+    score_columns,
+    scores_by_key,
 )
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def to_csv(analysis: Analysis) -> str:
 
 def to_text(analysis: Analysis) -> Grid:
     """The main table for the terminal: totals after the gate, and the gate pass rate dimmed."""
-    columns = columns_of(analysis)
-    scores = index_of(analysis)
+    columns = score_columns(analysis)
+    scores = scores_by_key(analysis)
     caption = (
         f"total after the gate (0..{analysis.top:g}), below it the share that passes the gate; "
         f"{DASH} not tested"
@@ -106,9 +106,9 @@ def to_text(analysis: Analysis) -> Grid:
         ],
         caption,
     )
-    for group in groups_of(analysis):
+    for group in row_groups(analysis):
         grid.add_heading(group.title)
-        for row, name in zip(group.rows, names_of(group.rows), strict=True):
+        for row, name in zip(group.rows, row_names(group.rows), strict=True):
             cells = [_cell(scores.get((row.id, c.scope, c.language))) for c in columns]
             budgets = DASH if row.budgets is None else f"{row.budgets:.3g}"
             grid.add(name, budgets, *cells, dim=group.control)
@@ -117,7 +117,7 @@ def to_text(analysis: Analysis) -> Grid:
 
 def _cell(score: Score | None) -> tuple[str, str]:
     """A total, and below it the share, so that ten columns fit a terminal of eighty."""
-    after, gate = interval_of(score, "after"), interval_of(score, "gate")
-    total = text_of(after.value, "after") if after else ""
-    share = text_of(gate.value, "gate").replace("\u00a0", "") if gate else ""
+    after, gate = get_interval(score, "after"), get_interval(score, "gate")
+    total = format_value(after.value, "after") if after else ""
+    share = format_value(gate.value, "gate").replace("\u00a0", "") if gate else ""
     return (total, share) if total else (share or DASH, "")

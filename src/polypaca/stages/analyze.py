@@ -27,7 +27,7 @@ from polypaca.stats.provenance import (
     language_data,
     statistical_methods,
 )
-from polypaca.stats.rows import rows_of
+from polypaca.stats.rows import result_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -126,19 +126,19 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
 
     def _computed(self, joined: JoinedScores) -> _Computed:
         """Totals, intervals and tests."""
-        from polypaca.stats.answers import table_of
+        from polypaca.stats.answers import build_table
         from polypaca.stats.comparisons import compare, recipe_pairs, system_pairs
         from polypaca.stats.controls import control_pairs
         from polypaca.stats.intervals import resampling
-        from polypaca.stats.summary import scope_list, scores
+        from polypaca.stats.summary import scores, study_scopes
 
         settings, top, rated = self.statistics, joined.scale[1], joined.rated
         planned = BudgetLedger.model_validate_json(self.budgets.file.read_bytes())
         systems = _with_budgets(self.systems, planned)
-        rows = rows_of(systems, self.recipes)
-        table = table_of(rows, systems, joined.scored, joined.ids)
+        rows = result_rows(systems, self.recipes)
+        table = build_table(rows, systems, joined.scored, joined.ids)
         drawn = resampling(len(joined.ids), settings.resamples, settings.confidence, settings.seed)
-        scopes = scope_list(self.train_languages, self.test_languages)
+        scopes = study_scopes(self.train_languages, self.test_languages)
         measure: Compared = "after" if rated else "gate"
         tests = [*recipe_pairs(rows, scopes, measure), *system_pairs(rows, scopes, measure)]
         if rated:

@@ -226,7 +226,9 @@ class PrepareBase(SingleWork[BaseFolder]):
             return bases.initialise(folder, dict(self.config), tokenizer, self.seed)
         assert self.source is not None
         if not self.source.startswith("builtin:"):
-            return bases.ready(folder, bases.locate(self.source, self.revision), context.progress)
+            return bases.prepare_base(
+                folder, bases.locate(self.source, self.revision), context.progress
+            )
         name = self.source.removeprefix("builtin:")
 
         def build(target: Path) -> dict[str, Any]:
@@ -234,7 +236,7 @@ class PrepareBase(SingleWork[BaseFolder]):
                 builtin.build_base(name, target, threads=context.threads, progress=context.progress)
             )
 
-        return bases.cached(folder, builtin.base_settings(name), build, context.progress)
+        return bases.build_cached(folder, builtin.base_settings(name), build, context.progress)
 
 
 def _sources(read: LoadedInstructions, align: Align) -> list[UnsplitExample]:

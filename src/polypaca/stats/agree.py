@@ -12,10 +12,16 @@ from polypaca.core.results import Result
 from polypaca.core.tables import Column, Grid
 from polypaca.stats.alpha import Alpha, alpha_interval
 from polypaca.stats.correlations import KINDS, Correlation, Kind, correlation
-from polypaca.stats.csv_files import Row, parse, read_table, stop_at
+from polypaca.stats.csv_files import Row, parse, raise_problems, read_table
 from polypaca.stats.scales import gap_note, tops_note
-from polypaca.stats.scores_csv import as_agreed, is_scores
-from polypaca.stats.spellings import item_key, language_key, name_key, one_spelling, repetition
+from polypaca.stats.scores_csv import agreement_rows, is_report_scores
+from polypaca.stats.spellings import (
+    duplicate_problem,
+    item_key,
+    language_key,
+    name_key,
+    unify_spellings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,47 +80,47 @@ def agree(path: Path, *, confidence: float = 0.95) -> Agreement:
         UserError: naming every row that is wrong.
     """
     table = read_table(path, COLUMNS)
-    if is_scores(table):
-        table = as_agreed(table)
+    if is_report_scores(table):
+        table = agreement_rows(table)
     texts = ("system", "language", "item")
     rows = parse(table, texts=texts, numbers=("judge", "human"), optional=("item",))
     has_items = any(row.values.get("item") is not None for row in rows)
     keys = {"system": name_key, "language": language_key, "item": item_key}
-    joined, spelled = one_spelling(rows, keys)
+    joined, spelled = unify_spellings(rows, keys)
     problems = [*table.problems, *_repeated(path, rows, joined, has_items=has_items)]
-    stop_at(problems)
+    raise_problems(problems)
     by_language: dict[str, list[Row]] = {}
     for row in joined:
         by_language.setdefault(row.text("language"), []).append(row)
-    found = [
-        _language(code, own, has_items=has_items, confidence=confidence)
-        for code, own in by_language.items()
+    agreements = [
+        _language(code, part, has_items=has_items, confidence=confidence)
+        for code, part in by_language.items()
     ]
     notes = [*table.notes, *spelled]
-    for part in found:
-        notes += _notes(part, by_language[part.language])
+    for agreement in agreements:
+        notes += _notes(agreement, by_language[agreement.language])
     if not has_items:
         notes.append(ALPHA_NEEDS_ITEMS)
-    return Agreement(confidence=confidence, languages=found, methods=METHODS, notes=notes)
+    return Agreement(confidence=confidence, languages=agreements, methods=METHODS, notes=notes)
 
 
 def _repeated(
     path: Path, written: Sequence[Row], rows: Sequence[Row], *, has_items: bool
 ) -> list[Problem]:
-    """Rows that say a thing twice, or do not say which item they rate."""
+    """Duplicate rows, and rows without an item."""
     problems = []
     seen: dict[tuple[str, ...], int] = {}
     names = ("system", "language", *["item"] * has_items)
     for row, original in zip(rows, written, strict=True):
         where = f"{path}:{row.line}"
         if has_items and row.values.get("item") is None:
-            problems.append(Problem(f"{where}, column item", "is empty", "name the prompt"))
+            problems.append(Problem(f"{where}, column item", "is empty", "write the prompt's id"))
             continue
         key = tuple(row.text(name) for name in names)
         if key in seen:
             hint = "" if has_items else "ratings of single answers need a column item"
             at = f"{where}, column system"
-            problems.append(repetition(at, original, key, names, seen[key], hint))
+            problems.append(duplicate_problem(at, original, key, names, seen[key], hint))
         seen.setdefault(key, row.line)
     return problems
 
@@ -208,7 +214,7 @@ def _items_note(found: LanguageAgreement, rows: Sequence[Row]) -> str:
     if found.common == 0:
         return (
             f"{found.language}: no item is rated for all {found.systems} systems, so there are no "
-            f"correlations; leave out the systems with the fewest (items: {few})."
+            f"correlations; leave out the systems with the fewest items ({few})."
         )
     return (
         f"{found.language}: not all systems have the same items; correlations are over the "

@@ -29,11 +29,11 @@ class Answers:
     seeds: tuple[Seed, ...]
     values: dict[Measure, Array]  # shape (seeds, prompts)
 
-    def of(self, measure: Measure) -> Array:
+    def prompt_values(self, measure: Measure) -> Array:
         """The per-prompt values of a measure, averaged over the seeds that have one."""
         return nanmean(self.values[measure])
 
-    def of_seed(self, measure: Measure, seed: Seed) -> Array | None:
+    def prompt_values_of_seed(self, measure: Measure, seed: Seed) -> Array | None:
         """The per-prompt values of one seed; of an untrained system whatever the seed."""
         if self.seeds == (None,):
             seed = None
@@ -62,7 +62,7 @@ class Answers:
 Table = dict[str, dict[str, Answers]]
 
 
-def answers_of(parts: Mapping[Seed, Mapping[str, Array]]) -> Answers:
+def stack_answers(parts: Mapping[Seed, Mapping[str, Array]]) -> Answers:
     """The answers of one row and language, from what was recorded by seed.
 
     `parts` holds arrays over prompts: `rating`, `gate` (0, 1), `determined` (0 where no language
@@ -85,7 +85,7 @@ def answers_of(parts: Mapping[Seed, Mapping[str, Array]]) -> Answers:
     )
 
 
-def table_of(
+def build_table(
     rows: Sequence[RowLabel],
     systems: Sequence[SystemLabel],
     scored: Mapping[str, Sequence[ScoredResponse]],
@@ -109,7 +109,7 @@ def table_of(
             for language, arrays in recorded[system].items():
                 if language in languages:
                     parts.setdefault(language, {})[labels[system].seed] = arrays
-        table[row.id] = {language: answers_of(found) for language, found in parts.items()}
+        table[row.id] = {language: stack_answers(found) for language, found in parts.items()}
     return table
 
 

@@ -10,10 +10,10 @@ from pydantic import Field
 from polypaca.core.errors import Problem
 from polypaca.core.results import Result
 from polypaca.core.tables import Column, Grid
-from polypaca.stats.csv_files import Row, parse, read_table, stop_at
+from polypaca.stats.csv_files import Row, parse, raise_problems, read_table
 from polypaca.stats.scales import disjoint_note
-from polypaca.stats.scores_csv import as_compared, is_scores
-from polypaca.stats.spellings import language_key, name_key, one_spelling, repetition
+from polypaca.stats.scores_csv import comparison_rows, is_report_scores
+from polypaca.stats.spellings import duplicate_problem, language_key, name_key, unify_spellings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,13 +89,13 @@ def rank(path: Path) -> Ranking:
         UserError: naming every row that is wrong.
     """
     table = read_table(path, COLUMNS)
-    if is_scores(table):
-        table = as_compared(table)
+    if is_report_scores(table):
+        table = comparison_rows(table)
     numbers = ("score", "low", "high")
     written = parse(table, texts=NAMES, numbers=numbers, optional=("low", "high"))
     keys = {"model": name_key, "language": language_key, "recipe": name_key}
-    rows, spelled = one_spelling(written, keys)
-    stop_at([*table.problems, *_problems(path, written, rows)])
+    rows, spelled = unify_spellings(written, keys)
+    raise_problems([*table.problems, *_problems(path, written, rows)])
     has_intervals = any(row.number("low") is not None for row in rows)
     grouped: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -132,7 +132,9 @@ def _problems(path: Path, written: Sequence[Row], rows: Sequence[Row]) -> list[P
         where = f"{path}:{row.line}"
         key = tuple(row.text(name) for name in NAMES)
         if key in seen:
-            problems.append(repetition(f"{where}, column recipe", original, key, NAMES, seen[key]))
+            problems.append(
+                duplicate_problem(f"{where}, column recipe", original, key, NAMES, seen[key])
+            )
         seen.setdefault(key, row.line)
         low, high, score = row.number("low"), row.number("high"), row.number("score")
         if (low is None) != (high is None):
@@ -266,9 +268,10 @@ def _told(places: Sequence[Place]) -> str:
 
 def _notes(single: int, *, has_intervals: bool) -> list[str]:
     found = []
-    if single:
-        places = "1 place has" if single == 1 else f"{single} places have"
-        found.append(f"{places} one recipe alone; left out.")
+    if single == 1:
+        found.append("1 place has only one recipe, and was left out.")
+    elif single:
+        found.append(f"{single} places have only one recipe, and were left out.")
     if not has_intervals:
         found.append("The file has no intervals (low, high): a lead may be chance.")
     return found

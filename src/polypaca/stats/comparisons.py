@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from polypaca.core.results import TOTAL_PROMPTS, Comparison, MarginTest
-from polypaca.stats.intervals import Sample, intervals, mean_of
+from polypaca.stats.intervals import Sample, intervals, mean_over_languages
 from polypaca.stats.permutation import flip_p_values, holm, margin_p_values, nonzero_share
-from polypaca.stats.seeds import seeds_interval, seeds_p
-from polypaca.stats.summary import resolution, seed_mean, seeds_of
+from polypaca.stats.seeds import seeds_interval, seeds_p_value
+from polypaca.stats.summary import common_seeds, resolution, seed_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -110,7 +110,10 @@ def _sample(pair: Pair, table: Table, top: float) -> Sample | None:
     mine, theirs = table[pair.a], table[pair.b]
     if not pair.languages or any(c not in mine or c not in theirs for c in pair.languages):
         return None
-    columns = [mine[c].of(pair.measure) - theirs[c].of(pair.measure) for c in pair.languages]
+    columns = [
+        mine[c].prompt_values(pair.measure) - theirs[c].prompt_values(pair.measure)
+        for c in pair.languages
+    ]
     bound, scale = (1.0, 1.0) if pair.measure == "gate" else (top, float(TOTAL_PROMPTS))
     sample = Sample(np.stack(columns, axis=1), -bound, bound, scale)
     return None if sample.empty else sample
@@ -133,7 +136,7 @@ def _family(
     draws = min(_MOST_FLIPS, max(_FLIPS, math.ceil(20 * tests / level)))
     over_prompts = flip_p_values(samples, draws, seed)
     by_seed = [_seed_means(pair, sample, table) for pair, sample, _ in own]
-    over_seeds = [seeds_p(means, step) for means, step in by_seed]
+    over_seeds = [seeds_p_value(means, step) for means, step in by_seed]
     worst = [max(p, q or 0.0) for p, q in zip(over_prompts, over_seeds, strict=True)]
     margin_tests: list[tuple[float, float | None]] = []
     if margins and margin is not None:
@@ -194,14 +197,14 @@ def _margin_tests(
     The data choose the direction, and one test a pair suffices: the two hypotheses cannot both be
     true, and to reject the false one is no error.
     """
-    signs = [-1.0 if mean_of(sample.columns) > 0 else 1.0 for sample in samples]
+    signs = [-1.0 if mean_over_languages(sample.columns) > 0 else 1.0 for sample in samples]
     turned = [
         Sample(sign * sample.columns, sample.low, sample.high, sample.scale)
         for sign, sample in zip(signs, samples, strict=True)
     ]
     over_prompts = margin_p_values(turned, margin, draws, seed)
     over_seeds = [
-        seeds_p({s: sign * mean for s, mean in means.items()}, step, margin=margin)
+        seeds_p_value({s: sign * mean for s, mean in means.items()}, step, margin=margin)
         for sign, (means, step) in zip(signs, by_seed, strict=True)
     ]
     return list(zip(over_prompts, over_seeds, strict=True))
@@ -212,11 +215,14 @@ def _seed_means(pair: Pair, sample: Sample, table: Table) -> tuple[dict[int, flo
     mine = [table[pair.a][code] for code in pair.languages]
     theirs = [table[pair.b][code] for code in pair.languages]
     means = {}
-    seeds = seeds_of(mine, theirs)
+    seeds = common_seeds(mine, theirs)
     for seed in seeds if len(seeds) > 1 else []:
         columns = []
         for a, b in zip(mine, theirs, strict=True):
-            left, right = a.of_seed(pair.measure, seed), b.of_seed(pair.measure, seed)
+            left, right = (
+                a.prompt_values_of_seed(pair.measure, seed),
+                b.prompt_values_of_seed(pair.measure, seed),
+            )
             columns.append(None if left is None or right is None else left - right)
         mean = seed_mean(columns)
         if seed is not None and mean is not None:

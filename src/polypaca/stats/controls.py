@@ -12,7 +12,7 @@ import numpy as np
 from polypaca.core.results import TOTAL_PROMPTS
 from polypaca.stats.caveats import control_note
 from polypaca.stats.comparisons import Pair
-from polypaca.stats.intervals import mean_of
+from polypaca.stats.intervals import mean_over_languages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,5 +56,5 @@ def control_notes(
 
 
 def _total(table: Table, row: str, languages: Sequence[str]) -> float:
-    columns = np.stack([table[row][code].of("before") for code in languages], axis=1)
-    return TOTAL_PROMPTS * mean_of(columns)
+    columns = np.stack([table[row][code].prompt_values("before") for code in languages], axis=1)
+    return TOTAL_PROMPTS * mean_over_languages(columns)

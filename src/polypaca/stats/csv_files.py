@@ -1,4 +1,4 @@
-"""Small CSV files from a user, checked as a whole: every problem is told at once."""
+"""Small CSV files from a user, checked as a whole: all problems are reported together."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass
 class Table:
-    """A file's fields as they stand, and what is wrong with or said of the rest."""
+    """The fields of a file, with its problems and notes."""
 
     path: Path
     delimiter: str
@@ -68,8 +68,8 @@ def read_table(path: Path, columns: Sequence[str]) -> Table:
         if not any(given.strip() for given in fields):
             blank += bool(fields)
         elif len(fields) != len(header):
-            what = f"has {len(fields)} fields, the header {len(header)}"
-            hint = f"quote fields that hold {_called(delimiter)}"
+            what = f"has {len(fields)} fields, but the header has {len(header)}"
+            hint = f"quote fields that contain {_delimiter_name(delimiter)}"
             table.problems.append(Problem(f"{path}:{line}", what, hint))
         else:
             table.records.append((line, dict(zip(table.header, fields, strict=True))))
@@ -96,7 +96,7 @@ def parse(
     required = [name for name in (*texts, *numbers) if name not in optional]
     _check_header(table, required)
     if not table.records and not table.problems:
-        hint = f"a row has {', '.join(required)}"
+        hint = f"add rows with {', '.join(required)}"
         raise DataError("has no rows below its header", path=table.path, line=2, hint=hint)
     written = [
         given.strip() for _, fields in table.records for n, given in fields.items() if n in numbers
@@ -116,7 +116,7 @@ def parse(
     return rows
 
 
-def stop_at(problems: Sequence[Problem]) -> None:
+def raise_problems(problems: Sequence[Problem]) -> None:
     """Raise all the problems of a file together, if there are any.
 
     Raises:
@@ -136,7 +136,7 @@ def _line(where: str) -> int:
     return int(where.rsplit(", column", maxsplit=1)[0].rsplit(":", maxsplit=1)[1])
 
 
-def _called(delimiter: str) -> str:
+def _delimiter_name(delimiter: str) -> str:
     return {",": "a comma", ";": "a semicolon", "\t": "a tab"}.get(delimiter, f"a {delimiter}")
 
 
@@ -150,7 +150,7 @@ def _check_header(table: Table, required: Sequence[str]) -> None:
             f"lacks the column{'' if len(missing) == 1 else 's'} {', '.join(missing)}",
             path=table.path,
             line=1,
-            hint=f"{there}; write {', '.join(meant)} in small letters" if meant else there,
+            hint=f"{there}; write {', '.join(meant)} in lower case" if meant else there,
         )
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
@@ -167,7 +167,7 @@ def _parse(
         text = written.strip()
         values[name] = text or None
         if not text and name not in optional:
-            wrong.append((name, "is empty", "fill it in, or leave the row out"))
+            wrong.append((name, "is empty", "fill it in, or remove the row"))
         elif text and name in numbers:
             values[name] = number = decimals.number(text)
             if number is None:

@@ -66,13 +66,13 @@ def resampling(prompts: int, resamples: int, confidence: float, seed: int) -> Re
     return Resampling(drawn.astype(np.float64), gaps / gaps.sum(axis=1, keepdims=True), confidence)
 
 
-def mean_of(columns: Array) -> float:
+def mean_over_languages(columns: Array) -> float:
     """The mean over languages of each language's mean over the prompts that it has."""
     return float(np.nanmean(columns, axis=0).mean())
 
 
 def per_prompt(columns: Array) -> Array:
-    """One value a prompt, whose mean is `mean_of(columns)`; NaN where a prompt has no value.
+    """One value per prompt, with the mean `mean_over_languages(columns)`; NaN where there is none.
 
     Without missing values it is the prompt's mean over languages. With them it is the statistic
     plus the prompt's influence on it, the linear part of a ratio estimator (Efron & Tibshirani
@@ -126,7 +126,7 @@ def intervals(samples: Sequence[Sample], drawn: Resampling) -> list[Interval]:
 
 
 def _interval(sample: Sample, low: float, high: float, method: str) -> Interval:
-    value = mean_of(sample.columns)
+    value = mean_over_languages(sample.columns)
     low, high = max(sample.low, min(low, value)), min(sample.high, max(high, value))
     scale = sample.scale
     return Interval(value=scale * value, low=scale * low, high=scale * high, method=method)

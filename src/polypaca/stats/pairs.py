@@ -95,11 +95,11 @@ def _column(
     for number, verdicts in enumerate(by_seed):
         for verdict in verdicts:
             if verdict.outcome is not None:
-                values[number, place[verdict.prompt_id]] = value_of(verdict, gates, measure)
+                values[number, place[verdict.prompt_id]] = preference_value(verdict, gates, measure)
     return nanmean(values)
 
 
-def value_of(verdict: PairVerdict, gates: Gates, measure: Measure) -> float:
+def preference_value(verdict: PairVerdict, gates: Gates, measure: Measure) -> float:
     """1 if a wins, -1 if b does, 0 for a tie; `verdict` must have an outcome."""
     if measure == "after":
         gate_a = gates[verdict.system_a, verdict.language, verdict.prompt_id]

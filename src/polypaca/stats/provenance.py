@@ -41,21 +41,21 @@ def language_data(
 
 
 def data_notes(prepared: InstructionFacts) -> list[str]:
-    """How given rows were matched, and what was read otherwise than it stands, or not at all."""
+    """How given rows were matched, and what was not read, or not as it stands."""
     shared = f"{prepared.shared_sources:,} are in all {len(prepared.rows)} languages."
     notes = []
     if prepared.matched_by == "id":
         notes.append(f"Rows were matched by their ids: {shared}")
     elif prepared.matched_by == "row number":
         notes.append(
-            "Rows have no ids and were matched by their place: row n of one file is taken for the "
+            "Rows have no ids and were matched by position: row n of one file is taken for the "
             f"translation of row n of another; {shared}"
         )
     no_input = sum(prepared.no_input.values())
     if no_input:
-        notes.append(f"{no_input:,} inputs such as <noinput> were read as none.")
+        notes.append(f"{no_input:,} inputs such as <noinput> were read as empty.")
     if prepared.further_turns:
-        cut = f"{prepared.further_turns:,} conversations were cut behind their first exchange."
+        cut = f"{prepared.further_turns:,} conversations were cut after their first exchange."
         notes.append(cut)
     columns = dict.fromkeys(name for part in prepared.columns_not_read.values() for name in part)
     if columns:

@@ -27,7 +27,7 @@ class _Key:
     system: str | None = None
 
 
-def rows_of(systems: Sequence[SystemLabel], recipes: Sequence[str]) -> list[RowLabel]:
+def result_rows(systems: Sequence[SystemLabel], recipes: Sequence[str]) -> list[RowLabel]:
     """What a person compares: recipes, then systems that were not trained here, then controls.
 
     Models and methods come as the systems do, recipes in the order of the study.

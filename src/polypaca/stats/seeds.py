@@ -40,7 +40,7 @@ def seeds_interval(
     )
 
 
-def seeds_p(
+def seeds_p_value(
     means: Mapping[int, float], resolution: float, *, margin: float | None = None
 ) -> float | None:
     """The p-value of a difference over seeds; None with fewer than two.

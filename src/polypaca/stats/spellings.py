@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from polypaca.stats.csv_files import Row
 
 
-def one_spelling(
+def unify_spellings(
     rows: Sequence[Row], keys: Mapping[str, Callable[[str], str]]
 ) -> tuple[list[Row], list[str]]:
     """The rows with the first spelling of everything, and a note on each other spelling.
@@ -47,7 +47,7 @@ def one_spelling(
     return found, notes
 
 
-def repetition(
+def duplicate_problem(
     where: str, written: Row, key: tuple[str, ...], names: Sequence[str], line: int, hint: str = ""
 ) -> Problem:
     """The problem that a row says again what is on an earlier line, in whatever spelling.

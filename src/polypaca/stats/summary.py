@@ -24,7 +24,7 @@ SHARES: tuple[Measure, ...] = ("gate", "line_gate", "word_gate")
 ScopeLanguages = tuple["Scope", str | None, "Sequence[str]"]
 
 
-def scope_list(train: Sequence[str], test: Sequence[str]) -> list[ScopeLanguages]:
+def study_scopes(train: Sequence[str], test: Sequence[str]) -> list[ScopeLanguages]:
     """The scopes of a study: each test language, the seen ones, the unseen ones, and all."""
     seen = [code for code in test if code in train]
     unseen = [code for code in test if code not in train]
@@ -80,7 +80,7 @@ def _answers(by_language: Mapping[str, Answers], languages: Sequence[str]) -> li
 
 
 def _columns(chosen: Sequence[Answers], measure: Measure) -> Array:
-    return np.stack([answers.of(measure) for answers in chosen], axis=1)
+    return np.stack([answers.prompt_values(measure) for answers in chosen], axis=1)
 
 
 def _score(
@@ -131,8 +131,8 @@ def _share(chosen: Sequence[Answers], measure: Measure, confidence: float) -> In
 def _seeds(chosen: Sequence[Answers], measure: Measure, confidence: float) -> Seeds | None:
     scale = 1.0 if measure == "gate" else float(TOTAL_PROMPTS)
     means = {}
-    for seed in seeds_of(chosen):
-        mean = seed_mean([answers.of_seed(measure, seed) for answers in chosen])
+    for seed in common_seeds(chosen):
+        mean = seed_mean([answers.prompt_values_of_seed(measure, seed) for answers in chosen])
         if seed is not None and mean is not None:
             means[seed] = scale * mean
     prompts = chosen[0].values[measure].shape[1]
@@ -147,7 +147,7 @@ def seed_mean(columns: Sequence[Array | None]) -> float | None:
     return float(np.mean([np.nanmean(column) for column in present]))
 
 
-def seeds_of(*rows: Sequence[Answers]) -> list[Seed]:
+def common_seeds(*rows: Sequence[Answers]) -> list[Seed]:
     """The seeds that all answers have; untrained systems have every seed."""
     trained = [answers.seeds for chosen in rows for answers in chosen if answers.seeds != (None,)]
     if not trained:

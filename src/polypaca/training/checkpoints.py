@@ -33,9 +33,9 @@ def drop_unusable(folder: Path, last: Path | None) -> None:
         wrong = damaged_files(path)
         if not wrong and _step(path) <= step:
             continue
-        why = f"is not whole ({', '.join(wrong)})" if wrong else "lacks the best one before it"
+        why = f"is damaged ({', '.join(wrong)})" if wrong else "lacks the best one before it"
         where = f"from {last.name}" if last else "from the beginning"
-        notice(f"{path.name} {why} and is passed over: training goes on {where}")
+        notice(f"{path.name} {why} and is deleted: training continues {where}")
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -90,7 +90,7 @@ class Clock(TrainerCallback, ExportableState):
         self._started = 0.0
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps: the arguments to go on with."""
+        """The state kept in a checkpoint: the arguments of a resumed clock."""
         return {"args": {"seconds": self.seconds, "tokens": self.tokens}, "attributes": {}}
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
@@ -221,7 +221,7 @@ class StepTrainer(Trainer):
         if distributed.world_size() > 1:
             # The other processes are in the middle of a pass that this one has left.
             raise StageError(
-                "memory does not suffice on one of the devices; the same command goes on from the "
+                "out of memory on one of the devices; run the same command to continue from the "
                 f"last checkpoint with {self.passes.tokens} tokens a pass"
             ) from error
 

@@ -112,8 +112,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def example_too_long(tokens: int) -> StageError:
-    """The error for a row that memory does not suffice for, alone as it is."""
+    """The error for an example that does not fit into memory by itself."""
     return StageError(
-        f"memory does not suffice for a single example of {tokens} tokens: lower max_length, or "
+        f"out of memory for a single example of {tokens} tokens: lower max_length, or "
         "set train.activation_checkpointing: always"
     )
