@@ -108,6 +108,7 @@ def test_a_stage_verb_stops_after_its_stage(tmp_path: Path) -> None:
     assert stages == {"data", "bases", "translations", "lengths", "mixtures"}
 
 
+@pytest.mark.slow
 def test_a_missing_key_or_reference_is_known_before_anything_runs(tmp_path: Path) -> None:
     judge = "judge={kind: llm, model: m, api_key_env: POLYPACA_NO_SUCH_KEY}"
     result = _polypaca("run", TINY, judge, "--yes", cwd=tmp_path)

@@ -94,7 +94,13 @@ def test_k_bounds_how_many_come_and_does_not_reorder_them(detector: Detector, k:
 
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(st.characters(exclude_categories=[]), max_size=200))
-@pytest.mark.parametrize("name", sorted(detectors.DETECTORS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name == "lingua" else [])
+        for name in sorted(detectors.DETECTORS)
+    ],
+)
 def test_any_string_is_allowed(name: str, text: str, small_model: Path) -> None:
     assert len(_load(name, small_model).predict(text, 2)) <= 2
 

@@ -18,6 +18,8 @@ from polypaca.llm.records import Failure, Reply, Request
 
 from .mock_server import Answer, MockServer, serve
 
+pytestmark = pytest.mark.slow  # servers ask to wait, and are waited for
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
