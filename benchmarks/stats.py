@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polypaca.stats.answers import Answers, stack_answers
-from polypaca.stats.comparisons import Pair, compare
+from polypaca.stats.comparisons import RowPair, compare
 from polypaca.stats.correlations import KINDS, correlation
 from polypaca.stats.intervals import (
     BOOTSTRAP,
@@ -250,7 +250,7 @@ def _headline(seed: int, best: float, margin: float | None) -> bool:
     """Whether a headline makes any false claim."""
     generator = np.random.default_rng(seed)
     table: dict[str, dict[str, Answers]] = {}
-    pairs: list[Pair] = []
+    pairs: list[RowPair] = []
     codes = ["a", "b", "c", "d", "e", "f"]
     for group in range(5):
         effect = generator.normal(2, 0.5, (50, 6))
@@ -261,7 +261,7 @@ def _headline(seed: int, best: float, margin: float | None) -> bool:
             rated += best if recipe == 0 else 0.0
             table[name] = {code: _plain(rated[:, at]) for at, code in enumerate(codes)}
         pairs += [
-            Pair(a, b, "seen", None, codes, "after", "headline")
+            RowPair(a, b, "seen", None, codes, "after", "headline")
             for place, a in enumerate(names)
             for b in names[place + 1 :]
         ]

@@ -5,7 +5,7 @@ import pytest
 
 from polypaca.core.results import Comparison, Interval, RowLabel, Seeds
 from polypaca.stats.answers import Answers, Seed, Table, stack_answers
-from polypaca.stats.comparisons import Pair, compare, detectable, recipe_pairs, system_pairs
+from polypaca.stats.comparisons import RowPair, compare, detectable, recipe_pairs, system_pairs
 from polypaca.stats.intervals import resampling
 from polypaca.stats.summary import study_scopes
 
@@ -31,11 +31,13 @@ def _row(name: str, model: str = "m", *, recipe: bool = True, control: bool = Fa
     )  # fmt: skip
 
 
-def _pair(a: str, b: str, *, headline: bool = True) -> Pair:
-    return Pair(a, b, "seen", None, ["en"], "after", "headline" if headline else None)
+def _pair(a: str, b: str, *, headline: bool = True) -> RowPair:
+    return RowPair(a, b, "seen", None, ["en"], "after", "headline" if headline else None)
 
 
-def _compare(table: Table, pairs: list[Pair], *, margin: float | None = None) -> list[Comparison]:
+def _compare(
+    table: Table, pairs: list[RowPair], *, margin: float | None = None
+) -> list[Comparison]:
     size = len(next(iter(next(iter(table.values())).values())).prompt_values("gate"))
     drawn = resampling(size, 1000, 0.95, 1)
     return compare(pairs, table, drawn, top=3, margin=margin, seed=1)

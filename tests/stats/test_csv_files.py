@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polypaca.core.errors import DataError, UserError
-from polypaca.stats.csv_files import Row, parse, raise_problems, read_table
+from polypaca.stats.csv_files import NumberRow, parse, raise_problems, read_table
 
 COLUMNS = ("name", "score")
 ROWS = [("a", 12.5), ("b", 7.25), ("c", 130.0)]
 
 
-def _read(path: Path) -> list[Row]:
+def _read(path: Path) -> list[NumberRow]:
     table = read_table(path, COLUMNS)
     rows = parse(table, texts=("name",), numbers=("score",))
     raise_problems(table.problems)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypaca.stats.csv_files import Row
+from polypaca.stats.csv_files import NumberRow
 from polypaca.stats.spellings import item_key, language_key, name_key, unify_spellings
 
 NAMES = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "Zs"]), min_size=1)
@@ -56,7 +56,9 @@ def test_regions_and_scripts_stay_apart() -> None:
 
 
 def test_the_first_spelling_stands_for_all_and_each_other_is_noted_once() -> None:
-    rows = [Row(n, {"system": name}) for n, name in enumerate(["A b", "a b", "A  b", "a b"], 2)]
+    rows = [
+        NumberRow(n, {"system": name}) for n, name in enumerate(["A b", "a b", "A  b", "a b"], 2)
+    ]
     found, notes = unify_spellings(rows, {"system": name_key})
     assert {row.text("system") for row in found} == {"A b"}
     assert notes == [

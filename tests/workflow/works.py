@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from polypaca.core.work import HOW_TO_RUN, Context, Facts, SealedFolder, SingleWork
-from polypaca.workflow.steps import Group, Task
+from polypaca.workflow.steps import ProcessGroup, Task
 
 
 def _nothing(folder: Path) -> None:
@@ -49,4 +49,6 @@ def task(
 ) -> Task:
     """A task of a stage; those of `train` may be dealt out to several processes."""
     work = Stand(step=task_id, stage=stage, settings=settings or {}, does=does)
-    return Task(task_id, work, inputs or {}, group=Group(group, splits=stage == "train"), **more)
+    return Task(
+        task_id, work, inputs or {}, group=ProcessGroup(group, splits=stage == "train"), **more
+    )

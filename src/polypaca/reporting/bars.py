@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from polypaca.reporting.labels import LINE, label_lines, label_space
 from polypaca.reporting.layout import (
     DASH,
-    Group,
     Index,
     Measure,
+    RowGroup,
     format_value,
     get_interval,
     row_colours,
@@ -61,7 +61,7 @@ def to_pdf(chart: Chart) -> bytes:
 
 def bar_values(
     analysis: Analysis,
-    group: Group,
+    group: RowGroup,
     scores: Index,
     scope: str,
     language: str | None,

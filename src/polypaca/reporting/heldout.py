@@ -8,7 +8,7 @@ from polypaca.reporting.layout import language_name, range_text, row_colours, ro
 
 if TYPE_CHECKING:
     from polypaca.core.results import Analysis, CellCost, RowLabel
-    from polypaca.reporting.layout import Group
+    from polypaca.reporting.layout import RowGroup
 
 _DECIMALS = 3
 
@@ -62,7 +62,7 @@ def _having(code: str, cells: dict[str, CellCost]) -> list[CellCost]:
     return [cell for cell in cells.values() if code in cell.heldout]
 
 
-def _cells_of(group: Group, cells: dict[str, CellCost]) -> list[tuple[CellCost, RowLabel]]:
+def _cells_of(group: RowGroup, cells: dict[str, CellCost]) -> list[tuple[CellCost, RowLabel]]:
     """The group's cells, each once, with the first row that they are a part of."""
     if group.control:
         return []

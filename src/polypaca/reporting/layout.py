@@ -32,7 +32,7 @@ DASH = "–"
 
 
 @dataclass(frozen=True)
-class Group:
+class RowGroup:
     """Rows that stand together: the recipes of one model and method, or what is not trained."""
 
     title: str
@@ -41,7 +41,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Column:
+class ScoreColumn:
     """One column of scores: a language, or the average over the languages of a scope."""
 
     scope: Scope
@@ -60,29 +60,29 @@ def scores_by_key(analysis: Analysis) -> Index:
     return {(score.row, score.scope, score.language): score for score in analysis.scores}
 
 
-def row_groups(analysis: Analysis) -> list[Group]:
+def row_groups(analysis: Analysis) -> list[RowGroup]:
     """Recipes by model and method, then other systems, then controls; each in the given order."""
     trained: dict[tuple[str, str], list[RowLabel]] = {}
     for row in analysis.rows:
         if not row.control and row.method is not None:
             trained.setdefault((row.model, row.method), []).append(row)
     groups = [
-        Group(f"{model} · {method}", tuple(rows)) for (model, method), rows in trained.items()
+        RowGroup(f"{model} · {method}", tuple(rows)) for (model, method), rows in trained.items()
     ]
     others = tuple(row for row in analysis.rows if not row.control and row.method is None)
     controls = tuple(row for row in analysis.rows if row.control)
     if others:
-        groups.append(Group("Not trained in this study", others))
+        groups.append(RowGroup("Not trained in this study", others))
     if controls:
-        groups.append(Group("Controls", controls, control=True))
+        groups.append(RowGroup("Controls", controls, control=True))
     return groups
 
 
-def panel_groups(analysis: Analysis) -> list[Group]:
+def panel_groups(analysis: Analysis) -> list[RowGroup]:
     """The groups as figures show them: controls join the recipes that they are controls of."""
     groups = row_groups(analysis)
     controls = [row for group in groups if group.control for row in group.rows]
-    panels: list[Group] = []
+    panels: list[RowGroup] = []
     placed: set[str] = set()
     for group in groups:
         if group.control:
@@ -96,10 +96,10 @@ def panel_groups(analysis: Analysis) -> list[Group]:
             and row.method in (None, first.method)
         ]
         placed.update(row.id for row in mine)
-        panels.append(Group(group.title, (*group.rows, *mine)))
+        panels.append(RowGroup(group.title, (*group.rows, *mine)))
     rest = tuple(row for row in controls if row.id not in placed)
     if rest:
-        panels.append(Group("Controls", rest, control=True))
+        panels.append(RowGroup("Controls", rest, control=True))
     return panels
 
 
@@ -116,7 +116,7 @@ def row_names(rows: tuple[RowLabel, ...]) -> list[str]:
     return unique
 
 
-def score_columns(analysis: Analysis) -> list[Column]:
+def score_columns(analysis: Analysis) -> list[ScoreColumn]:
     """Seen languages, their average, unseen languages, their average (where there are several)."""
     columns = []
     scopes: tuple[Literal["seen", "unseen"], ...] = ("seen", "unseen")
@@ -128,11 +128,11 @@ def score_columns(analysis: Analysis) -> list[Column]:
             if (language in analysis.train_languages) == seen
         ]
         columns += [
-            Column("language", language, language_name(analysis, language), seen)
+            ScoreColumn("language", language, language_name(analysis, language), seen)
             for language in languages
         ]
         if len(languages) > 1:
-            columns.append(Column(scope, None, "average", seen))
+            columns.append(ScoreColumn(scope, None, "average", seen))
     return columns
 
 

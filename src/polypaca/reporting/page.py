@@ -17,8 +17,8 @@ from polypaca.reporting.heldout import heldout_table
 from polypaca.reporting.layout import (
     DASH,
     SHARES,
-    Column,
     Measure,
+    ScoreColumn,
     confidence_level,
     format_range,
     format_value,
@@ -203,7 +203,7 @@ def _table(analysis: Analysis, measure: Measure) -> dict[str, Any]:
 
 
 def _cell(
-    score: Score | None, column: Column, measure: Measure, best: str | None
+    score: Score | None, column: ScoreColumn, measure: Measure, best: str | None
 ) -> dict[str, Any]:
     """One number of the main table; where there is none, `why` says why not."""
     interval = get_interval(score, measure)
@@ -218,7 +218,9 @@ def _cell(
     }
 
 
-def _best(analysis: Analysis, rows: tuple[RowLabel, ...], measure: Measure) -> dict[Column, str]:
+def _best(
+    analysis: Analysis, rows: tuple[RowLabel, ...], measure: Measure
+) -> dict[ScoreColumn, str]:
     """Per column, the best value as it is written, where there is something to compare.
 
     What is written decides, so that two equal numbers are both best; a column in which all are

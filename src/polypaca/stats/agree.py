@@ -12,7 +12,7 @@ from polypaca.core.results import Result
 from polypaca.core.tables import Column, Grid
 from polypaca.stats.alpha import Alpha, alpha_interval
 from polypaca.stats.correlations import KINDS, Correlation, Kind, correlation
-from polypaca.stats.csv_files import Row, parse, raise_problems, read_table
+from polypaca.stats.csv_files import NumberRow, parse, raise_problems, read_table
 from polypaca.stats.scales import gap_note, tops_note
 from polypaca.stats.scores_csv import agreement_rows, is_report_scores
 from polypaca.stats.spellings import (
@@ -89,7 +89,7 @@ def agree(path: Path, *, confidence: float = 0.95) -> Agreement:
     joined, spelled = unify_spellings(rows, keys)
     problems = [*table.problems, *_repeated(path, rows, joined, has_items=has_items)]
     raise_problems(problems)
-    by_language: dict[str, list[Row]] = {}
+    by_language: dict[str, list[NumberRow]] = {}
     for row in joined:
         by_language.setdefault(row.text("language"), []).append(row)
     agreements = [
@@ -105,7 +105,7 @@ def agree(path: Path, *, confidence: float = 0.95) -> Agreement:
 
 
 def _repeated(
-    path: Path, written: Sequence[Row], rows: Sequence[Row], *, has_items: bool
+    path: Path, written: Sequence[NumberRow], rows: Sequence[NumberRow], *, has_items: bool
 ) -> list[Problem]:
     """Duplicate rows, and rows without an item."""
     problems = []
@@ -126,7 +126,7 @@ def _repeated(
 
 
 def _language(
-    code: str, rows: Sequence[Row], *, has_items: bool, confidence: float
+    code: str, rows: Sequence[NumberRow], *, has_items: bool, confidence: float
 ) -> LanguageAgreement:
     by_system = _by_system(rows)
     systems = {name: [_pair(row) for row in own] for name, own in by_system.items()}
@@ -165,23 +165,23 @@ def _language(
     )
 
 
-def _by_system(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+def _by_system(rows: Sequence[NumberRow]) -> dict[str, list[NumberRow]]:
+    found: dict[str, list[NumberRow]] = {}
     for row in rows:
         found.setdefault(row.text("system"), []).append(row)
     return found
 
 
-def _pair(row: Row) -> tuple[float, float]:
+def _pair(row: NumberRow) -> tuple[float, float]:
     return row.number("judge") or 0.0, row.number("human") or 0.0
 
 
-def _common(by_system: dict[str, list[Row]]) -> set[str]:
+def _common(by_system: dict[str, list[NumberRow]]) -> set[str]:
     """The items that every system has."""
     return set.intersection(*({row.text("item") for row in own} for own in by_system.values()))
 
 
-def _notes(found: LanguageAgreement, rows: Sequence[Row]) -> list[str]:
+def _notes(found: LanguageAgreement, rows: Sequence[NumberRow]) -> list[str]:
     """What a reader must know of one language's numbers."""
     code = found.language
     notes = [_items_note(found, rows)] if found.common != found.of else []
@@ -207,7 +207,7 @@ def _notes(found: LanguageAgreement, rows: Sequence[Row]) -> list[str]:
     return notes
 
 
-def _items_note(found: LanguageAgreement, rows: Sequence[Row]) -> str:
+def _items_note(found: LanguageAgreement, rows: Sequence[NumberRow]) -> str:
     counts = {name: len(own) for name, own in _by_system(rows).items()}
     fewest = sorted(counts, key=lambda name: counts[name])[:_NAMED]
     few = ", ".join(f"{name} {counts[name]}" for name in fewest)

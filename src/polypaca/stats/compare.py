@@ -10,7 +10,7 @@ from pydantic import Field
 from polypaca.core.errors import Problem
 from polypaca.core.results import Result
 from polypaca.core.tables import Column, Grid
-from polypaca.stats.csv_files import Row, parse, raise_problems, read_table
+from polypaca.stats.csv_files import NumberRow, parse, raise_problems, read_table
 from polypaca.stats.scales import disjoint_note
 from polypaca.stats.scores_csv import comparison_rows, is_report_scores
 from polypaca.stats.spellings import duplicate_problem, language_key, name_key, unify_spellings
@@ -97,7 +97,7 @@ def rank(path: Path) -> Ranking:
     rows, spelled = unify_spellings(written, keys)
     raise_problems([*table.problems, *_problems(path, written, rows)])
     has_intervals = any(row.number("low") is not None for row in rows)
-    grouped: dict[tuple[str, str], list[Row]] = {}
+    grouped: dict[tuple[str, str], list[NumberRow]] = {}
     for row in rows:
         grouped.setdefault((row.text("model"), row.text("language")), []).append(row)
     several = {key: own for key, own in grouped.items() if len(own) > 1}
@@ -125,7 +125,7 @@ def rank(path: Path) -> Ranking:
     )
 
 
-def _problems(path: Path, written: Sequence[Row], rows: Sequence[Row]) -> list[Problem]:
+def _problems(path: Path, written: Sequence[NumberRow], rows: Sequence[NumberRow]) -> list[Problem]:
     problems = []
     seen: dict[tuple[str, ...], int] = {}
     for row, original in zip(rows, written, strict=True):
@@ -148,7 +148,7 @@ def _problems(path: Path, written: Sequence[Row], rows: Sequence[Row]) -> list[P
     return problems
 
 
-def _place(model: str, language: str, rows: Sequence[Row]) -> Place:
+def _place(model: str, language: str, rows: Sequence[NumberRow]) -> Place:
     top = max(row.number("score") or 0.0 for row in rows)
     leaders = [row for row in rows if _equal(row.number("score") or 0.0, top)]
     others = [row for row in rows if row not in leaders]
@@ -169,7 +169,7 @@ def _place(model: str, language: str, rows: Sequence[Row]) -> Place:
     )
 
 
-def _overlap(a: Row, b: Row) -> bool | None:
+def _overlap(a: NumberRow, b: NumberRow) -> bool | None:
     """Whether two intervals overlap; None where one has none."""
     ends = [row.number(name) for row in (a, b) for name in ("low", "high")]
     if any(end is None for end in ends):
@@ -200,7 +200,7 @@ def _counts(places: Sequence[Place], recipes: Sequence[str]) -> list[Count]:
     return found
 
 
-def _versus(a: str, b: str, groups: Sequence[Sequence[Row]]) -> Versus | None:
+def _versus(a: str, b: str, groups: Sequence[Sequence[NumberRow]]) -> Versus | None:
     pairs = []
     for rows in groups:
         by_recipe = {row.text("recipe"): row for row in rows}
@@ -277,7 +277,7 @@ def _notes(single: int, *, has_intervals: bool) -> list[str]:
     return found
 
 
-def _scales(rows: Sequence[Row]) -> list[str]:
+def _scales(rows: Sequence[NumberRow]) -> list[str]:
     """A word where recipes, whose scores are compared, seem to have scales of their own."""
     groups: dict[str, list[float]] = {}
     for row in rows:

@@ -33,7 +33,7 @@ _MOST_FLIPS = 500_000
 
 
 @dataclass(frozen=True)
-class Pair:
+class RowPair:
     """A comparison to make."""
 
     a: str
@@ -47,7 +47,7 @@ class Pair:
 
 def recipe_pairs(
     rows: Sequence[RowLabel], scopes: Sequence[ScopeLanguages], measure: Compared
-) -> Iterator[Pair]:
+) -> Iterator[RowPair]:
     """Every two recipes of one model and method in every scope; the headline uses two of them."""
     recipes = [row for row in rows if row.recipe and not row.control]
     for a, b in combinations(recipes, 2):
@@ -55,12 +55,12 @@ def recipe_pairs(
             continue
         for scope, language, languages in scopes:
             family: Family | None = "headline" if scope in _HEADLINE else None
-            yield Pair(a.id, b.id, scope, language, languages, measure, family)
+            yield RowPair(a.id, b.id, scope, language, languages, measure, family)
 
 
 def system_pairs(
     rows: Sequence[RowLabel], scopes: Sequence[ScopeLanguages], measure: Compared
-) -> Iterator[Pair]:
+) -> Iterator[RowPair]:
     """Every recipe with every system that was not trained here and is no control."""
     recipes = [row for row in rows if row.recipe and not row.control]
     others = [row for row in rows if not row.recipe and not row.control]
@@ -68,11 +68,11 @@ def system_pairs(
         for b in others:
             for scope, language, languages in scopes:
                 family: Family | None = "systems" if scope == "seen" else None
-                yield Pair(a.id, b.id, scope, language, languages, measure, family)
+                yield RowPair(a.id, b.id, scope, language, languages, measure, family)
 
 
 def compare(
-    pairs: Sequence[Pair],
+    pairs: Sequence[RowPair],
     table: Table,
     drawn: Resampling,
     *,
@@ -106,7 +106,7 @@ def compare(
     return [found[place] for place in range(len(made))]
 
 
-def _sample(pair: Pair, table: Table, top: float) -> Sample | None:
+def _sample(pair: RowPair, table: Table, top: float) -> Sample | None:
     mine, theirs = table[pair.a], table[pair.b]
     if not pair.languages or any(c not in mine or c not in theirs for c in pair.languages):
         return None
@@ -120,7 +120,7 @@ def _sample(pair: Pair, table: Table, top: float) -> Sample | None:
 
 
 def _family(
-    own: Sequence[tuple[Pair, Sample, Interval]],
+    own: Sequence[tuple[RowPair, Sample, Interval]],
     table: Table,
     confidence: float,
     family: Family | None,
@@ -210,7 +210,7 @@ def _margin_tests(
     return list(zip(over_prompts, over_seeds, strict=True))
 
 
-def _seed_means(pair: Pair, sample: Sample, table: Table) -> tuple[dict[int, float], float]:
+def _seed_means(pair: RowPair, sample: Sample, table: Table) -> tuple[dict[int, float], float]:
     """The difference by seed, over prompts that both have in that seed, and its resolution."""
     mine = [table[pair.a][code] for code in pair.languages]
     theirs = [table[pair.b][code] for code in pair.languages]

@@ -11,7 +11,7 @@ import numpy as np
 
 from polypaca.core.results import TOTAL_PROMPTS
 from polypaca.stats.caveats import control_note
-from polypaca.stats.comparisons import Pair
+from polypaca.stats.comparisons import RowPair
 from polypaca.stats.intervals import mean_over_languages
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def control_pairs(
     rows: Sequence[RowLabel], table: Table, systems: Sequence[SystemLabel]
-) -> Iterator[Pair]:
+) -> Iterator[RowPair]:
     """Every recipe but `monolingual` with the controls of its model and method."""
     tuned = {label.system: label.tuned_on for label in systems}
     for row in rows:
@@ -37,7 +37,7 @@ def control_pairs(
                 or (control.recipe, control.method) == (row.recipe, row.method)
             )
             if control.control and mine:
-                yield Pair(row.id, control.id, "transfer", None, foreign, "before", "controls")
+                yield RowPair(row.id, control.id, "transfer", None, foreign, "before", "controls")
 
 
 def control_notes(

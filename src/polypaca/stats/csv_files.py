@@ -19,7 +19,7 @@ _SHOWN = 20  # problems
 
 
 @dataclass(frozen=True)
-class Row:
+class NumberRow:
     """A row with the line that it begins on."""
 
     line: int
@@ -36,7 +36,7 @@ class Row:
 
 
 @dataclass
-class Table:
+class NumberTable:
     """The fields of a file, with its problems and notes."""
 
     path: Path
@@ -47,7 +47,7 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
 
-def read_table(path: Path, columns: Sequence[str]) -> Table:
+def read_table(path: Path, columns: Sequence[str]) -> NumberTable:
     """Read a file with a header, whose fields stand between commas, semicolons, tabs or bars.
 
     Rows of empty fields alone, which spreadsheets leave below a table, are skipped and counted.
@@ -62,7 +62,7 @@ def read_table(path: Path, columns: Sequence[str]) -> Table:
     delimiter, body, above = divided(read_text(path), columns)
     records = csv_rows(body, delimiter, path, above)
     _, header = next(records, (1, []))
-    table = Table(path, delimiter, [name.strip() for name in header])
+    table = NumberTable(path, delimiter, [name.strip() for name in header])
     blank = 0
     for line, fields in records:
         if not any(given.strip() for given in fields):
@@ -80,8 +80,12 @@ def read_table(path: Path, columns: Sequence[str]) -> Table:
 
 
 def parse(
-    table: Table, *, texts: Sequence[str], numbers: Sequence[str], optional: Sequence[str] = ()
-) -> list[Row]:
+    table: NumberTable,
+    *,
+    texts: Sequence[str],
+    numbers: Sequence[str],
+    optional: Sequence[str] = (),
+) -> list[NumberRow]:
     """The rows of a table; what is wrong with others is added to its problems.
 
     Args:
@@ -112,7 +116,7 @@ def parse(
             Problem(f"{table.path}:{line}, column {at}", what, hint) for at, what, hint in wrong
         ]
         if not wrong:
-            rows.append(Row(line, values))
+            rows.append(NumberRow(line, values))
     return rows
 
 
@@ -140,7 +144,7 @@ def _delimiter_name(delimiter: str) -> str:
     return {",": "a comma", ";": "a semicolon", "\t": "a tab"}.get(delimiter, f"a {delimiter}")
 
 
-def _check_header(table: Table, required: Sequence[str]) -> None:
+def _check_header(table: NumberTable, required: Sequence[str]) -> None:
     header = table.header
     missing = [name for name in required if name not in header]
     if missing:

@@ -10,7 +10,7 @@ from polypaca.core.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from polypaca.stats.csv_files import Table
+    from polypaca.stats.csv_files import NumberTable
 
 _OWN = ("row", "scope", "language", "control", "gate", "gate_low")
 # What `agree` reads, and the columns that hold it.
@@ -18,12 +18,12 @@ _AGREED = {"system": "row", "language": "language", "judge": "before", "human": 
 _MEANT = {"after": "totals after the gate", "gate": "gate pass rates"}
 
 
-def is_report_scores(table: Table) -> bool:
+def is_report_scores(table: NumberTable) -> bool:
     """Whether a table is what the report writes, perhaps with columns added."""
     return set(_OWN) <= set(table.header)
 
 
-def comparison_rows(table: Table) -> Table:
+def comparison_rows(table: NumberTable) -> NumberTable:
     """The recipes' scores in single languages, as rows of `model, language, recipe, score`.
 
     Averages, controls and other systems are left out and counted, as is what has no rating; under
@@ -54,7 +54,7 @@ def _compared(fields: Mapping[str, str], measure: str) -> list[str]:
     return [model, fields["language"], fields["recipe"], *numbers]
 
 
-def agreement_rows(table: Table) -> Table:
+def agreement_rows(table: NumberTable) -> NumberTable:
     """Every row's total in single languages, as rows of `system, language, judge, human`.
 
     The judge's totals are those before the gate, which say what it thought of the answers.

@@ -12,12 +12,12 @@ from polypaca.core.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from polypaca.stats.csv_files import Row
+    from polypaca.stats.csv_files import NumberRow
 
 
 def unify_spellings(
-    rows: Sequence[Row], keys: Mapping[str, Callable[[str], str]]
-) -> tuple[list[Row], list[str]]:
+    rows: Sequence[NumberRow], keys: Mapping[str, Callable[[str], str]]
+) -> tuple[list[NumberRow], list[str]]:
     """The rows with the first spelling of everything, and a note on each other spelling.
 
     Args:
@@ -48,7 +48,12 @@ def unify_spellings(
 
 
 def duplicate_problem(
-    where: str, written: Row, key: tuple[str, ...], names: Sequence[str], line: int, hint: str = ""
+    where: str,
+    written: NumberRow,
+    key: tuple[str, ...],
+    names: Sequence[str],
+    line: int,
+    hint: str = "",
 ) -> Problem:
     """The problem that a row says again what is on an earlier line, in whatever spelling.
 

@@ -80,7 +80,7 @@ class System:
 
 
 @dataclass(frozen=True)
-class Pair:
+class RecipePair:
     """Two recipes of one model, method and seed whose responses are compared."""
 
     id: str  # `tiny-neox.lora.monolingual-vs-multilingual.s1`
@@ -277,7 +277,7 @@ def pairwise_settings(judge: Choice) -> PairwiseSettings | None:
     return judge.pairwise if isinstance(judge, LlmJudgeSettings) else None
 
 
-def pairs(study: Study) -> list[Pair]:
+def pairs(study: Study) -> list[RecipePair]:
     """The pairs of recipes whose responses the judge compares."""
     settings = pairwise_settings(study.judge)
     if settings is None:
@@ -298,7 +298,7 @@ def pairs(study: Study) -> list[Pair]:
             }
             if both:
                 rows = (row_id(model, method, a), row_id(model, method, b))
-                compared.append(Pair(f"{rows[0]}-vs-{b}.s{seed}", rows, both))
+                compared.append(RecipePair(f"{rows[0]}-vs-{b}.s{seed}", rows, both))
     return compared
 
 

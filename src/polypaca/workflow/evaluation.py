@@ -25,7 +25,7 @@ from polypaca.study.grid import (
 )
 from polypaca.study.system_entries import GivenSystem, ModelSystem, ServedSystem
 from polypaca.workflow import layout
-from polypaca.workflow.steps import Group
+from polypaca.workflow.steps import ProcessGroup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,15 +40,15 @@ if TYPE_CHECKING:
     )
     from polypaca.core.settings import Choice
     from polypaca.llm.endpoint import ServedModel
-    from polypaca.study.grid import Pair, System
-    from polypaca.workflow.task_list import Cells, Data, TaskList
+    from polypaca.study.grid import RecipePair, System
+    from polypaca.workflow.task_list import Cells, PreparedData, TaskList
 
-_JUDGE = Group("judge")
-_ANALYZE = Group("analyze")
+_JUDGE = ProcessGroup("judge")
+_ANALYZE = ProcessGroup("analyze")
 _SHUFFLE_SEED = 1
 
 
-def add_evaluation(tasks: TaskList, data: Data, cells: Cells) -> None:
+def add_evaluation(tasks: TaskList, data: PreparedData, cells: Cells) -> None:
     """Add the tasks of `generate` and after."""
     study = tasks.study
     responses: dict[str, ResponsesFolder] = {}
@@ -93,7 +93,7 @@ def add_evaluation(tasks: TaskList, data: Data, cells: Cells) -> None:
 def _responses(
     tasks: TaskList,
     system: System,
-    data: Data,
+    data: PreparedData,
     checkpoint: CellFolder | None,
     responses: Mapping[str, ResponsesFolder],
 ) -> ResponsesFolder:
@@ -101,7 +101,7 @@ def _responses(
     if system.shuffled:
         source = responses[system.shuffled.id]
         shuffle = ShuffleAnswers(responses=source, system=system.id, seed=_SHUFFLE_SEED)
-        return tasks.add(task_id, shuffle, Group("shuffle"))
+        return tasks.add(task_id, shuffle, ProcessGroup("shuffle"))
     if isinstance(entry, GivenSystem):
         take = TakeAnswers(
             prompts=data.prompts,
@@ -110,7 +110,7 @@ def _responses(
             languages=system.languages,
         )
         pins = tasks.source_pins(entry.answers, system.languages)
-        return tasks.add(task_id, take, Group("answers"), pins=pins)
+        return tasks.add(task_id, take, ProcessGroup("answers"), pins=pins)
     template = _template(tasks, system)
     served = _served(tasks, system)
     if served:
@@ -124,7 +124,7 @@ def _responses(
             generate=study.generate,
             account=tasks.out / layout.SPENDING,
         )
-        return tasks.add(task_id, ask, Group("ask"))
+        return tasks.add(task_id, ask, ProcessGroup("ask"))
     assert template is not None
     answer = AnswerPrompts(
         prompts=data.prompts,
@@ -135,7 +135,7 @@ def _responses(
         template=template,
         generate=study.generate,
     )
-    return tasks.add(task_id, answer, Group(f"generate-{system.model}"), all_cores=True)
+    return tasks.add(task_id, answer, ProcessGroup(f"generate-{system.model}"), all_cores=True)
 
 
 def _served(tasks: TaskList, system: System) -> ServedModel | None:
@@ -187,12 +187,14 @@ def _gate(
 ) -> GateFolder:
     gate = tasks.study.gate
     work = CheckLanguage(responses=responses, prompts=prompts, gate=gate)
-    return tasks.add(layout.gate(system), work, Group("gate"), pins=tasks.settings_pins(gate))
+    return tasks.add(
+        layout.gate(system), work, ProcessGroup("gate"), pins=tasks.settings_pins(gate)
+    )
 
 
 def _pair(
     tasks: TaskList,
-    pair: Pair,
+    pair: RecipePair,
     responses: Mapping[str, ResponsesFolder],
     prompts: PromptsFolder,
 ) -> PairsFolder:

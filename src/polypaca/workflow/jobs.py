@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from polypaca.workflow.steps import Group, Task
+    from polypaca.workflow.steps import ProcessGroup, Task
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def deal_jobs(
     training is `launched` on several devices, each cell is a job of its own and has the machine to
     itself: processes that train together end together.
     """
-    groups: dict[Group, list[Task]] = {}
+    groups: dict[ProcessGroup, list[Task]] = {}
     for task in tasks:
         if task.id in reasons:
             groups.setdefault(task.group, []).append(task)
@@ -120,7 +120,7 @@ def job_threads(
     study's own shape, and not on what happens to be pending: the jobs that a stage of the whole
     study has at once share the cores.
     """
-    shape: dict[str, dict[Group, int]] = {}
+    shape: dict[str, dict[ProcessGroup, int]] = {}
     for task in tasks:
         if not task.all_cores:
             groups = shape.setdefault(task.stage, {})
@@ -137,7 +137,7 @@ def job_threads(
     }
 
 
-def _parts(group: Group, tasks: int, processes: int) -> int:
+def _parts(group: ProcessGroup, tasks: int, processes: int) -> int:
     return min(processes, tasks) if group.splits else 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from polypaca.study.grid import Cell, Pair, System
+    from polypaca.study.grid import Cell, RecipePair, System
 
 PROMPTS = "data/prompts"
 INSTRUCTIONS = "data/instructions"
@@ -57,6 +57,6 @@ def gate(system: System) -> str:
     return f"systems/{system.id}/gate"
 
 
-def pair(compared: Pair) -> str:
+def pair(compared: RecipePair) -> str:
     """What the judge prefers of two recipes."""
     return f"pairs/{compared.id}"

@@ -15,7 +15,7 @@ STAGES = ("prepare", "translate", "mix", "train", "generate", "judge", "analyze"
 
 
 @dataclass(frozen=True)
-class Group:
+class ProcessGroup:
     """Tasks that may share a process.
 
     Attributes:
@@ -47,7 +47,7 @@ class Task:
     inputs: Mapping[str, Task] = field(default_factory=dict)
     guards: tuple[Task, ...] = ()
     pins: Json = field(default_factory=dict)
-    group: Group = Group("")
+    group: ProcessGroup = ProcessGroup("")
     cost: float = 1.0
     all_cores: bool = False
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from polypaca.core.settings import user_paths
-from polypaca.workflow.steps import Group, Task
+from polypaca.workflow.steps import ProcessGroup, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ K = TypeVar("K", bound="SealedFolder[Facts]")
 
 
 @dataclass(frozen=True)
-class Data:
+class PreparedData:
     """The folders that `prepare` and `translate` leave; bases by model, the last by language."""
 
     prompts: PromptsFolder
@@ -70,7 +70,7 @@ class TaskList:
         self,
         task_id: str,
         work: Work[K],
-        group: Group,
+        group: ProcessGroup,
         *,
         guards: Sequence[str] = (),
         pins: Json | None = None,

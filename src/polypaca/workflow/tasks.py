@@ -21,8 +21,8 @@ from polypaca.study.grid import (
 )
 from polypaca.workflow import layout
 from polypaca.workflow.evaluation import add_evaluation
-from polypaca.workflow.steps import Group
-from polypaca.workflow.task_list import Cells, Data, TaskList
+from polypaca.workflow.steps import ProcessGroup
+from polypaca.workflow.task_list import Cells, PreparedData, TaskList
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from polypaca.workflow.fingerprints import Fingerprints
     from polypaca.workflow.steps import Task
 
-_PREPARE, _MIX = Group("prepare"), Group("mix")
+_PREPARE, _MIX = ProcessGroup("prepare"), ProcessGroup("mix")
 
 
 def study_tasks(study: Study, out: Path, fingerprints: Fingerprints) -> list[Task]:
@@ -56,7 +56,7 @@ def study_tasks(study: Study, out: Path, fingerprints: Fingerprints) -> list[Tas
     return list(tasks)
 
 
-def _data(tasks: TaskList) -> Data:
+def _data(tasks: TaskList) -> PreparedData:
     study = tasks.study
     prompts = _prompts(tasks)
     instructions = _instructions(tasks, prompts)
@@ -64,7 +64,7 @@ def _data(tasks: TaskList) -> Data:
     translations = {
         code: _translation(tasks, code, prompts, instructions) for code in study.languages.train
     }
-    return Data(prompts, instructions, bases, translations)
+    return PreparedData(prompts, instructions, bases, translations)
 
 
 def _prompts(tasks: TaskList) -> PromptsFolder:
@@ -110,7 +110,7 @@ def _base(tasks: TaskList, model: Model) -> BaseFolder:
     sources = {"source": model.source, "tokenizer": model.tokenizer}
     work = PrepareBase(**sources, revision=model.revision, config=model.config, seed=model.seed)
     pins: Json = {key: tasks.source_pins(source) for key, source in sources.items() if source}
-    group = Group(f"base-{model.name}")
+    group = ProcessGroup(f"base-{model.name}")
     return tasks.add(layout.base(model.name), work, group, pins=pins, all_cores=True)
 
 
@@ -122,7 +122,7 @@ def _translation(
     engine = translation_engines(study).get(code)
     if translate is None or engine is None:
         passed = PassOn(instructions=instructions, language=code, gate=study.gate)
-        group = Group("translate")
+        group = ProcessGroup("translate")
         return tasks.add(layout.translation(code), passed, group, pins=gate)
     engine = with_slots(engine, {"source": translate.source, "language": code})
     # Only prompts in this very language can be found in its translations.
@@ -144,11 +144,11 @@ def _translation(
     if gate:
         pins["gate"] = gate
     # Languages do not wait for one another, and an engine uses all threads.
-    group = Group(f"translate-{code}")
+    group = ProcessGroup(f"translate-{code}")
     return tasks.add(layout.translation(code), work, group, pins=pins, all_cores=True)
 
 
-def _cells(tasks: TaskList, data: Data) -> Cells:
+def _cells(tasks: TaskList, data: PreparedData) -> Cells:
     study = tasks.study
     mixtures: dict[str, MixtureFolder] = {}
     lengths: dict[str, LengthsFolder] = {}
@@ -165,7 +165,7 @@ def _cells(tasks: TaskList, data: Data) -> Cells:
     return Cells(mixtures, ledger, trained)
 
 
-def _lengths(tasks: TaskList, cell: Cell, data: Data) -> LengthsFolder:
+def _lengths(tasks: TaskList, cell: Cell, data: PreparedData) -> LengthsFolder:
     template = tasks.study.methods[cell.method].template
     work = MeasureLengths(
         base=data.bases[cell.model], translations=data.translations, template=template
@@ -173,7 +173,9 @@ def _lengths(tasks: TaskList, cell: Cell, data: Data) -> LengthsFolder:
     return tasks.add(layout.lengths(cell.model, template), work, _MIX)
 
 
-def _mixture(tasks: TaskList, cell: Cell, data: Data, lengths: LengthsFolder) -> MixtureFolder:
+def _mixture(
+    tasks: TaskList, cell: Cell, data: PreparedData, lengths: LengthsFolder
+) -> MixtureFolder:
     study, mixture, method = tasks.study, cell.mixture, tasks.study.methods[cell.method]
     # A size in tokens differs between tokenizers, templates and length limits.
     counts_tokens = study.budget.unit != "examples" or mixture.needs_tokens
@@ -197,7 +199,7 @@ def _mixture(tasks: TaskList, cell: Cell, data: Data, lengths: LengthsFolder) ->
 
 def _ledger(
     tasks: TaskList,
-    data: Data,
+    data: PreparedData,
     mixtures: Mapping[str, MixtureFolder],
     lengths: Mapping[str, LengthsFolder],
 ) -> LedgerFolder:
@@ -253,7 +255,7 @@ def _trained(
     return tasks.add(
         layout.trained(cell),
         work,
-        Group(f"train-{cell.model}", splits=True),
+        ProcessGroup(f"train-{cell.model}", splits=True),
         guards=[layout.LEDGER],
         cost=(cell.mixture.budgets or 1.0) * method.epochs,
     )
