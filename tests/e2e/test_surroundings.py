@@ -95,7 +95,7 @@ def test_without_a_home_a_study_runs_and_what_was_changed_is_made_again(
     out = tmp_path / "out"
     first = polypaca(study, out=out)
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "set POLYPACA_CACHE to a folder" in first.stdout
+    assert "set POLYPACA_CACHE to a writable folder" in first.stdout
     plan = json.loads(next((out / ".run" / "runs").glob("*/plan.json")).read_text())
     # The study has one cell and one base: neither has to share the machine.
     cores = len(os.sched_getaffinity(0))
