@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from polypaca.core.errors import UserError
 from polypaca.core.manifest import begin, read_manifest, seal
 from polypaca.core.notices import notice
 from polypaca.workflow import worker
 from polypaca.workflow.events import Event, EventReader, EventWriter
+from polypaca.workflow.steps import Task
 
-from .works import task
+from .works import StandTogether, task
 
 SOURCE = task("mixtures/m", "mix")
 TASK = task("cells/c/train", "train", {"mixture": SOURCE})
@@ -81,3 +83,51 @@ def test_notices_are_told_logged_and_kept(out: Path, capsys: pytest.CaptureFixtu
     assert "shard 8 was damaged" in capsys.readouterr().err  # where a job's output goes to the log
     notice("nobody's")
     assert len(list(EventReader(out / "events").new_events())) == len(events)
+
+
+def test_a_task_that_fails_is_told_with_its_exit_code_and_stays_unsealed(out: Path) -> None:
+    def fail(folder: Path) -> None:
+        (folder / "half").write_text("half")
+        raise UserError("targets: no module is called so")
+
+    events = _run(out, fail)
+    assert [event.kind for event in events] == ["started", "failed"]
+    assert (events[1].text, events[1].exit_code) == ("targets: no module is called so", 2)
+    assert read_manifest(out / TASK.id) is None
+    # What was begun is there for the next run, which ends it.
+    assert [event.kind for event in _run(out, _work)] == ["started", "failed", "started", "done"]
+    assert (out / TASK.id / "half").exists()
+
+
+def test_a_task_whose_input_is_missing_is_skipped(out: Path) -> None:
+    (out / SOURCE.id / "manifest.json").unlink()
+    (event,) = _run(out, _work)
+    assert (event.kind, event.text) == ("skipped", f"{SOURCE.id} is not done")
+
+
+def _together(out: Path, work: StandTogether) -> dict[str, list[str]]:
+    tasks = [Task(f"systems/{name}", work, {"mixture": SOURCE}) for name in "abc"]
+    emit = EventWriter(out / "events" / "job.jsonl")
+    worker.run_together(out, tasks, threads=1, emit=emit)
+    kinds: dict[str, list[str]] = {}
+    for event in EventReader(out / "events").new_events():
+        kinds.setdefault(event.task[-1], []).append(event.kind)
+    return kinds
+
+
+def test_of_tasks_that_are_done_together_one_that_fails_leaves_the_others(out: Path) -> None:
+    kinds = _together(out, StandTogether(fails=("b",)))
+    assert kinds == {
+        "a": ["started", "done"], "b": ["started", "failed"], "c": ["started", "done"]
+    }  # fmt: skip
+    # The next run does what is left, and nothing else.
+    assert _together(out, StandTogether())["b"] == ["started", "failed", "started", "done"]
+
+
+def test_what_breaks_for_all_fails_all_that_are_left(out: Path) -> None:
+    kinds = _together(out, StandTogether(breaks=True))
+    assert kinds == {
+        "a": ["started", "failed"], "b": ["started", "failed"], "c": ["started", "done"]
+    }  # fmt: skip
+    assert read_manifest(out / "systems" / "a") is None
+    assert "see logs/systems.a.log" in (out / "logs" / "systems.c.log").read_text()

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from polypaca.core.work import HOW_TO_RUN, Context, Facts, SealedFolder, SingleWork
+from polypaca.core.errors import StageError
+from polypaca.core.work import (
+    HOW_TO_RUN,
+    Context,
+    Facts,
+    SealedFolder,
+    SharedWork,
+    SingleWork,
+)
 from polypaca.workflow.steps import ProcessGroup, Task
+
+if TYPE_CHECKING:
+    from polypaca.core.work import Outcomes
 
 
 def _nothing(folder: Path) -> None:
@@ -52,3 +63,26 @@ def task(
     return Task(
         task_id, work, inputs or {}, group=ProcessGroup(group, splits=stage == "train"), **more
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandTogether(SharedWork[SealedFolder[Facts]]):
+    """Stands for a step on many folders: those whose name is among `fails` fail."""
+
+    step, stage, format_number = "together", "generate", 1
+    makes = SealedFolder
+
+    fails: tuple[str, ...] = ()
+    breaks: bool = False  # after the first folder
+
+    @classmethod
+    def run_all(cls, parts: Sequence[tuple[StandTogether, Context]]) -> Outcomes:
+        """Fill the folders in reverse order, so that none depends on it."""
+        for index, (work, context) in reversed(list(enumerate(parts))):
+            if context.folder.name in work.fails:
+                yield index, StageError(f"{context.folder.name} cannot be filled")
+                continue
+            (context.folder / "file").write_text("filled")
+            yield index, Facts(summary="filled")
+            if work.breaks:
+                raise StageError("the model is gone")
