@@ -119,7 +119,7 @@ def _run_command(verb: str, stage: str, help_text: str) -> None:
 _run_command(
     "run",
     "report",
-    "Run a study from its data to its report, skipping finished work.",
+    "Run a study up to its report, skipping finished work.",
 )
 for _stage, _help in (
     ("prepare", "Prepare the data, the prompts and the base models."),
@@ -149,7 +149,10 @@ def plan(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Estimate what a study will cost: budgets, tokens, FLOPs, GPU-hours and money per model."""
+    """Estimate what a study will cost, model by model.
+
+    Budgets, tokens, FLOPs and, with a GPU, hours, memory and money.
+    """
     from polypaca.planning.estimate import estimate
     from polypaca.planning.hardware import find_gpu
 
@@ -211,7 +214,10 @@ def agree_command(
     ],
     as_json: Json = False,
 ) -> None:
-    """Measure how well a judge agrees with human raters: correlations and Krippendorff's alpha."""
+    """Measure how well a judge agrees with human raters.
+
+    Correlations of the systems' scores, and Krippendorff's alpha, by language.
+    """
     from polypaca.stats.agree import agree, agreement_table
 
     agreement = agree(file)
@@ -272,7 +278,10 @@ def langid(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Detect the language of each text in a file, and whether it passes the gate."""
+    """Detect the language of each text in a file.
+
+    With an expected language, also whether the text passes the gate.
+    """
     from polypaca.langid.files import identify, to_json, to_text
 
     texts = identify(file, expect=expect, detector=detector, model=model, field=field)
