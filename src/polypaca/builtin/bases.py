@@ -201,7 +201,7 @@ def _pretrain(
     model: Any,
     batches: Iterator[torch.Tensor],
     settings: Mapping[str, Any],
-    progress: Callable[[float, str], None],
+    progress: Callable[[float, str], None] = lambda fraction, text: None,
 ) -> float:
     """AdamW with warm-up and cosine decay; the mean loss of the last steps."""
     import torch

@@ -247,7 +247,7 @@ def build_cached(
     folder: Path,
     settings: dict[str, Any],
     build: Callable[[Path], dict[str, Any]],
-    progress: Callable[[float, str], None],
+    progress: Callable[[float, str], None] = lambda fraction, text: None,
 ) -> dict[str, Any]:
     """Build a base once for all studies, under a lock, and link it into `folder`.
 

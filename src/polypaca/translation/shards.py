@@ -84,7 +84,7 @@ def translate_rows(
     target_language: str,
     on_lost: Literal["pieces", "reject"],
     cache: Path,
-    progress: Callable[[float, str], None],
+    progress: Callable[[float, str], None] = lambda fraction, text: None,
 ) -> Iterator[TranslatedRow]:
     """Translate rows in their order; finished shards are read from `cache`.
 
