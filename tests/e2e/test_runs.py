@@ -145,7 +145,7 @@ def test_a_bad_row_stops_the_run_with_its_place(finished: Finished, tmp_path: Pa
     lines = path.read_text().splitlines()
     lines[6] = lines[6][:-1]
     path.write_text("\n".join(lines))
-    result = polypaca(study, "systems=[]")
+    result = polypaca(study, verb="mix")
     assert result.returncode == 2
     assert "data.es.jsonl:7" in result.stdout
     assert "on_bad_row" in result.stdout
