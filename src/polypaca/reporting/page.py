@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from polypaca.reporting.bars import Panel
 
 _TEMPLATES = Path(__file__).parent / "templates"
+# media.css changes what the others say, so it comes last.
+_STYLES = ("page.css", "figures.css", "answers.css", "media.css")
+_SCRIPTS = ("answers.js",)
 
 # {top} is the highest total.
 _TABS: dict[Measure, tuple[str, str]] = {
@@ -102,12 +105,12 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
+    script = _joined(_SCRIPTS)
     data = reader_data(analysis, responses, max_prompts)
     html = environment.get_template("page.html").render(
         a=analysis,
         policy=_policy(script),
-        style=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),  # noqa: S704
+        style=Markup(_joined(_STYLES)),  # noqa: S704
         script=Markup(script),  # noqa: S704
         data=Markup(safe_json(data)),  # noqa: S704
         reader=data,
@@ -127,6 +130,10 @@ def render_page(
     )
     # A study's own texts may hold half characters too; a file cannot.
     return html.encode("utf-8", "replace").decode("utf-8")
+
+
+def _joined(names: Sequence[str]) -> str:
+    return "\n".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in names)
 
 
 def _policy(script: str) -> str:
