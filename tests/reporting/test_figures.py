@@ -5,10 +5,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from polypaca.reporting import figures, labels
-from polypaca.reporting.bars import to_svg
-from polypaca.reporting.figure import combined_chart
-from polypaca.reporting.score_figure import score_panels
+from polypaca.reporting import figures
+from polypaca.reporting.figures import labels
+from polypaca.reporting.figures.bars import to_svg
+from polypaca.reporting.figures.contract import combined_chart
+from polypaca.reporting.figures.scores import score_panels
 
 from .conftest import LONG_NAMES, with_long_names
 

@@ -13,8 +13,8 @@ from polypaca.cli.shared import (
     Out,
     Overrides,
     StudyFile,
-    read_study,
     output_folder,
+    read_study,
     standard_output,
 )
 

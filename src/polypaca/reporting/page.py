@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polypaca.reporting.bars import to_svg
 from polypaca.reporting.costs import data_table, ledger_table
 from polypaca.reporting.differences import difference_tables
 from polypaca.reporting.figures import FIGURES
+from polypaca.reporting.figures.bars import to_svg
 from polypaca.reporting.heldout import heldout_table
 from polypaca.reporting.layout import (
     DASH,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from polypaca.core.results import Analysis, RowLabel, Score, ScoredResponse
-    from polypaca.reporting.bars import Panel
+    from polypaca.reporting.figures.bars import Panel
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # media.css changes what the others say, so it comes last.

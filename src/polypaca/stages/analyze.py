@@ -72,7 +72,7 @@ class AnalyzeStudy(SingleWork[AnalysisFolder]):
     judge's preferences, by pair, and `compared` has the two rows of each.
     """
 
-    step, stage, format_number = "analyze", "analyze", 6
+    step, stage, format_number = "analyze", "analyze", 7
     makes = AnalysisFolder
 
     prompts: PromptsFolder

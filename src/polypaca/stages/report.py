@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class WriteReport(SingleWork[ReportFolder]):
     """The page and, for papers and spreadsheets, its figures and scores as files."""
 
-    step, stage, format_number = "report", "report", 4
+    step, stage, format_number = "report", "report", 5
     makes = ReportFolder
 
     analysis: AnalysisFolder

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from polypaca.reporting.bars import empty_chart, whole_chart
+from polypaca.reporting.figures.bars import empty_chart, whole_chart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from polypaca.core.results import Analysis
-    from polypaca.reporting.bars import Panel
+    from polypaca.reporting.figures.bars import Panel
 
 Mark = Literal["solid", "ghost", "whisker", ""]
 

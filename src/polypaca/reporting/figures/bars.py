@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from polypaca.reporting.labels import LINE, label_lines, label_space
+from polypaca.reporting.figures.labels import LINE, label_lines, label_space
 from polypaca.reporting.layout import (
     DASH,
     Index,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polypaca.reporting.bars import Panel, bar_values, bars, filled, spoken_values
-from polypaca.reporting.figure import Caption, Figure
+from polypaca.reporting.figures.bars import Panel, bar_values, bars, filled, spoken_values
+from polypaca.reporting.figures.contract import Caption, Figure
 from polypaca.reporting.layout import confidence_level, panel_groups, row_names, scores_by_key
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from polypaca.core.results import TOTAL_PROMPTS
-from polypaca.reporting.bars import Panel, bar_values, bars, filled, spoken_values
-from polypaca.reporting.figure import Caption, Figure
+from polypaca.reporting.figures.bars import Panel, bar_values, bars, filled, spoken_values
+from polypaca.reporting.figures.contract import Caption, Figure
 from polypaca.reporting.layout import (
     DASH,
     confidence_level,
@@ -18,7 +18,7 @@ from polypaca.reporting.layout import (
 
 if TYPE_CHECKING:
     from polypaca.core.results import Analysis
-    from polypaca.reporting.figure import Mark
+    from polypaca.reporting.figures.contract import Mark
 
 _PERCENT = (0, 25, 50, 75, 100)
 

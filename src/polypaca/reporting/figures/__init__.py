@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polypaca.reporting import robustness_figure, score_figure
-from polypaca.reporting.bars import to_pdf, to_svg
-from polypaca.reporting.figure import combined_chart
+from polypaca.reporting.figures import robustness, scores
+from polypaca.reporting.figures.bars import to_pdf, to_svg
+from polypaca.reporting.figures.contract import combined_chart
 
 if TYPE_CHECKING:
     from polypaca.core.results import Analysis
-    from polypaca.reporting.figure import Figure
+    from polypaca.reporting.figures.contract import Figure
 
 FIGURES: dict[str, Figure] = {
-    "scores": score_figure.FIGURE,
-    "robustness": robustness_figure.FIGURE,
+    "scores": scores.FIGURE,
+    "robustness": robustness.FIGURE,
 }
 
 
